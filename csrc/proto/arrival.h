@@ -1,0 +1,31 @@
+/* arrival: which transport-wide numbers came and when, until they are reported (transport-wide-cc-01). Owns a ring of arrival
+ * times; does not know RTCP. Guarantee: every received number is reported at least once unless more than RTC_ARRIVAL_MAX arrive
+ * between two reports; memory is fixed. */
+#ifndef RTC_PROTO_ARRIVAL_H
+#define RTC_PROTO_ARRIVAL_H
+
+#include <stdint.h>
+
+#include "base/time.h"
+
+enum { RTC_ARRIVAL_MAX = 2048, RTC_ARRIVAL_MIN_US = 50000, RTC_ARRIVAL_MAX_US = 250000 };
+
+typedef struct rtc_arrival {
+  int64_t from;   /* first number of the next report, -1 before any */
+  int64_t top;    /* highest seen */
+  rtc_time_t due; /* RTC_NEVER when there is nothing to report */
+  uint8_t fb_count;
+  int64_t bytes;
+  rtc_time_t last_report;         /* to size the interval: feedback takes about 5 % of what is received */
+  rtc_time_t at[RTC_ARRIVAL_MAX]; /* ring by number; RTC_NEVER = not seen */
+} rtc_arrival_t;
+
+void rtc_arrival_init(rtc_arrival_t *a);
+void rtc_arrival_on_packet(rtc_arrival_t *a, uint16_t seq, uint32_t bytes, rtc_time_t now);
+/* Next run to report: first number to *base, up to cap times to at; how many (0: nothing due). Call rtc_arrival_done with how
+ * many were written; call again while > 0. */
+int rtc_arrival_peek(const rtc_arrival_t *a, uint16_t *base, rtc_time_t *at, int cap, rtc_time_t now);
+void rtc_arrival_done(rtc_arrival_t *a, int n, rtc_time_t now);
+rtc_time_t rtc_arrival_next_at(const rtc_arrival_t *a);
+
+#endif

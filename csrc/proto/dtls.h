@@ -1,0 +1,73 @@
+/* dtls: one DTLS-SRTP association over OpenSSL (RFC 6347, 5764, 8842), either role. Datagrams in, datagrams
+ * out (each <= 1200 bytes), keys out. Does not know addresses, sockets or threads, but its handshake is dear:
+ * rtc_dtls_work may run on a helper thread that owns the object meanwhile. OpenSSL has its own clock and
+ * randomness (the one exception to "time is an argument"). Guarantee: CONNECTED is reported only after every
+ * fingerprint check has passed in constant time; no application byte passes before. */
+#ifndef RTC_PROTO_DTLS_H
+#define RTC_PROTO_DTLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/time.h"
+#include "proto/srtp.h"
+
+enum {
+  RTC_DTLS_MTU = 1200,
+  RTC_DTLS_FIRST_TIMEOUT_MS = 100,
+  RTC_DTLS_IN_MAX = 16, /* datagrams that may wait in the inbox; further ones are dropped */
+  RTC_DTLS_FINGERPRINT_MAX = 8,
+};
+
+typedef struct rtc_dtls_ctx rtc_dtls_ctx_t; /* certificate, key, ciphers: one for many associations */
+typedef struct rtc_dtls rtc_dtls_t;
+
+typedef enum rtc_dtls_state { RTC_DTLS_NEW, RTC_DTLS_HANDSHAKE, RTC_DTLS_CONNECTED, RTC_DTLS_FAILED, RTC_DTLS_CLOSED } rtc_dtls_state_t;
+
+typedef struct rtc_fingerprint {
+  uint16_t bits; /* 1, 256, 384 or 512 */
+  uint8_t len;
+  uint8_t value[64];
+} rtc_fingerprint_t;
+
+typedef struct rtc_dtls_keys {
+  rtc_srtp_profile_t profile;
+  uint8_t local_key[32], local_salt[14], remote_key[32], remote_salt[14];
+} rtc_dtls_keys_t;
+
+/* PEM texts of certificate and private key (ECDSA or RSA). NULL: *err tells which (RTC_EINVAL, RTC_ENOMEM). */
+rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, int *err);
+void rtc_dtls_ctx_free(rtc_dtls_ctx_t *c); /* associations keep it alive: counted */
+
+/* Fingerprints the peer's certificate must all match (n >= 1; those of unknown hash are refused earlier). */
+rtc_dtls_t *rtc_dtls_new(rtc_dtls_ctx_t *c, bool client, const rtc_fingerprint_t *fps, int n);
+void rtc_dtls_free(rtc_dtls_t *d); /* wipes keys; NULL allowed */
+
+/* Puts a datagram into the inbox (copied). 0, or RTC_ENOBUFS when it is full (dropped). */
+int rtc_dtls_put(rtc_dtls_t *d, const uint8_t *p, size_t n);
+/* Starts (client), or works through inbox and due time-outs. May take 300 us. Idempotent when there is nothing to do. */
+void rtc_dtls_work(rtc_dtls_t *d);
+/* Next datagram to send into out (cap >= RTC_DTLS_MTU): its length, 0 when none. */
+int rtc_dtls_get(rtc_dtls_t *d, uint8_t *out, size_t cap);
+/* Microseconds until work should be called for a time-out, RTC_NEVER when none runs. */
+rtc_time_t rtc_dtls_timeout_in(rtc_dtls_t *d);
+
+rtc_dtls_state_t rtc_dtls_state(const rtc_dtls_t *d);
+/* Why FAILED, static text ("fingerprint mismatch", "handshake: ..."); "" else. */
+const char *rtc_dtls_error(const rtc_dtls_t *d);
+/* After CONNECTED: keys of the SRTP profile that was agreed. RTC_ESTATE before, RTC_EPROTO when none was agreed. */
+RTC_MUST_USE int rtc_dtls_keys(const rtc_dtls_t *d, rtc_dtls_keys_t *out);
+/* "DTLSv1.2", the cipher's and profile's names for statistics; "" before. */
+const char *rtc_dtls_version(const rtc_dtls_t *d);
+const char *rtc_dtls_cipher(const rtc_dtls_t *d);
+/* Peer's certificate, DER: length (0 before), or RTC_ENOBUFS. */
+int rtc_dtls_peer_cert(const rtc_dtls_t *d, uint8_t *out, size_t cap);
+/* Application data (SCTP). send: 0 or RTC_E*; recv: length, 0 when none. */
+RTC_MUST_USE int rtc_dtls_send(rtc_dtls_t *d, const uint8_t *p, size_t n);
+int rtc_dtls_recv(rtc_dtls_t *d, uint8_t *out, size_t cap);
+/* close_notify into the outbox; state CLOSED. */
+void rtc_dtls_close(rtc_dtls_t *d);
+
+#endif

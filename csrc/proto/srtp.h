@@ -1,0 +1,66 @@
+/* srtp: protects and opens SRTP and SRTCP (RFC 3711, 7714) with one master key for one direction. Owns the
+ * session keys and, per SSRC, the roll-over state and windows; does not know streams or transports.
+ * Guarantees: nothing changes before a packet has passed authentication and replay; an index is never used twice
+ * under one key (RTC_EREPLAY); the key limits 2^48 (RTP) and 2^31 (RTCP) end in RTC_ESTATE; clear wipes keys. */
+#ifndef RTC_PROTO_SRTP_H
+#define RTC_PROTO_SRTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/crypto.h"
+#include "base/err.h"
+#include "base/window.h"
+
+typedef enum rtc_srtp_profile { /* RFC 5764 and 7714 protection profile numbers */
+                                RTC_SRTP_NONE = 0,
+                                RTC_SRTP_AES_CM_128_HMAC_SHA1_80 = 0x0001,
+                                RTC_SRTP_AES_CM_128_HMAC_SHA1_32 = 0x0002, /* rtcengine.srtp alone; DTLS never offers it */
+                                RTC_SRTP_AEAD_AES_128_GCM = 0x0007,
+                                RTC_SRTP_AEAD_AES_256_GCM = 0x0008,
+} rtc_srtp_profile_t;
+
+enum {
+  RTC_SRTP_SSRC_MAX = 64, /* SSRCs followed a direction; at the cap the idlest is evicted on receive, refused on send */
+  RTC_SRTP_OVERHEAD = 20, /* most bytes protect adds (RTCP: tag 16 + index 4) */
+};
+
+typedef struct rtc_srtp_src { /* one SSRC; all numbers are full indices (roll-over << 16 | sequence) */
+  uint32_t ssrc;
+  uint32_t rtcp_index; /* sending: next to use */
+  uint64_t used;       /* for eviction: order of last use */
+  rtc_window_t rtp;    /* window.top is the highest index */
+  rtc_window_t rtcp;   /* receiving only */
+} rtc_srtp_src_t;
+
+typedef struct rtc_srtp {
+  rtc_srtp_profile_t profile;
+  int sending;
+  rtc_gcm_t gcm_rtp, gcm_rtcp; /* AEAD profiles */
+  rtc_ctr_t ctr_rtp, ctr_rtcp; /* CM profiles */
+  rtc_hmac_t mac_rtp, mac_rtcp;
+  uint8_t salt_rtp[14], salt_rtcp[14];
+  uint64_t clock; /* use counter for eviction */
+  uint32_t src_n, src_cap;
+  rtc_srtp_src_t *src; /* grown by doubling up to RTC_SRTP_SSRC_MAX, never per packet */
+} rtc_srtp_t;
+
+/* Sizes of a profile; 0 for an unknown one. */
+size_t rtc_srtp_key_len(rtc_srtp_profile_t p);  /* 16 or 32 */
+size_t rtc_srtp_salt_len(rtc_srtp_profile_t p); /* 14 (CM) or 12 (GCM) */
+size_t rtc_srtp_tag_len(rtc_srtp_profile_t p);  /* of SRTP */
+
+RTC_MUST_USE int rtc_srtp_init(rtc_srtp_t *s, rtc_srtp_profile_t p, const uint8_t *key, size_t key_len, const uint8_t *salt,
+                               size_t salt_len, int sending);
+void rtc_srtp_clear(rtc_srtp_t *s); /* idempotent */
+
+/* Encrypts in place; index = roll-over << 16 | sequence, chosen by the caller, its low 16 bits those in the
+ * header. cap >= len + RTC_SRTP_OVERHEAD. Returns the new length or RTC_E*. */
+RTC_MUST_USE int rtc_srtp_protect(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap, int64_t index);
+/* Opens in place; index by RFC 3711 §3.3.1 (until the SSRC's first authenticated packet roll-over 0 and 1 are
+ * both tried). Returns the plain length and *index; or RTC_EPROTO (form), RTC_EAUTH, RTC_EREPLAY. */
+RTC_MUST_USE int rtc_srtp_unprotect(rtc_srtp_t *s, uint8_t *p, size_t len, int64_t *index);
+RTC_MUST_USE int rtc_srtp_protect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap);
+RTC_MUST_USE int rtc_srtp_unprotect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len);
+
+#endif

@@ -1,0 +1,77 @@
+/* check: the C tests' few words. A test file has static void functions, and main lists them with RUN. */
+#ifndef RTC_TESTS_CHECK_H
+#define RTC_TESTS_CHECK_H
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check_failed_, check_count_;
+
+#define CHECK(cond)                                                            \
+  do {                                                                         \
+    check_count_++;                                                            \
+    if (!(cond)) {                                                             \
+      check_failed_++;                                                         \
+      fprintf(stderr, "%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #cond); \
+    }                                                                          \
+  } while (0)
+#define CHECK_EQ(a, b)                                                                                    \
+  do {                                                                                                    \
+    long long check_a_ = (long long)(a), check_b_ = (long long)(b);                                       \
+    check_count_++;                                                                                       \
+    if (check_a_ != check_b_) {                                                                           \
+      check_failed_++;                                                                                    \
+      fprintf(stderr, "%s:%d: %s == %lld, %s == %lld\n", __FILE__, __LINE__, #a, check_a_, #b, check_b_); \
+    }                                                                                                     \
+  } while (0)
+#define CHECK_MEM(a, b, n)                                                        \
+  do {                                                                            \
+    check_count_++;                                                               \
+    if (memcmp((a), (b), (n)) != 0) {                                             \
+      check_failed_++;                                                            \
+      fprintf(stderr, "%s:%d: %s differs from %s\n", __FILE__, __LINE__, #a, #b); \
+    }                                                                             \
+  } while (0)
+#define RUN(f)                                                               \
+  do {                                                                       \
+    int check_before_ = check_failed_;                                       \
+    f();                                                                     \
+    printf("%s %s\n", check_failed_ == check_before_ ? "ok" : "FAILED", #f); \
+  } while (0)
+/* At the end of main: how many checks ran, exit code. No check at all is a failure. */
+#define CHECK_END() (printf("%d checks, %d failed\n", check_count_, check_failed_), (check_failed_ || !check_count_) ? 1 : 0)
+
+/* "0a 0b.." to bytes; returns how many. Aborts the test program on a wrong digit. */
+static inline size_t check_hex(uint8_t *out, size_t cap, const char *s) {
+  size_t n = 0;
+  int hi = -1;
+  for (; *s; s++) {
+    int v;
+    if (*s == ' ' || *s == '\n') continue;
+    if (*s >= '0' && *s <= '9')
+      v = *s - '0';
+    else if (*s >= 'a' && *s <= 'f')
+      v = *s - 'a' + 10;
+    else if (*s >= 'A' && *s <= 'F')
+      v = *s - 'A' + 10;
+    else {
+      fprintf(stderr, "check_hex: bad digit\n");
+      exit(2);
+    }
+    if (hi < 0)
+      hi = v;
+    else {
+      if (n == cap) {
+        fprintf(stderr, "check_hex: no room\n");
+        exit(2);
+      }
+      out[n++] = (uint8_t)(hi << 4 | v);
+      hi = -1;
+    }
+  }
+  return n;
+}
+
+#endif
