@@ -1,0 +1,101 @@
+/* cmd: what an owner tells the engine. Plain records, executed in order on the engine's thread; a batch is atomic:
+ * no packet is handled between its commands. Ids are chosen by the owner (not 0, never reused); each kind has its own space. What can fail
+ * is checked by the owner first; still a command returns an error rather than doing half of it. */
+#ifndef RTC_ENGINE_CMD_H
+#define RTC_ENGINE_CMD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "engine/stats.h"
+#include "proto/consent.h"
+#include "proto/dtls.h"
+#include "wire/payload/payload.h"
+#include "wire/rtpext.h"
+
+enum { RTC_MID_MAX = 16, RTC_RID_MAX = 16, RTC_CNAME_MAX = 63, RTC_LOCAL_UFRAG_MAX = 32 };
+
+typedef struct rtc_ice_cfg { /* end-marked texts */
+  char local_ufrag[RTC_LOCAL_UFRAG_MAX + 1], local_pwd[RTC_PWD_MAX + 1];
+  char remote_ufrag[RTC_UFRAG_MAX + 1], remote_pwd[RTC_PWD_MAX + 1]; /* may be empty for a lite answerer */
+} rtc_ice_cfg_t;
+
+/* One DTLS association and what it carries. */
+typedef struct rtc_transport_cfg {
+  rtc_ice_cfg_t ice;
+  bool checker;     /* false: ICE-lite, answers checks; true: checks the addresses given by RTC_OP_PATH and nominates */
+  bool dtls_client; /* our DTLS role */
+  uint8_t fp_n;
+  rtc_fingerprint_t fp[RTC_DTLS_FINGERPRINT_MAX];
+  rtc_extmap_t ext;  /* ids agreed for the BUNDLE group (RFC 9143 §9.4: one meaning an id) */
+  bool ext_two_byte; /* extmap-allow-mixed: the two-byte form may be used */
+  uint32_t ssrc;     /* our SSRC where no sender's fits (receiver reports) */
+  char cname[RTC_CNAME_MAX + 1];
+} rtc_transport_cfg_t;
+
+/* One stream that the peer sends. */
+typedef struct rtc_recv_cfg {
+  uint32_t transport;
+  bool video;
+  uint8_t codec;      /* rtc_codec_t */
+  int16_t pt, rtx_pt; /* -1: none */
+  uint32_t clock_rate;
+  uint32_t ssrc, rtx_ssrc; /* as declared; 0: found by MID, RID or payload type */
+  char mid[RTC_MID_MAX + 1], rid[RTC_RID_MAX + 1];
+  bool nack, pli, fir, twcc;
+} rtc_recv_cfg_t;
+
+/* One stream that we send. */
+typedef struct rtc_send_cfg {
+  uint32_t transport;
+  bool video;
+  uint8_t codec;
+  int16_t pt, rtx_pt; /* -1: none */
+  uint32_t clock_rate;
+  uint32_t ssrc, rtx_ssrc; /* rtx_ssrc 0: no repair by RTX */
+  char mid[RTC_MID_MAX + 1];
+  uint32_t ext_mask; /* bit per rtc_ext_t agreed for this section */
+  bool nack;
+} rtc_send_cfg_t;
+
+/* One encoded frame for a sender that no receiver is linked to. data is malloc'd and passes to the engine, always. */
+typedef struct rtc_frame_cfg {
+  uint8_t *data;
+  uint32_t len;
+  uint32_t ts;
+  bool key;
+  rtc_time_t captured;
+} rtc_frame_cfg_t;
+
+typedef enum rtc_op {
+  RTC_OP_TRANSPORT = 1, /* id = new transport, u.transport */
+  RTC_OP_RESTART,       /* id = transport, u.ice: new ICE credentials; path and consent go on until they are used */
+  RTC_OP_PATH,          /* id = transport, u.path: an address to check (checker) */
+  RTC_OP_CLOSE,         /* id = transport: BYE, close_notify, freed; ends in RTC_T_CLOSED with RTC_WHY_COMMAND */
+  RTC_OP_RECV,          /* id = new receiver, u.recv */
+  RTC_OP_SEND,          /* id = new sender, u.send */
+  RTC_OP_LINK,          /* id = sender, u.link = receiver that feeds it from the next key frame on; 0 unlinks */
+  RTC_OP_KEYFRAME,      /* id = receiver: ask its publisher for a key frame */
+  RTC_OP_FRAME,         /* id = sender, u.frame */
+  RTC_OP_RATE,          /* id = transport, u.rate_bps: pace of what is paced */
+  RTC_OP_STATS,         /* u.stats: filled in; the caller's memory, valid until the batch is acknowledged */
+} rtc_op_t;
+
+typedef struct rtc_cmd {
+  uint16_t op;
+  uint32_t id;
+  union {
+    rtc_transport_cfg_t transport;
+    rtc_ice_cfg_t ice;
+    rtc_path_t path;
+    rtc_recv_cfg_t recv;
+    rtc_send_cfg_t send;
+    uint32_t link;
+    int64_t rate_bps;
+    rtc_frame_cfg_t frame;
+    rtc_stats_t *stats;
+  } u;
+} rtc_cmd_t;
+
+#endif

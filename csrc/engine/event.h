@@ -1,0 +1,50 @@
+/* event: what the engine tells its owner. State is level-triggered: an event carries the present values, so that
+ * an owner who slept finds the truth and nothing is lost however late it looks. */
+#ifndef RTC_ENGINE_EVENT_H
+#define RTC_ENGINE_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/time.h"
+
+typedef enum rtc_event_type {
+  RTC_EV_TRANSPORT = 1, /* id = transport: state, path, times */
+  RTC_EV_RECV,          /* id = receiver: its first authentic packet has come (ssrc) */
+  RTC_EV_KEYFRAME,      /* id = sender fed by rtc_frame commands: a key frame is wanted now */
+} rtc_event_type_t;
+
+typedef enum rtc_tstate {
+  RTC_T_NEW,       /* nothing authentic has come */
+  RTC_T_CHECKED,   /* a path has passed its check */
+  RTC_T_CONNECTED, /* DTLS done, fingerprint right, media may flow */
+  RTC_T_STALLED,   /* connected, but nothing authentic came for RTC_STALL_MS */
+  RTC_T_CLOSED,    /* freed; the last event of this id */
+} rtc_tstate_t;
+
+typedef enum rtc_reason {
+  RTC_WHY_NONE,
+  RTC_WHY_COMMAND,      /* the owner closed it */
+  RTC_WHY_CONSENT,      /* consent ran out (RFC 7675) */
+  RTC_WHY_CLOSE_NOTIFY, /* the peer closed DTLS */
+  RTC_WHY_DTLS,         /* handshake failed; text says how */
+  RTC_WHY_TIMEOUT,      /* not connected in RTC_SETUP_MS */
+} rtc_reason_t;
+
+enum { RTC_STALL_MS = 3000, RTC_SETUP_MS = 30000 };
+
+typedef struct rtc_event {
+  uint8_t type;   /* rtc_event_type_t */
+  uint8_t state;  /* rtc_tstate_t */
+  uint8_t reason; /* rtc_reason_t, when closed */
+  bool has_path;
+  uint16_t srtp_profile; /* when connected */
+  uint32_t id;
+  uint32_t ssrc;
+  rtc_path_t path;
+  rtc_time_t added, checked, connected, first_media; /* monotonic; 0 when it has not happened */
+  const char *text;                                  /* static: why DTLS failed, or "" */
+} rtc_event_t;
+
+#endif

@@ -1,0 +1,61 @@
+/* hub: the whole engine without a thread, a socket or a clock. Datagrams in (recv), deadlines (next_at, tick), datagrams
+ * out (pop), commands (exec), events (event), and handshakes as jobs that the driver may run on a helper thread. Owns all
+ * transports, receivers, senders and packet slots; belongs to one thread at a time. Drivers: io/loop (threads, sockets), sim/ (virtual
+ * time). */
+#ifndef RTC_ENGINE_HUB_H
+#define RTC_ENGINE_HUB_H
+
+#include "base/pkt.h"
+#include "engine/cmd.h"
+#include "engine/event.h"
+
+typedef struct rtc_hub rtc_hub_t;
+
+enum { RTC_HUB_JOBS_MAX = 256 /* handshakes that may wait; further ClientHellos are dropped (the peer repeats them) */ };
+
+typedef struct rtc_hub_cfg {
+  rtc_dtls_ctx_t *dtls;   /* borrowed: outlives the hub. NULL allowed in simulations that give keys */
+  uint32_t slots;         /* most packet slots; 0: 32768 */
+  uint8_t seed[32];       /* random bytes: hash keys, SSRC and sequence starts, transaction ids */
+  int64_t unix_offset_us; /* wall clock minus monotonic clock, for NTP times */
+} rtc_hub_cfg_t;
+
+rtc_hub_t *rtc_hub_new(const rtc_hub_cfg_t *cfg, rtc_time_t now);
+/* Frees everything at once and says goodbye to nobody: close transports and pop before. Jobs that are out must be given back first. */
+void rtc_hub_free(rtc_hub_t *h);
+
+/* A slot to receive into; NULL at the cap. */
+rtc_pkt_t *rtc_hub_slot(rtc_hub_t *h);
+/* One datagram: data, len, path (remote, local, sock) and at are set. Takes over the caller's reference. */
+void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now);
+/* The driver could not use a datagram (too big for a slot, no slot). */
+void rtc_hub_dropped(rtc_hub_t *h, rtc_drop_t why);
+
+void rtc_hub_tick(rtc_hub_t *h, rtc_time_t now);
+rtc_time_t rtc_hub_next_at(const rtc_hub_t *h);
+
+/* How many datagrams wait to be sent. */
+uint32_t rtc_hub_pending(const rtc_hub_t *h);
+/* Up to cap datagrams in sending order (path.remote: goal, path.local: our address or zero, path.sock: socket), protected and ready; each
+ * is the caller's and goes back by rtc_pkt_put. Call until 0 after every recv batch, tick, exec and job. */
+int rtc_hub_pop(rtc_hub_t *h, rtc_pkt_t **out, int cap);
+
+/* One command: 0 or RTC_E* (then nothing has changed). A frame's data and nothing else passes to the hub. */
+RTC_MUST_USE int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);
+
+/* Next event: 1 or 0. */
+int rtc_hub_event(rtc_hub_t *h, rtc_event_t *out);
+
+/* A handshake that needs work: the driver calls rtc_dtls_work(job.dtls) on any thread, one at a time for one job, then done. 1 or 0. */
+typedef struct rtc_job {
+  uint32_t transport;
+  rtc_dtls_t *dtls;
+} rtc_job_t;
+int rtc_hub_job(rtc_hub_t *h, rtc_job_t *out);
+void rtc_hub_job_done(rtc_hub_t *h, const rtc_job_t *job, rtc_time_t now);
+
+/* Simulation and tests only: a transport that counts as connected with these keys and this path, without ICE and DTLS. */
+RTC_MUST_USE int rtc_hub_connect_with_keys(rtc_hub_t *h, uint32_t transport, const rtc_dtls_keys_t *keys, const rtc_path_t *path,
+                                           rtc_time_t now);
+
+#endif

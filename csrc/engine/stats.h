@@ -1,0 +1,66 @@
+/* stats: counters as they stand, copied out in one go. Arrays are the caller's, with their capacity; *_n says how many there are
+ * (maybe more than fitted). Times are the engine's monotonic clock. */
+#ifndef RTC_ENGINE_STATS_H
+#define RTC_ENGINE_STATS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/time.h"
+#include "engine/drop.h"
+
+typedef struct rtc_hub_stats {
+  rtc_time_t now;
+  uint64_t in_packets, in_bytes, out_packets, out_bytes; /* datagrams */
+  uint64_t rtp_in, rtp_out, rtcp_in, rtcp_out, stun_in, stun_out, dtls_in, dtls_out;
+  uint64_t forwarded; /* media packets given to viewers */
+  uint64_t drops[RTC_DROP_COUNT];
+  uint32_t pool_used;
+} rtc_hub_stats_t;
+
+typedef struct rtc_transport_stats {
+  uint32_t id;
+  uint8_t state; /* rtc_tstate_t */
+  bool has_path, nominated;
+  rtc_path_t path;
+  uint64_t in_packets, in_bytes, out_packets, out_bytes;
+  rtc_time_t heard, added, connected;
+  uint32_t stun_requests, stun_answers;
+  int64_t rtt_us; /* of checks, or by reports; 0 unknown */
+  uint16_t srtp_profile;
+  bool dtls_client;
+  int64_t pacer_bps;
+  uint32_t twcc_sent, twcc_received;
+} rtc_transport_stats_t;
+
+typedef struct rtc_recv_stats {
+  uint32_t id, transport, ssrc;
+  uint64_t packets, bytes, repeated; /* authentic media, without RTX copies' headers */
+  int64_t lost;                      /* RFC 3550: may be below zero */
+  double jitter_s;
+  uint64_t rtx_packets, nacks, pli, fir, frames, key_frames;
+  rtc_time_t last;
+} rtc_recv_stats_t;
+
+typedef struct rtc_send_stats {
+  uint32_t id, transport, ssrc, source; /* source: receiver that feeds it, 0 none */
+  uint64_t packets, bytes, rtx_packets, rtx_bytes, rtx_refused;
+  uint64_t nacks, pli, fir; /* asked by the viewer */
+  int64_t lost;             /* as the peer reports */
+  double fraction_lost, jitter_s;
+  int64_t rtt_us; /* 0 unknown */
+  uint64_t remb_bps;
+  bool waiting; /* for a key frame */
+} rtc_send_stats_t;
+
+typedef struct rtc_stats {
+  rtc_hub_stats_t hub;
+  uint32_t transport_cap, recv_cap, send_cap;
+  uint32_t transport_n, recv_n, send_n;
+  rtc_transport_stats_t *transport;
+  rtc_recv_stats_t *recv;
+  rtc_send_stats_t *send;
+} rtc_stats_t;
+
+#endif
