@@ -37,7 +37,8 @@ static inline bool rtc_path_eq(const rtc_path_t *a, const rtc_path_t *b) {
 void rtc_addr_set(rtc_addr_t *a, const uint8_t *ip, size_t n, uint16_t port);
 /* Parse "192.0.2.1" or "2001:db8::1" (with %scope number); 0 or RTC_EINVAL. No name is ever looked up. */
 int rtc_addr_parse(rtc_addr_t *a, const char *text, uint16_t port);
-/* Write "192.0.2.1:5000" or "[2001:db8::1]:5000" with its end mark; cap >= 64 always suffices. Returns length. */
+/* Write "192.0.2.1:5000" or "[2001:db8::1]:5000" with its end mark; cap >= 64 always suffices. Returns the length,
+ * or RTC_ENOBUFS and an empty text. */
 int rtc_addr_write(const rtc_addr_t *a, char *out, size_t cap);
 
 #endif

@@ -20,11 +20,12 @@ void rtc_gcm_clear(rtc_gcm_t *g);
 /* In place over p[0..n); the tag goes to tag[16]. 0 or RTC_E*. */
 RTC_MUST_USE int rtc_gcm_seal(rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p, size_t n,
                               uint8_t tag[16]);
-/* In place; RTC_EAUTH when the tag is wrong, and then p holds nothing useful. */
+/* In place; RTC_EAUTH when the tag is wrong. p was xored with the keystream of iv even then: it must not be used, and
+ * another call with the same iv brings the former bytes back. */
 RTC_MUST_USE int rtc_gcm_open(rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p, size_t n,
                               const uint8_t tag[16]);
 
-/* AES in counter mode (RFC 3711 §4.1.1), key 16 or 32 bytes; xor in place. */
+/* AES in counter mode (RFC 3711 §4.1.1, 6188), key 16, 24 or 32 bytes; xor in place. */
 typedef struct rtc_ctr {
   void *ctx;
 } rtc_ctr_t;

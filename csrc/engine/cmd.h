@@ -30,6 +30,7 @@ typedef struct rtc_transport_cfg {
   rtc_fingerprint_t fp[RTC_DTLS_FINGERPRINT_MAX];
   rtc_extmap_t ext;  /* ids agreed for the BUNDLE group (RFC 9143 §9.4: one meaning an id) */
   bool ext_two_byte; /* extmap-allow-mixed: the two-byte form may be used */
+  bool reduced_rtcp; /* RFC 5506 agreed: feedback may go without a report before it */
   uint32_t ssrc;     /* our SSRC where no sender's fits (receiver reports) */
   char cname[RTC_CNAME_MAX + 1];
 } rtc_transport_cfg_t;

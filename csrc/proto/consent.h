@@ -28,11 +28,14 @@ enum {
 
 typedef struct rtc_check {
   rtc_path_t path;
-  rtc_time_t at;
+  rtc_time_t at;    /* next request */
+  rtc_time_t since; /* first request of this check, which ends RTC_CONSENT_MS later */
+  rtc_time_t sent;  /* latest request */
   uint32_t wait_ms;
+  uint32_t sends; /* requests with this tid; only a single one gives a round trip time (Karn) */
   uint8_t tid[12];
-  bool live;
-  bool answered;
+  bool live;     /* requests are still sent */
+  bool answered; /* passed, with the present credentials */
 } rtc_check_t;
 
 typedef struct rtc_consent {
@@ -42,7 +45,7 @@ typedef struct rtc_consent {
   rtc_path_t path;    /* where to send; valid when has_path */
   bool nominated;     /* by USE-CANDIDATE, or by us when checking */
   rtc_time_t heard;   /* last authenticated packet of any kind on `path` (rtc_consent_on_heard) */
-  rtc_time_t expires; /* RTC_NEVER before the first valid request or answer */
+  rtc_time_t expires; /* moved on by requests (LITE) or answers (CHECKER) on `path`; RTC_NEVER before the first */
   int64_t rtt_us;     /* of the last answered check, 0 when none */
   uint64_t tie_breaker;
   int check_n;
@@ -51,34 +54,42 @@ typedef struct rtc_consent {
   rtc_check_t *check;         /* CHECKER: RTC_CHECK_PATHS of them, allocated with the first path; NULL for LITE */
   uint64_t seed;              /* for transaction ids */
   uint32_t requests, answers; /* counters */
+  uint32_t conflicts;         /* 487 sent or received */
+  /* Credentials from before rtc_consent_restart, NULL when none: good until the new ones are first used. */
+  char *old_local_ufrag, *old_local_pwd, *old_remote_ufrag;
+  bool used; /* a request or answer has passed with the present credentials */
 } rtc_consent_t;
 
 typedef enum rtc_consent_result {
-  RTC_CONSENT_DROP = 0,
+  RTC_CONSENT_DROP = 0, /* nothing learnt; an error answer may still be due */
   RTC_CONSENT_OK = 1,
   RTC_CONSENT_MOVED = 2 /* path chosen or changed */
 } rtc_consent_result_t;
 
-/* Copies the texts. 0, RTC_EINVAL (ufrag 4..256, pwd 22..256 characters for local; remote the same or both empty), RTC_ENOMEM. */
+/* Copies the texts. 0, RTC_EINVAL (ufrag 4..256, pwd 22..256 characters for local, no colon in its ufrag; remote the
+ * same or, for LITE, both empty or NULL), RTC_ENOMEM. */
 RTC_MUST_USE int rtc_consent_init(rtc_consent_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
                                   const char *remote_pwd, bool checker, uint64_t seed);
 void rtc_consent_clear(rtc_consent_t *c);
 /* New credentials after an ICE restart; path and consent stay until the new ones are used. 0 or RTC_E*. */
 RTC_MUST_USE int rtc_consent_restart(rtc_consent_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
                                      const char *remote_pwd);
-/* CHECKER: one more address to check. 0 or RTC_ENOBUFS. */
+/* CHECKER: one more address to check; one that is known already is not checked twice. 0, RTC_ENOBUFS when there are
+ * RTC_CHECK_PATHS, RTC_ENOMEM, RTC_EINVAL for LITE. */
 RTC_MUST_USE int rtc_consent_add_path(rtc_consent_t *c, const rtc_path_t *path, rtc_time_t now);
 
-/* A parsed STUN message whose USERNAME has led here. Checks integrity, then changes state. When an answer is due it is
- * written to out and *out_len set (0 else); it goes back to `from`. A role conflict (487) and unknown
- * comprehension-required attributes (420) are answered with an error. */
+/* A parsed STUN message (a request by its USERNAME, or an answer). Checks integrity, then changes state. When an answer
+ * is due it is written to out and *out_len set (0 else); it goes back to `from`. A role conflict (487) and unknown
+ * comprehension-required attributes (420) are answered with an error. rtc_consent_result_t, or RTC_ENOBUFS (cap < 100)
+ * with nothing changed. */
 RTC_MUST_USE int rtc_consent_on_stun(rtc_consent_t *c, const rtc_stun_t *m, const uint8_t *raw, const rtc_path_t *from, uint8_t *out,
                                      size_t cap, size_t *out_len, rtc_time_t now);
 /* Something authenticated (STUN, DTLS, SRTP) came from this path. */
 void rtc_consent_on_heard(rtc_consent_t *c, const rtc_path_t *from, rtc_time_t now);
 /* True when `from` is the chosen path or one that has passed a check: DTLS and media are taken from there only. */
 bool rtc_consent_knows(const rtc_consent_t *c, const rtc_path_t *from);
-/* CHECKER: next check that is due: writes it to out, its goal to *path, returns its length; 0 when none is due. */
+/* CHECKER: next check that is due: writes it to out, its goal to *path, returns its length; 0 when none is due,
+ * RTC_ENOBUFS when cap is too small (700 always suffices). Call until 0. */
 RTC_MUST_USE int rtc_consent_pop(rtc_consent_t *c, uint8_t *out, size_t cap, rtc_path_t *path, rtc_time_t now);
 bool rtc_consent_expired(const rtc_consent_t *c, rtc_time_t now);
 rtc_time_t rtc_consent_next_at(const rtc_consent_t *c); /* next check or expiry */

@@ -1,15 +1,22 @@
 /* rxstat: reception statistics of one RTP stream (RFC 3550 §6.4.1, A.1, A.3, A.8): highest number, loss,
- * jitter, and what a report block says. Knows sequence numbers as int64 only. */
+ * jitter, and what a report block says. Knows sequence numbers as int64 only. As in the RFC `received` includes
+ * duplicates, so that loss can be below zero; they do not count for jitter. */
 #ifndef RTC_PROTO_RXSTAT_H
 #define RTC_PROTO_RXSTAT_H
 
+#include <stdbool.h>
+
 #include "base/time.h"
+#include "base/window.h"
 #include "wire/rtcp.h"
 
 typedef struct rtc_rxstat {
   uint32_t clock_rate;
   int64_t first, highest;             /* unwrapped; first -1 before any packet */
   uint64_t received, bytes, repeated; /* packets, payload bytes, duplicates */
+  rtc_window_t seen;                  /* to know a duplicate; counts from origin */
+  int64_t origin, suspect;            /* suspect: a lone number beyond A.1's limits, not counted so far */
+  bool has_suspect;
   int64_t prior_expected;
   uint64_t prior_received;
   double jitter; /* in RTP time units */

@@ -1,7 +1,8 @@
 /* srtp: protects and opens SRTP and SRTCP (RFC 3711, 7714) with one master key for one direction. Owns the
  * session keys and, per SSRC, the roll-over state and windows; does not know streams or transports.
  * Guarantees: nothing changes before a packet has passed authentication and replay; an index is never used twice
- * under one key (RTC_EREPLAY); the key limits 2^48 (RTP) and 2^31 (RTCP) end in RTC_ESTATE; clear wipes keys. */
+ * under one key (RTC_EREPLAY); the key limits 2^48 (RTP) and 2^31 (RTCP) end in RTC_ESTATE; clear wipes keys.
+ * Not here: MKI, key derivation rates other than 0, NULL ciphers, RFC 6904 and 9335 (encrypted header extensions). */
 #ifndef RTC_PROTO_SRTP_H
 #define RTC_PROTO_SRTP_H
 
@@ -21,8 +22,9 @@ typedef enum rtc_srtp_profile { /* RFC 5764 and 7714 protection profile numbers 
 } rtc_srtp_profile_t;
 
 enum {
-  RTC_SRTP_SSRC_MAX = 64, /* SSRCs followed a direction; at the cap the idlest is evicted on receive, refused on send */
-  RTC_SRTP_OVERHEAD = 20, /* most bytes protect adds (RTCP: tag 16 + index 4) */
+  RTC_SRTP_SSRC_MAX = 64,   /* SSRCs followed a direction; at the cap the idlest is evicted on receive, refused on send */
+  RTC_SRTP_GONE_MAX = 1024, /* evicted SSRCs remembered; past it a new SSRC is refused (RTC_ENOBUFS): time for a new key */
+  RTC_SRTP_OVERHEAD = 20,   /* most bytes protect adds (RTCP: tag 16 + index 4) */
 };
 
 typedef struct rtc_srtp_src { /* one SSRC; all numbers are full indices (roll-over << 16 | sequence) */
@@ -33,6 +35,18 @@ typedef struct rtc_srtp_src { /* one SSRC; all numbers are full indices (roll-ov
   rtc_window_t rtcp;   /* receiving only */
 } rtc_srtp_src_t;
 
+/* What remains of an evicted SSRC. Without it everything the SSRC ever sent could be replayed to us, and a
+ * roll-over above 1 could not be guessed again; with it the SSRC goes on above its highest indices. */
+typedef struct rtc_srtp_gone {
+  uint32_t ssrc;
+  int32_t rtcp_top; /* as windows have it: -1 when there was none */
+  int64_t rtp_top;
+} rtc_srtp_gone_t;
+
+typedef struct rtc_srtp_session { /* session keys of RTP or of RTCP (RFC 3711 §4.3) */
+  uint8_t key[32], auth[20], salt[14];
+} rtc_srtp_session_t;
+
 typedef struct rtc_srtp {
   rtc_srtp_profile_t profile;
   int sending;
@@ -40,9 +54,11 @@ typedef struct rtc_srtp {
   rtc_ctr_t ctr_rtp, ctr_rtcp; /* CM profiles */
   rtc_hmac_t mac_rtp, mac_rtcp;
   uint8_t salt_rtp[14], salt_rtcp[14];
-  uint64_t clock; /* use counter for eviction */
-  uint32_t src_n, src_cap;
-  rtc_srtp_src_t *src; /* grown by doubling up to RTC_SRTP_SSRC_MAX, never per packet */
+  uint64_t clock;                    /* use counter for eviction */
+  uint32_t src_n, src_cap, src_last; /* src_last: where the last packet's SSRC was found, tried first */
+  rtc_srtp_src_t *src;               /* grown by doubling up to RTC_SRTP_SSRC_MAX, never per packet */
+  uint32_t gone_n, gone_cap;
+  rtc_srtp_gone_t *gone; /* receiving only; the same, up to RTC_SRTP_GONE_MAX */
 } rtc_srtp_t;
 
 /* Sizes of a profile; 0 for an unknown one. */
@@ -52,14 +68,27 @@ size_t rtc_srtp_tag_len(rtc_srtp_profile_t p);  /* of SRTP */
 
 RTC_MUST_USE int rtc_srtp_init(rtc_srtp_t *s, rtc_srtp_profile_t p, const uint8_t *key, size_t key_len, const uint8_t *salt,
                                size_t salt_len, int sending);
-void rtc_srtp_clear(rtc_srtp_t *s); /* idempotent */
+/* From session keys, for vectors that start there (RFC 7714 §16-17); everything else begins with init. */
+RTC_MUST_USE int rtc_srtp_init_session(rtc_srtp_t *s, rtc_srtp_profile_t p, const rtc_srtp_session_t *rtp, const rtc_srtp_session_t *rtcp,
+                                       int sending);
+void rtc_srtp_clear(rtc_srtp_t *s); /* idempotent; all zeros is a cleared one */
+
+/* The key derivation function with rate 0 (RFC 3711 §4.3, 6188, 7714 §11): n bytes for one label. */
+RTC_MUST_USE int rtc_srtp_kdf(const uint8_t *key, size_t key_len, const uint8_t *salt, size_t salt_len, uint8_t label, uint8_t *out,
+                              size_t n);
 
 /* Encrypts in place; index = roll-over << 16 | sequence, chosen by the caller, its low 16 bits those in the
- * header. cap >= len + RTC_SRTP_OVERHEAD. Returns the new length or RTC_E*. */
+ * header (RTC_EINVAL else). cap >= len + RTC_SRTP_OVERHEAD (RTC_ENOBUFS else). Returns the new length or RTC_E*. */
 RTC_MUST_USE int rtc_srtp_protect(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap, int64_t index);
+/* For callers that keep no roll-over: the index nearest to the highest that this SSRC has sent (roll-over 0 before
+ * the first), by the receiver's rule; or RTC_EPROTO. */
+RTC_MUST_USE int64_t rtc_srtp_estimate(const rtc_srtp_t *s, const uint8_t *p, size_t len);
 /* Opens in place; index by RFC 3711 §3.3.1 (until the SSRC's first authenticated packet roll-over 0 and 1 are
- * both tried). Returns the plain length and *index; or RTC_EPROTO (form), RTC_EAUTH, RTC_EREPLAY. */
+ * both tried). Returns the plain length and *index; or RTC_EPROTO (form), RTC_EAUTH, RTC_EREPLAY; then p must
+ * not be used any more, but for its header. */
 RTC_MUST_USE int rtc_srtp_unprotect(rtc_srtp_t *s, uint8_t *p, size_t len, int64_t *index);
+/* The same for RTCP, compound or reduced-size; the first four bytes after the first header are the SSRC. The index
+ * counts from 0 per SSRC. unprotect_rtcp also takes packets that are authenticated but not encrypted (E = 0). */
 RTC_MUST_USE int rtc_srtp_protect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap);
 RTC_MUST_USE int rtc_srtp_unprotect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len);
 

@@ -51,8 +51,8 @@ RTC_MUST_USE int rtc_extmap_set(rtc_extmap_t *m, rtc_ext_t kind, uint8_t id);
 uint8_t rtc_ext_of_uri(const char *uri, size_t n);
 
 /* Elements with known ids; unknown ones are skipped, reading stops at id 15 (one-byte form, RFC 8285 §4.2) and
- * at the first element that does not fit. Never fails: a broken extension is an extension with fewer elements.
- * An unknown profile gives none. */
+ * at the first element that does not fit. Of an id that comes twice the last counts. Never fails: a broken
+ * extension is an extension with fewer elements. An unknown profile gives none. */
 void rtc_rtpext_parse(rtc_ext_view_t *v, uint16_t profile, const uint8_t *p, size_t n, const rtc_extmap_t *m);
 static inline bool rtc_ext_has(const rtc_ext_view_t *v, rtc_ext_t k) { return (v->have >> k) & 1u; }
 static inline void rtc_ext_put(rtc_ext_view_t *v, rtc_ext_t k, const uint8_t *p, uint8_t n) {
@@ -61,9 +61,9 @@ static inline void rtc_ext_put(rtc_ext_view_t *v, rtc_ext_t k, const uint8_t *p,
   v->have |= 1u << k;
 }
 /* Writes profile, length, elements and padding for all kinds in v that m maps. Returns bytes (0 when there is
- * nothing to write), or RTC_ENOBUFS. Where an element landed is put in at[kind] (offset from out) when at is
- * not NULL, so that stamps can be filled in later. Two-byte form only when allow_two, else elements that do
- * not fit the one-byte form are left out. */
+ * nothing to write), or RTC_ENOBUFS. Where an element landed is put in at[kind] (offset from out, 0 when it is
+ * left out) when at is not NULL, so that stamps can be filled in later. Two-byte form only when allow_two, else
+ * elements that do not fit the one-byte form are left out. No slice of v may lie in out. */
 RTC_MUST_USE int rtc_rtpext_write(uint8_t *out, size_t cap, const rtc_ext_view_t *v, const rtc_extmap_t *m, bool allow_two,
                                   uint16_t at[RTC_EXT_COUNT]);
 

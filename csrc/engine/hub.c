@@ -1,0 +1,397 @@
+/* hub: finds the transport that a datagram belongs to, keeps deadlines, runs commands, hands out events and jobs. */
+#include "engine/hub.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+#include "wire/demux.h"
+
+/* What the path map compares: no padding bytes, every field set. */
+typedef struct path_key {
+  rtc_addr_t remote;
+  uint32_t sock;
+} path_key_t;
+
+static path_key_t key_of(const rtc_path_t *p) {
+  path_key_t k;
+  memset(&k, 0, sizeof k);
+  k.remote = p->remote;
+  k.sock = p->sock;
+  return k;
+}
+
+rtc_hub_t *rtc_hub_new(const rtc_hub_cfg_t *cfg, rtc_time_t now) {
+  rtc_hub_t *h = calloc(1, sizeof *h);
+  if (!h) return NULL;
+  h->cfg = *cfg;
+  h->st.now = now;
+  memcpy(&h->k0, cfg->seed, 8);
+  memcpy(&h->k1, cfg->seed + 8, 8);
+  rtc_map_init(&h->paths, sizeof(path_key_t), cfg->seed + 16);
+  rtc_map_init(&h->ufrags, RTC_LOCAL_UFRAG_MAX, cfg->seed + 16);
+  rtc_map_init(&h->transports, sizeof(uint32_t), cfg->seed + 16);
+  rtc_map_init(&h->recvs, sizeof(uint32_t), cfg->seed + 16);
+  rtc_map_init(&h->sends, sizeof(uint32_t), cfg->seed + 16);
+  rtc_heap_init(&h->timers);
+  h->pool = rtc_pool_new(cfg->slots ? cfg->slots : 32768);
+  if (!h->pool || rtc_out_init(&h->out) < 0) {
+    rtc_hub_free(h);
+    return NULL;
+  }
+  return h;
+}
+
+void rtc_hub_free(rtc_hub_t *h) {
+  if (!h) return;
+  uint32_t pos = 0;
+  for (rtc_transport_t *t; (t = rtc_map_next(&h->transports, &pos));) {
+    rtc_map_del(&h->transports, &t->id);
+    rtc_transport_free(t);
+  }
+  rtc_map_clear(&h->paths);
+  rtc_map_clear(&h->ufrags);
+  rtc_map_clear(&h->transports);
+  rtc_map_clear(&h->recvs);
+  rtc_map_clear(&h->sends);
+  rtc_heap_clear(&h->timers);
+  rtc_out_clear(&h->out);
+  rtc_pool_free(h->pool);
+  rtc_cleanse(&h->cfg, sizeof h->cfg);
+  free(h);
+}
+
+uint64_t rtc_hub_draw(rtc_hub_t *h) {
+  uint64_t n = h->draw++;
+  return rtc_siphash((const uint8_t *)&n, sizeof n, h->k0, h->k1);
+}
+
+rtc_pkt_t *rtc_hub_slot(rtc_hub_t *h) { return rtc_pkt_get(h->pool); }
+
+void rtc_hub_dropped(rtc_hub_t *h, rtc_drop_t why) { rtc_hub_drop(h, why); }
+
+void rtc_hub_touch(rtc_transport_t *t) {
+  if (t->dirty) return;
+  rtc_hub_t *h = t->hub;
+  t->dirty = true;
+  t->next_dirty = NULL;
+  if (h->dirty_last)
+    h->dirty_last->next_dirty = t;
+  else
+    h->dirty = t;
+  h->dirty_last = t;
+}
+
+void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path) {
+  rtc_hub_t *h = t->hub;
+  path_key_t key = key_of(path);
+  rtc_transport_t *had = rtc_map_get(&h->paths, &key);
+  if (had == t) return;
+  if (had) { /* an address that a new peer proved to hold: the old one loses it */
+    for (int i = 0; i < had->mapped_n; i++) {
+      if (!rtc_path_eq(&had->mapped[i], path)) continue;
+      had->mapped[i] = had->mapped[--had->mapped_n];
+      break;
+    }
+  }
+  int cap = (int)(sizeof t->mapped / sizeof t->mapped[0]);
+  if (t->mapped_n == cap) { /* the oldest that is not in use goes */
+    int gone = t->consent.has_path && rtc_path_eq(&t->mapped[0], &t->consent.path) ? 1 : 0;
+    path_key_t old = key_of(&t->mapped[gone]);
+    rtc_map_del(&h->paths, &old);
+    memmove(&t->mapped[gone], &t->mapped[gone + 1], (size_t)(cap - gone - 1) * sizeof t->mapped[0]);
+    t->mapped_n--;
+  }
+  if (rtc_map_put(&h->paths, &key, t) == 0) t->mapped[t->mapped_n++] = *path;
+}
+
+void rtc_hub_unmap_paths(rtc_transport_t *t) {
+  for (int i = 0; i < t->mapped_n; i++) {
+    path_key_t key = key_of(&t->mapped[i]);
+    rtc_map_del(&t->hub->paths, &key);
+  }
+  t->mapped_n = 0;
+}
+
+/* The part of USERNAME before the colon is our own user name (RFC 8445 §7.2.2). */
+static rtc_transport_t *by_username(rtc_hub_t *h, const rtc_stun_t *m) {
+  uint8_t key[RTC_LOCAL_UFRAG_MAX] = {0};
+  size_t n = 0;
+  while (n < m->username_len && m->username[n] != ':') n++;
+  if (n == 0 || n > sizeof key || n == m->username_len) return NULL;
+  memcpy(key, m->username, n);
+  return rtc_map_get(&h->ufrags, key);
+}
+
+static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
+  rtc_stun_t m;
+  h->st.stun_in++;
+  if (rtc_stun_parse(&m, k->data, k->len) < 0) {
+    rtc_hub_drop(h, RTC_DROP_STUN_FORM);
+    return;
+  }
+  path_key_t key = key_of(&k->path);
+  rtc_transport_t *t = m.type == RTC_STUN_BINDING_REQUEST ? by_username(h, &m) : rtc_map_get(&h->paths, &key);
+  if (!t || t->state == RTC_T_CLOSED) {
+    rtc_hub_drop(h, RTC_DROP_STUN_USER);
+    return;
+  }
+  t->in_packets++;
+  t->in_bytes += k->len;
+  rtc_transport_on_stun(t, k, &m, now);
+  rtc_transport_arm(t);
+}
+
+void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
+  h->st.now = now;
+  h->st.in_packets++;
+  h->st.in_bytes += k->len;
+  rtc_kind_t kind = rtc_demux(k->data, k->len);
+  if (kind == RTC_KIND_STUN) {
+    on_stun(h, k, now);
+    rtc_pkt_put(k);
+    return;
+  }
+  if (kind == RTC_KIND_NONE || kind == RTC_KIND_TURN) {
+    rtc_hub_drop(h, RTC_DROP_SHORT);
+    rtc_pkt_put(k);
+    return;
+  }
+  path_key_t key = key_of(&k->path);
+  rtc_transport_t *t = rtc_map_get(&h->paths, &key);
+  if (!t || t->state == RTC_T_CLOSED || !rtc_consent_knows(&t->consent, &k->path)) {
+    rtc_hub_drop(h, RTC_DROP_PATH);
+    rtc_pkt_put(k);
+    return;
+  }
+  t->in_packets++;
+  t->in_bytes += k->len;
+  if (kind == RTC_KIND_DTLS) {
+    h->st.dtls_in++;
+    rtc_transport_on_dtls(t, k, now);
+    rtc_transport_arm(t);
+    return;
+  }
+  if (!t->keyed)
+    rtc_hub_drop(h, RTC_DROP_NO_KEYS);
+  else if (kind == RTC_KIND_RTP)
+    rtc_recv_rtp(t, k, now);
+  else
+    rtc_feedback_rtcp(t, k, now);
+  rtc_pkt_put(k);
+  rtc_transport_arm(t);
+}
+
+void rtc_hub_tick(rtc_hub_t *h, rtc_time_t now) {
+  h->st.now = now;
+  /* A transport that is due again at once waits for the next call: a bound on one tick. */
+  uint32_t most = h->timers.n + 1;
+  for (rtc_heap_entry_t *e; most-- && (e = rtc_heap_top(&h->timers)) && e->at <= now;) {
+    rtc_transport_t *t = (rtc_transport_t *)(void *)e;
+    rtc_transport_tick(t, now);
+    rtc_transport_arm(t);
+  }
+}
+
+rtc_time_t rtc_hub_next_at(const rtc_hub_t *h) {
+  rtc_heap_entry_t *e = rtc_heap_top(&h->timers);
+  return e ? e->at : RTC_NEVER;
+}
+
+static int add_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
+  if (!c->id || rtc_map_get(&h->transports, &c->id)) return RTC_EINVAL;
+  int err = rtc_heap_reserve(&h->timers, h->transports.used + 1);
+  if (err < 0) return err;
+  rtc_transport_t *t = rtc_transport_new(h, c->id, &c->u.transport, now, &err);
+  if (!t) return err;
+  if (rtc_map_put(&h->transports, &c->id, t) < 0) {
+    rtc_transport_free(t);
+    return RTC_ENOMEM;
+  }
+  rtc_transport_arm(t);
+  return 0;
+}
+
+static int add_stream(rtc_hub_t *h, const rtc_cmd_t *c) {
+  bool recv = c->op == RTC_OP_RECV;
+  rtc_map_t *map = recv ? &h->recvs : &h->sends;
+  uint32_t owner = recv ? c->u.recv.transport : c->u.send.transport;
+  rtc_transport_t *t = rtc_map_get(&h->transports, &owner);
+  if (!c->id || rtc_map_get(map, &c->id) || !t || t->state == RTC_T_CLOSED) return RTC_EINVAL;
+  int err = RTC_ENOMEM;
+  void *s = recv ? (void *)rtc_recv_new(t, c->id, &c->u.recv, &err) : (void *)rtc_send_new(t, c->id, &c->u.send, &err);
+  if (!s) return err;
+  if (rtc_map_put(map, &c->id, s) < 0) {
+    if (recv)
+      rtc_recv_free(s);
+    else
+      rtc_send_free(s);
+    return RTC_ENOMEM;
+  }
+  rtc_transport_arm(t);
+  return 0;
+}
+
+static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
+  if (c->op == RTC_OP_KEYFRAME) {
+    rtc_recv_t *r = rtc_map_get(&h->recvs, &c->id);
+    if (!r) return RTC_EINVAL;
+    rtc_recv_ask_key(r, now);
+    rtc_transport_arm(r->transport);
+    return 0;
+  }
+  rtc_send_t *s = rtc_map_get(&h->sends, &c->id);
+  if (!s) return RTC_EINVAL;
+  if (c->op == RTC_OP_FRAME) {
+    int err = rtc_send_frame(s, &c->u.frame, now);
+    rtc_transport_arm(s->transport);
+    return err;
+  }
+  rtc_recv_t *r = c->u.link ? rtc_map_get(&h->recvs, &c->u.link) : NULL;
+  if (c->u.link && (!r || r->cfg.codec != s->cfg.codec || r->cfg.clock_rate != s->cfg.clock_rate)) return RTC_EINVAL;
+  rtc_relay_link(s, r, now);
+  if (r) rtc_transport_arm(r->transport);
+  return 0;
+}
+
+static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
+  rtc_transport_t *t = rtc_map_get(&h->transports, &c->id);
+  if (!t || t->state == RTC_T_CLOSED) return RTC_EINVAL;
+  int err = 0;
+  switch (c->op) {
+    case RTC_OP_RESTART:
+      err = rtc_transport_restart(t, &c->u.ice);
+      break;
+    case RTC_OP_PATH:
+      err = rtc_consent_add_path(&t->consent, &c->u.path, now);
+      if (err == 0) rtc_hub_map_path(t, &c->u.path);
+      break;
+    case RTC_OP_RATE:
+      if (c->u.rate_bps <= 0) return RTC_EINVAL;
+      t->pacer_fixed = true;
+      rtc_pacer_set_rate(&t->pacer, c->u.rate_bps, now);
+      break;
+    default:
+      rtc_transport_close(t, RTC_WHY_COMMAND, "", now);
+      break;
+  }
+  rtc_transport_arm(t);
+  return err;
+}
+
+int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
+  h->st.now = now;
+  int err;
+  switch ((rtc_op_t)c->op) {
+    case RTC_OP_TRANSPORT:
+      return add_transport(h, c, now);
+    case RTC_OP_RESTART:
+    case RTC_OP_PATH:
+    case RTC_OP_RATE:
+    case RTC_OP_CLOSE:
+      return on_transport(h, c, now);
+    case RTC_OP_RECV:
+    case RTC_OP_SEND:
+      return add_stream(h, c);
+    case RTC_OP_LINK:
+    case RTC_OP_KEYFRAME:
+      return on_stream(h, c, now);
+    case RTC_OP_FRAME:
+      err = on_stream(h, c, now);
+      free(c->u.frame.data);
+      return err;
+    case RTC_OP_STATS:
+      rtc_stats_fill(h, c->u.stats, now);
+      return 0;
+    default:
+      return RTC_EINVAL;
+  }
+}
+
+static void event_of(const rtc_transport_t *t, rtc_event_t *e) {
+  *e = (rtc_event_t){.type = RTC_EV_TRANSPORT,
+                     .id = t->id,
+                     .state = t->state,
+                     .reason = t->reason,
+                     .has_path = t->consent.has_path,
+                     .srtp_profile = t->profile,
+                     .path = t->consent.path,
+                     .added = t->added,
+                     .checked = t->checked,
+                     .connected = t->connected,
+                     .first_media = t->first_media,
+                     .text = t->text ? t->text : ""};
+}
+
+/* One event of t's streams that is due: 1 or 0. */
+static int stream_event(rtc_transport_t *t, rtc_event_t *e) {
+  for (rtc_recv_t *r = t->recvs; r; r = r->next) {
+    if (!r->active_event) continue;
+    r->active_event = false;
+    *e = (rtc_event_t){.type = RTC_EV_RECV, .id = r->id, .ssrc = r->ssrc, .text = ""};
+    return 1;
+  }
+  for (rtc_send_t *s = t->sends; s; s = s->next) {
+    if (!s->key_event) continue;
+    s->key_event = false;
+    *e = (rtc_event_t){.type = RTC_EV_KEYFRAME, .id = s->id, .ssrc = s->cfg.ssrc, .text = ""};
+    return 1;
+  }
+  return 0;
+}
+
+int rtc_hub_event(rtc_hub_t *h, rtc_event_t *out) {
+  for (rtc_transport_t *t; (t = h->dirty);) {
+    bool closed = t->state == RTC_T_CLOSED;
+    if (!closed && stream_event(t, out)) return 1;
+    h->dirty = t->next_dirty;
+    if (!h->dirty) h->dirty_last = NULL;
+    t->dirty = false;
+    if (closed && t->busy) continue; /* its end is told when the helper has given the handshake back */
+    event_of(t, out);
+    if (closed) {
+      rtc_map_del(&h->transports, &t->id);
+      rtc_transport_free(t);
+    }
+    return 1;
+  }
+  return 0;
+}
+
+int rtc_hub_job(rtc_hub_t *h, rtc_job_t *out) {
+  rtc_transport_t *t = h->jobs;
+  if (!t) return 0;
+  h->jobs = t->next_job;
+  if (!h->jobs) h->jobs_last = NULL;
+  h->job_n--;
+  t->queued = false;
+  t->busy = true;
+  *out = (rtc_job_t){t->id, t->dtls};
+  return 1;
+}
+
+void rtc_hub_job_done(rtc_hub_t *h, const rtc_job_t *job, rtc_time_t now) {
+  h->st.now = now;
+  rtc_transport_t *t = rtc_map_get(&h->transports, &job->transport);
+  if (!t || t->dtls != job->dtls) return;
+  t->busy = false;
+  if (t->state == RTC_T_CLOSED) { /* closed meanwhile: its last event has waited for this */
+    rtc_hub_touch(t);
+    return;
+  }
+  rtc_transport_job_done(t, now);
+  rtc_transport_arm(t);
+}
+
+int rtc_hub_connect_with_keys(rtc_hub_t *h, uint32_t transport, const rtc_dtls_keys_t *keys, const rtc_path_t *path, rtc_time_t now) {
+  rtc_transport_t *t = rtc_map_get(&h->transports, &transport);
+  if (!t || t->keyed || t->state == RTC_T_CLOSED) return RTC_EINVAL;
+  t->consent.has_path = true;
+  t->consent.path = *path;
+  t->consent.expires = RTC_NEVER;
+  t->checked = now;
+  rtc_hub_map_path(t, path);
+  int err = rtc_transport_set_keys(t, keys, now);
+  rtc_transport_arm(t);
+  return err;
+}

@@ -1,0 +1,79 @@
+/* out: the last stop before the socket. Packets wait here in sending order as plaintext and are protected together just
+ * before they are popped, so that a batch of viewers is one batch of ciphers. */
+#include <stdlib.h>
+
+#include "engine/state.h"
+
+int rtc_out_init(rtc_out_t *o) {
+  *o = (rtc_out_t){0};
+  o->v = malloc(RTC_OUT_MAX * sizeof *o->v);
+  return o->v ? 0 : RTC_ENOMEM;
+}
+
+void rtc_out_clear(rtc_out_t *o) {
+  for (uint32_t i = o->first; i < o->n; i++) rtc_pkt_put(o->v[i].pkt);
+  free(o->v);
+  *o = (rtc_out_t){0};
+}
+
+static void put(rtc_hub_t *h, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index) {
+  rtc_out_t *o = &h->out;
+  if (o->n == RTC_OUT_MAX) {
+    rtc_hub_drop(h, RTC_DROP_OUT_QUEUE);
+    rtc_pkt_put(k);
+    return;
+  }
+  o->v[o->n++] = (rtc_out_item_t){k, srtp, index};
+}
+
+void rtc_out_put(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index) {
+  if (!t->consent.has_path) {
+    rtc_pkt_put(k);
+    return;
+  }
+  k->path = t->consent.path;
+  t->out_packets++;
+  t->out_bytes += k->len;
+  put(t->hub, k, srtp, index);
+}
+
+void rtc_out_to(rtc_hub_t *h, rtc_pkt_t *k, const rtc_path_t *path) {
+  k->path = *path;
+  put(h, k, NULL, 0);
+}
+
+void rtc_out_seal(rtc_hub_t *h) {
+  rtc_out_t *o = &h->out;
+  for (; o->sealed < o->n; o->sealed++) {
+    rtc_out_item_t *i = &o->v[o->sealed];
+    if (!i->srtp) continue;
+    size_t cap = rtc_pkt_cap(i->pkt);
+    int n = i->index < 0 ? rtc_srtp_protect_rtcp(i->srtp, i->pkt->data, i->pkt->len, cap)
+                         : rtc_srtp_protect(i->srtp, i->pkt->data, i->pkt->len, cap, i->index);
+    if (n < 0) {
+      rtc_hub_drop(h, RTC_DROP_SEAL);
+      rtc_pkt_put(i->pkt);
+      i->pkt = NULL;
+    } else {
+      i->pkt->len = (uint32_t)n;
+    }
+    i->srtp = NULL;
+  }
+}
+
+uint32_t rtc_hub_pending(const rtc_hub_t *h) { return h->out.n - h->out.first; }
+
+int rtc_hub_pop(rtc_hub_t *h, rtc_pkt_t **out, int cap) {
+  rtc_out_t *o = &h->out;
+  rtc_out_seal(h);
+  int n = 0;
+  while (n < cap && o->first < o->n) {
+    rtc_pkt_t *k = o->v[o->first++].pkt;
+    if (!k) continue;
+    h->st.out_packets++;
+    h->st.out_bytes += k->len;
+    out[n++] = k;
+  }
+  if (o->first == o->n) o->first = o->sealed = o->n = 0;
+  return n;
+}

@@ -1,0 +1,275 @@
+/* send: the way of a media packet outward: build (header, extensions, payload) under the sender's own numbers, pace what is
+ * not forwarded media, stamp in sending order, hand to out. Also repair on request, and frames from the owner. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+
+/* Extensions whose meaning survives forwarding. MID, the two stamps and transmission offset are ours to write. */
+#define FORWARDED                                                                                                                   \
+  ((1u << RTC_EXT_AUDIO_LEVEL) | (1u << RTC_EXT_VIDEO_ORIENTATION) | (1u << RTC_EXT_PLAYOUT_DELAY) | (1u << RTC_EXT_CONTENT_TYPE) | \
+   (1u << RTC_EXT_VIDEO_TIMING) | (1u << RTC_EXT_COLOR_SPACE) | (1u << RTC_EXT_ABS_CAPTURE_TIME) | (1u << RTC_EXT_DEPENDENCY))
+
+rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *cfg, int *err) {
+  *err = RTC_EINVAL;
+  if (!cfg->clock_rate || !cfg->ssrc || cfg->pt < 0 || cfg->pt > 127 || cfg->rtx_pt > 127 || cfg->codec >= RTC_CODEC_COUNT) return NULL;
+  for (rtc_send_t *o = t->sends; o; o = o->next)
+    if (o->cfg.ssrc == cfg->ssrc || (cfg->rtx_ssrc && (o->cfg.rtx_ssrc == cfg->rtx_ssrc || o->cfg.ssrc == cfg->rtx_ssrc))) return NULL;
+  *err = RTC_ENOMEM;
+  rtc_send_t *s = calloc(1, sizeof *s);
+  if (!s) return NULL;
+  s->id = id;
+  s->transport = t;
+  s->cfg = *cfg;
+  s->waiting = true;
+  /* Below 2^15: RFC 3711 §3.3.1 finds the roll-over even when the first packets are lost. */
+  s->top = (int64_t)(rtc_hub_draw(t->hub) & 0x7fff) - 1;
+  s->rtx_next = (int64_t)(rtc_hub_draw(t->hub) & 0x7fff);
+  s->picture_id = (uint16_t)(rtc_hub_draw(t->hub) & 0x7fff);
+  s->key_told = RTC_NEVER;
+  s->fir_last = -1;
+  rtc_rtx_init(&s->rtx);
+  s->next = t->sends;
+  t->sends = s;
+  return s;
+}
+
+void rtc_send_free(rtc_send_t *s) {
+  rtc_transport_t *t = s->transport;
+  rtc_relay_link(s, NULL, 0);
+  for (rtc_send_t **at = &t->sends; *at; at = &(*at)->next) {
+    if (*at != s) continue;
+    *at = s->next;
+    break;
+  }
+  rtc_rtx_clear(&s->rtx);
+  rtc_history_clear(&s->own);
+  free(s);
+}
+
+/* Where the stamps of a packet go, as offsets from its data; 0: none. */
+typedef struct stamps {
+  uint16_t abs_send_time, twcc;
+} stamps_t;
+
+static void stamp(rtc_transport_t *t, rtc_pkt_t *k, stamps_t at, rtc_time_t now) {
+  if (at.abs_send_time) rtc_put24(k->data + at.abs_send_time, rtc_abs_send_time(now));
+  if (at.twcc) rtc_put16(k->data + at.twcc, t->twcc_next++);
+}
+
+typedef struct label {
+  uint8_t pt;
+  uint32_t ssrc;
+  int64_t seq, ts;
+  int32_t osn; /* RTX: original number, else -1 */
+} label_t;
+
+/* A slot of its own for one viewer; the shared packet is read only. NULL: no slot, or it would not fit. */
+static rtc_pkt_t *build(rtc_send_t *s, const rtc_media_t *m, const label_t *l, stamps_t *at) {
+  static const uint8_t blank[3] = {0, 0, 0};
+  rtc_transport_t *t = s->transport;
+  rtc_pkt_t *k = rtc_pkt_get(t->hub->pool);
+  if (!k) {
+    rtc_hub_drop(t->hub, RTC_DROP_POOL);
+    return NULL;
+  }
+  rtc_ext_view_t ext = {.have = m->ext.have & s->cfg.ext_mask & FORWARDED};
+  for (uint32_t left = ext.have; left; left &= left - 1) {
+    int e = __builtin_ctz(left);
+    ext.p[e] = m->ext.p[e];
+    ext.len[e] = m->ext.len[e];
+  }
+  uint32_t mask = s->cfg.ext_mask;
+  if (!s->mid_known && s->cfg.mid[0] && (mask >> RTC_EXT_MID & 1u))
+    rtc_ext_put(&ext, RTC_EXT_MID, (const uint8_t *)s->cfg.mid, (uint8_t)strlen(s->cfg.mid));
+  if (mask >> RTC_EXT_ABS_SEND_TIME & 1u) rtc_ext_put(&ext, RTC_EXT_ABS_SEND_TIME, blank, 3);
+  if (mask >> RTC_EXT_TWCC & 1u) rtc_ext_put(&ext, RTC_EXT_TWCC, blank, 2);
+
+  uint8_t *p = k->data;
+  size_t fixed = RTC_RTP_HEADER + (size_t)m->rtp.csrc_n * 4;
+  uint16_t where[RTC_EXT_COUNT] = {0};
+  int ext_len = rtc_rtpext_write(p + fixed, RTC_PKT_DATA - fixed, &ext, &t->cfg->ext, t->cfg->ext_two_byte, where);
+  if (ext_len < 0) ext_len = 0;
+  size_t osn = l->osn >= 0 ? 2 : 0, head = fixed + (size_t)ext_len + osn;
+  if (head + m->rtp.payload_len > RTC_PKT_DATA) {
+    rtc_hub_drop(t->hub, RTC_DROP_TOO_BIG);
+    rtc_pkt_put(k);
+    return NULL;
+  }
+  rtc_rtp_t r = {.ts = (uint32_t)l->ts,
+                 .ssrc = l->ssrc,
+                 .seq = (uint16_t)l->seq,
+                 .pt = l->pt,
+                 .csrc_n = m->rtp.csrc_n,
+                 .marker = m->rtp.marker,
+                 .has_ext = ext_len > 0};
+  rtc_rtp_write(p, &r);
+  if (r.csrc_n) memcpy(p + RTC_RTP_HEADER, m->pkt->data + RTC_RTP_HEADER, (size_t)r.csrc_n * 4);
+  if (osn) rtc_put16(p + head - 2, (uint16_t)l->osn);
+  memcpy(p + head, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
+  k->len = (uint32_t)(head + m->rtp.payload_len);
+  *at = (stamps_t){0};
+  if (ext_len && where[RTC_EXT_ABS_SEND_TIME]) at->abs_send_time = (uint16_t)(fixed + where[RTC_EXT_ABS_SEND_TIME]);
+  if (ext_len && where[RTC_EXT_TWCC]) at->twcc = (uint16_t)(fixed + where[RTC_EXT_TWCC]);
+  return k;
+}
+
+static void leave(rtc_transport_t *t, rtc_pkt_t *k, int64_t index, stamps_t at, rtc_time_t now) {
+  stamp(t, k, at, now);
+  t->hub->st.rtp_out++;
+  rtc_out_put(t, k, &t->tx, index);
+}
+
+/* Queues for the pacer; tag: index, stamps. */
+static void pace(rtc_transport_t *t, rtc_pkt_t *k, rtc_pace_t class, int64_t index, stamps_t at, rtc_time_t now) {
+  k->tag[0] = (uint64_t)index;
+  k->tag[1] = (uint64_t)at.abs_send_time << 16 | at.twcc;
+  if (rtc_pacer_put(&t->pacer, k, class, now) < 0) {
+    rtc_hub_drop(t->hub, RTC_DROP_PACER);
+    rtc_pkt_put(k);
+  }
+}
+
+void rtc_send_pace(rtc_transport_t *t, rtc_time_t now) {
+  rtc_pace_t class;
+  for (rtc_pkt_t *k; (k = rtc_pacer_pop(&t->pacer, &class, now));)
+    leave(t, k, (int64_t)k->tag[0], (stamps_t){(uint16_t)(k->tag[1] >> 16), (uint16_t)k->tag[1]}, now);
+}
+
+static void count_sent(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now) {
+  rtc_transport_t *t = s->transport;
+  s->live = true;
+  if (seq > s->top) {
+    s->top = seq;
+    s->top_ts = ts;
+    s->top_at = now;
+  }
+  s->packets++;
+  s->bytes += m->rtp.payload_len;
+  if (s->cfg.rtx_ssrc && rtc_rtx_put(&s->rtx, seq, m->index, m->rtp.payload_len) < 0) rtc_hub_drop(t->hub, RTC_DROP_POOL);
+  if (!t->first_media) {
+    t->first_media = now;
+    rtc_hub_touch(t);
+  }
+}
+
+void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now) {
+  stamps_t at;
+  rtc_pkt_t *k = build(s, m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
+  if (!k) return;
+  count_sent(s, m, seq, ts, now);
+  leave(s->transport, k, seq, at, now);
+}
+
+/* The plaintext of a source number, as it was taken in or packetized. */
+static rtc_pkt_t *plaintext(const rtc_send_t *s, int64_t index) {
+  return rtc_history_get(s->source ? &s->source->history : &s->own, index);
+}
+
+static bool view(const rtc_send_t *s, rtc_pkt_t *k, rtc_media_t *m) {
+  *m = (rtc_media_t){.pkt = k};
+  if (rtc_rtp_parse(&m->rtp, k->data, k->len) < 0 || rtc_rtp_parse_payload(&m->rtp, k->data, k->len) < 0) return false;
+  const rtc_transport_t *owner = s->source ? s->source->transport : s->transport;
+  if (m->rtp.has_ext) rtc_rtpext_parse(&m->ext, m->rtp.ext_profile, k->data + m->rtp.ext_off, m->rtp.ext_len, &owner->cfg->ext);
+  return true;
+}
+
+static void repair(rtc_send_t *s, int64_t seq, rtc_time_t now) {
+  rtc_transport_t *t = s->transport;
+  uint32_t size = s->packets ? (uint32_t)(s->bytes / s->packets) : RTC_RTP_MAX;
+  int64_t src = rtc_rtx_ask(&s->rtx, seq, size, s->rtt_us, now);
+  if (src < 0) return;
+  rtc_pkt_t *k = plaintext(s, src);
+  rtc_media_t m;
+  if (!k || !view(s, k, &m)) return;
+  int64_t base = s->source ? s->source->highest_ts : s->top_ts;
+  int64_t ts = rtc_ts_near(base, m.rtp.ts) + s->ts_off;
+  stamps_t at;
+  rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.rtx_pt, s->cfg.rtx_ssrc, s->rtx_next, ts, (uint16_t)seq}, &at);
+  if (!copy) return;
+  s->rtx_packets++;
+  s->rtx_bytes += m.rtp.payload_len;
+  pace(t, copy, RTC_PACE_REPAIR, s->rtx_next++, at, now);
+}
+
+void rtc_send_on_nack(rtc_send_t *s, const uint16_t *seqs, int n, rtc_time_t now) {
+  s->nacks += (uint64_t)n;
+  if (!s->cfg.rtx_ssrc || s->cfg.rtx_pt < 0 || !s->live) return;
+  for (int i = 0; i < n; i++) repair(s, rtc_seq_near(s->top, seqs[i]), now);
+  rtc_send_pace(s->transport, now);
+}
+
+void rtc_send_on_key_wanted(rtc_send_t *s, rtc_time_t now) {
+  if (!s->cfg.video) return;
+  if (s->source) {
+    rtc_recv_ask_key(s->source, now);
+    return;
+  }
+  if (s->key_told != RTC_NEVER && now - s->key_told < RTC_KEY_GAP_US) return;
+  s->key_told = now;
+  s->key_event = true;
+  rtc_hub_touch(s->transport);
+}
+
+/* One payload of a frame: kept as plaintext for repair, and sent by the pacer. */
+static int send_payload(rtc_send_t *s, rtc_split_t *split, int64_t ts, rtc_time_t now, bool *last) {
+  rtc_transport_t *t = s->transport;
+  rtc_pkt_t *k = rtc_pkt_get(t->hub->pool);
+  if (!k) {
+    rtc_hub_drop(t->hub, RTC_DROP_POOL);
+    return RTC_ENOBUFS;
+  }
+  int n = rtc_split_next(split, k->data + RTC_RTP_HEADER, RTC_PKT_DATA - RTC_RTP_HEADER, last);
+  if (n <= 0) {
+    rtc_pkt_put(k);
+    return n;
+  }
+  rtc_media_t m = {.pkt = k, .index = s->own_next++};
+  m.rtp = (rtc_rtp_t){.ts = (uint32_t)ts,
+                      .ssrc = s->cfg.ssrc,
+                      .seq = (uint16_t)(s->top + 1),
+                      .pt = (uint8_t)s->cfg.pt,
+                      .marker = *last && s->cfg.video,
+                      .hdr_len = RTC_RTP_HEADER,
+                      .payload_len = (uint16_t)n};
+  rtc_rtp_write(k->data, &m.rtp);
+  k->len = RTC_RTP_HEADER + (uint32_t)n;
+  rtc_history_put(&s->own, m.index, k);
+  int64_t seq = s->top + 1;
+  stamps_t at;
+  rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
+  if (copy) {
+    count_sent(s, &m, seq, ts, now);
+    pace(t, copy, s->cfg.video ? RTC_PACE_VIDEO : RTC_PACE_AUDIO, seq, at, now);
+  }
+  rtc_pkt_put(k);
+  return n;
+}
+
+int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
+  rtc_transport_t *t = s->transport;
+  if (s->source || !t->keyed) return RTC_ESTATE;
+  if (s->waiting && s->cfg.video && !f->key) {
+    rtc_send_on_key_wanted(s, now);
+    return 0;
+  }
+  if (!s->own.cap) {
+    int err = rtc_history_init(&s->own, s->cfg.video ? RTC_HISTORY_VIDEO : RTC_HISTORY_AUDIO);
+    if (err < 0) return err;
+  }
+  rtc_split_t split;
+  size_t room = RTC_RTP_MAX - RTC_RTP_HEADER - 40; /* extensions, RTX number */
+  int err = rtc_split_init(&split, (rtc_codec_t)s->cfg.codec, f->data, f->len, room, s->picture_id, f->key);
+  if (err < 0) return err;
+  s->waiting = false;
+  s->picture_id = (s->picture_id + 1) & 0x7fff;
+  int64_t ts = s->live ? rtc_ts_near(s->top_ts, f->ts) : (int64_t)f->ts;
+  s->has_map = true;
+  s->map_ts = ts;
+  s->map_at = f->captured ? f->captured : now;
+  bool last = false;
+  int n;
+  while ((n = send_payload(s, &split, ts, now, &last)) > 0) {}
+  rtc_send_pace(t, now);
+  return n;
+}

@@ -1,0 +1,238 @@
+/* state: the engine's own structures, seen by the files of engine/ alone. One hub owns everything; a transport owns its keys,
+ * receivers and senders; a receiver owns the shared history of its stream; a sender knows what it sent under its own numbers. */
+#ifndef RTC_ENGINE_STATE_H
+#define RTC_ENGINE_STATE_H
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/seq.h"
+#include "engine/hub.h"
+#include "proto/arrival.h"
+#include "proto/nack.h"
+#include "proto/pacer.h"
+#include "proto/rtx.h"
+#include "proto/rxstat.h"
+#include "wire/rtp.h"
+
+enum {
+  RTC_OUT_MAX = 8192,       /* datagrams waiting for pop */
+  RTC_SSRC_ROUTES_MAX = 64, /* SSRCs learnt a transport */
+  RTC_EARLY_MAX = 16,       /* DTLS datagrams kept while the helper has the object */
+  RTC_HISTORY_VIDEO = 1024, /* packets of a stream kept for repair */
+  RTC_HISTORY_AUDIO = 64,
+  RTC_KEY_GAP_US = 500000,       /* at most two key-frame requests a second upstream */
+  RTC_KEY_GAP_MAX_US = 4000000,  /* when nobody answers them */
+  RTC_PACER_START_BPS = 3000000, /* until somebody says better */
+  RTC_REPORT_US = 1000000,       /* mean time between reports */
+  RTC_REPORT_FIRST_US = 150000,
+  RTC_RTP_MAX = 1200, /* largest RTP packet that we make ourselves, before SRTP */
+};
+
+typedef struct rtc_transport rtc_transport_t;
+typedef struct rtc_recv rtc_recv_t;
+typedef struct rtc_send rtc_send_t;
+
+/* A packet under way to the socket. srtp NULL: as it is. */
+typedef struct rtc_out_item {
+  rtc_pkt_t *pkt;
+  rtc_srtp_t *srtp;
+  int64_t index; /* -1: RTCP */
+} rtc_out_item_t;
+typedef struct rtc_out {
+  rtc_out_item_t *v;
+  uint32_t first, sealed, n;
+} rtc_out_t;
+
+/* A media packet that has been opened: a view that lives while it is handled. */
+typedef struct rtc_media {
+  rtc_pkt_t *pkt;
+  rtc_rtp_t rtp;
+  rtc_ext_view_t ext;
+  int64_t index;
+  bool repaired;
+} rtc_media_t;
+
+struct rtc_recv {
+  uint32_t id;
+  rtc_transport_t *transport;
+  rtc_recv_t *next; /* of the transport */
+  rtc_recv_cfg_t cfg;
+  uint32_t ssrc, rtx_ssrc;     /* as seen; 0 before */
+  bool active_event;           /* RTC_EV_RECV is due */
+  int64_t highest, highest_ts; /* -1 before the first packet */
+  rtc_rxstat_t stat;
+  rtc_nack_t *nack; /* NULL when not agreed */
+  rtc_history_t history;
+  rtc_send_t *viewers; /* linked senders */
+  bool key_wanted;
+  rtc_time_t key_asked, key_gap; /* when asked last; how long to wait before the next */
+  uint8_t fir_seq;
+  int64_t probe_seq;
+  rtc_time_t probe_at; /* one request that is timed, to learn the round trip */
+  rtc_time_t last;
+  uint64_t bytes, rtx_packets, nacks, pli, fir, frames, key_frames;
+};
+
+struct rtc_send {
+  uint32_t id;
+  rtc_transport_t *transport;
+  rtc_send_t *next;        /* of the transport */
+  rtc_send_t *next_viewer; /* of the receiver that feeds it */
+  rtc_recv_t *source;      /* NULL: fed by frames */
+  rtc_send_cfg_t cfg;
+  bool waiting;          /* for a key frame of the source */
+  bool live;             /* something has been sent under this SSRC */
+  bool mid_known;        /* the peer has reported on it: MID may be left out (as RFC 9143 §7.2.3 allows) */
+  int64_t seq_off, from; /* our number = source's + seq_off, for source numbers >= from */
+  int64_t ts_off;
+  int64_t top, top_ts; /* highest sent, -1 before; RTP time of the newest */
+  rtc_time_t top_at;
+  int64_t rtx_next;    /* next number of the RTX stream */
+  uint16_t picture_id; /* of frames that we packetize */
+  rtc_history_t own;   /* plaintext of frames that we packetized (source NULL) */
+  int64_t own_next;    /* their source numbers */
+  rtc_rtx_t rtx;
+  /* sender reports */
+  bool has_map;
+  int64_t map_ts;
+  rtc_time_t map_at; /* frames: RTP time at a moment of ours */
+  bool said_sr;
+  rtc_time_t key_told; /* last RTC_EV_KEYFRAME; RTC_NEVER before */
+  bool key_event;
+  uint64_t packets, bytes, rtx_packets, rtx_bytes, nacks, pli, fir, remb_bps, reported_packets;
+  int fir_last; /* last FIR number seen, -1 before */
+  int64_t lost;
+  double fraction_lost, jitter_s;
+  int64_t rtt_us;
+};
+
+typedef struct rtc_route {
+  uint32_t ssrc;
+  rtc_recv_t *recv;
+  bool rtx;
+} rtc_route_t;
+
+struct rtc_transport {
+  rtc_heap_entry_t timer; /* first: the heap's entries lead here */
+  uint32_t id;
+  rtc_hub_t *hub;
+  rtc_transport_cfg_t *cfg;
+  rtc_consent_t consent;
+  uint8_t ufrag_key[RTC_LOCAL_UFRAG_MAX], old_ufrag_key[RTC_LOCAL_UFRAG_MAX];
+  bool has_old_ufrag;
+  rtc_path_t mapped[4]; /* paths under which the hub finds it */
+  int mapped_n;
+
+  rtc_dtls_t *dtls; /* NULL when keys were given */
+  bool busy;        /* a helper has dtls: do not touch it */
+  bool queued;      /* in the hub's job list */
+  bool dtls_started;
+  rtc_transport_t *next_job;
+  rtc_pkt_t *early, *early_last;
+  int early_n;        /* DTLS datagrams that came while busy */
+  rtc_time_t dtls_at; /* its time-out, RTC_NEVER */
+
+  bool keyed;
+  uint16_t profile;
+  rtc_srtp_t rx, tx;
+
+  uint8_t state, reason;
+  const char *text;
+  bool dirty, closing;
+  rtc_transport_t *next_dirty;
+  rtc_time_t added, checked, connected, first_media;
+
+  rtc_recv_t *recvs;
+  rtc_send_t *sends;
+  rtc_route_t route[RTC_SSRC_ROUTES_MAX];
+  int route_n;
+  rtc_arrival_t *arrival; /* NULL until a receiver wants transport-wide feedback */
+  uint32_t fb_media;      /* media SSRC named in that feedback */
+  uint16_t twcc_next;
+  rtc_pacer_t pacer;
+  bool pacer_fixed; /* the owner has set the rate */
+  rtc_time_t rate_at;
+  uint64_t rate_bytes;  /* to size it else */
+  rtc_time_t report_at; /* next RTCP report */
+  bool has_clock;
+  int64_t clock_off_us; /* publisher's NTP clock minus ours, one for all its streams */
+  int64_t rtt_us;
+  uint64_t in_packets, in_bytes, out_packets, out_bytes;
+  uint32_t twcc_sent, twcc_received;
+};
+
+struct rtc_hub {
+  rtc_hub_cfg_t cfg;
+  rtc_pool_t *pool;
+  rtc_map_t paths;                    /* sock + remote -> transport */
+  rtc_map_t ufrags;                   /* local user name -> transport */
+  rtc_map_t transports, recvs, sends; /* by id */
+  rtc_heap_t timers;
+  rtc_out_t out;
+  rtc_transport_t *dirty, *dirty_last;
+  rtc_transport_t *jobs, *jobs_last;
+  uint32_t job_n;
+  uint64_t k0, k1, draw; /* pseudo-random numbers: SipHash of a counter */
+  rtc_hub_stats_t st;
+};
+
+/* hub.c */
+uint64_t rtc_hub_draw(rtc_hub_t *h);
+static inline void rtc_hub_drop(rtc_hub_t *h, rtc_drop_t why) { h->st.drops[why]++; }
+void rtc_hub_touch(rtc_transport_t *t);                            /* something changed that the owner should hear of */
+void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path); /* datagrams of this path are t's */
+void rtc_hub_unmap_paths(rtc_transport_t *t);
+
+/* transport.c: ICE, DTLS, life */
+rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transport_cfg_t *cfg, rtc_time_t now, int *err);
+void rtc_transport_free(rtc_transport_t *t);
+int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice);
+void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now);
+void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now);
+void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now);            /* takes over k */
+void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now); /* something authentic came */
+void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now);
+int rtc_transport_set_keys(rtc_transport_t *t, const rtc_dtls_keys_t *keys, rtc_time_t now);
+void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now);
+void rtc_transport_arm(rtc_transport_t *t); /* sets its timer from all its deadlines */
+
+/* recv.c: a media packet inward */
+rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *cfg, int *err);
+void rtc_recv_free(rtc_recv_t *r);
+void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now); /* borrows k */
+void rtc_recv_ask_key(rtc_recv_t *r, rtc_time_t now);                /* merged with other wishes; arms the timer */
+
+/* relay.c: from one receiver to its viewers */
+void rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now); /* r NULL: unlink */
+void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, bool start, bool key, rtc_time_t now);
+
+/* send.c: a media packet outward */
+rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *cfg, int *err);
+void rtc_send_free(rtc_send_t *s);
+int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now);
+/* Builds and sends one packet under the sender's own number, from plaintext that stays as it is. */
+void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now);
+void rtc_send_on_nack(rtc_send_t *s, const uint16_t *seqs, int n, rtc_time_t now);
+void rtc_send_on_key_wanted(rtc_send_t *s, rtc_time_t now);
+void rtc_send_pace(rtc_transport_t *t, rtc_time_t now); /* lets out what the pacer allows */
+
+/* feedback.c (inward) and report.c (outward): RTCP */
+void rtc_feedback_rtcp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now); /* borrows k */
+void rtc_report_tick(rtc_transport_t *t, rtc_time_t now);
+rtc_time_t rtc_report_next_at(const rtc_transport_t *t);
+void rtc_report_bye(rtc_transport_t *t, rtc_time_t now);
+void rtc_report_soon(rtc_transport_t *t, rtc_time_t now); /* a report is worth sending early */
+
+/* out.c */
+int rtc_out_init(rtc_out_t *o);
+void rtc_out_clear(rtc_out_t *o);
+/* Sends k on the transport's path; takes over k whatever comes. srtp: protect as RTP under index, or as RTCP when index is -1. */
+void rtc_out_put(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index);
+/* The same to a path given, unprotected (STUN answers). */
+void rtc_out_to(rtc_hub_t *h, rtc_pkt_t *k, const rtc_path_t *path);
+void rtc_out_seal(rtc_hub_t *h); /* protects what waits: before pop, and before keys go */
+
+/* stats.c */
+void rtc_stats_fill(rtc_hub_t *h, rtc_stats_t *s, rtc_time_t now);
+
+#endif

@@ -1,0 +1,353 @@
+/* transport: one peer's ICE and DTLS, from its first check to its end. Media is in recv.c and send.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/state.h"
+
+static void ufrag_key(uint8_t key[RTC_LOCAL_UFRAG_MAX], const char *ufrag) {
+  memset(key, 0, RTC_LOCAL_UFRAG_MAX);
+  const char *end = memchr(ufrag, 0, RTC_LOCAL_UFRAG_MAX);
+  memcpy(key, ufrag, end ? (size_t)(end - ufrag) : RTC_LOCAL_UFRAG_MAX);
+}
+
+rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transport_cfg_t *cfg, rtc_time_t now, int *err) {
+  uint8_t key[RTC_LOCAL_UFRAG_MAX];
+  ufrag_key(key, cfg->ice.local_ufrag);
+  *err = RTC_EINVAL;
+  if (rtc_map_get(&h->ufrags, key) || cfg->fp_n > RTC_DTLS_FINGERPRINT_MAX || (h->cfg.dtls && !cfg->fp_n)) return NULL;
+  *err = RTC_ENOMEM;
+  rtc_transport_t *t = calloc(1, sizeof *t);
+  if (!t) return NULL;
+  t->hub = h;
+  t->id = id;
+  t->added = now;
+  t->dtls_at = t->report_at = RTC_NEVER;
+  t->text = "";
+  rtc_pacer_init(&t->pacer, RTC_PACER_START_BPS, now);
+  t->rate_at = now;
+  t->cfg = malloc(sizeof *t->cfg);
+  if (!t->cfg) goto fail;
+  *t->cfg = *cfg;
+  if (!t->cfg->ssrc) t->cfg->ssrc = (uint32_t)rtc_hub_draw(h) | 1u;
+  const rtc_ice_cfg_t *ice = &cfg->ice;
+  *err = rtc_consent_init(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd, cfg->checker, rtc_hub_draw(h));
+  if (*err < 0) goto fail;
+  *err = RTC_ENOMEM;
+  if (h->cfg.dtls) {
+    t->dtls = rtc_dtls_new(h->cfg.dtls, cfg->dtls_client, cfg->fp, cfg->fp_n);
+    if (!t->dtls) goto fail;
+  }
+  memcpy(t->ufrag_key, key, sizeof key);
+  if (rtc_map_put(&h->ufrags, key, t) < 0) goto fail;
+  *err = 0;
+  return t;
+fail:
+  rtc_transport_free(t);
+  return NULL;
+}
+
+/* From now on nobody finds it: no datagram, no user name. */
+static void unmap(rtc_transport_t *t) {
+  rtc_hub_t *h = t->hub;
+  rtc_hub_unmap_paths(t);
+  if (rtc_map_get(&h->ufrags, t->ufrag_key) == t) rtc_map_del(&h->ufrags, t->ufrag_key);
+  if (t->has_old_ufrag && rtc_map_get(&h->ufrags, t->old_ufrag_key) == t) rtc_map_del(&h->ufrags, t->old_ufrag_key);
+  t->has_old_ufrag = false;
+}
+
+static void unqueue(rtc_transport_t *t) {
+  rtc_hub_t *h = t->hub;
+  if (!t->queued) return;
+  rtc_transport_t *before = NULL;
+  for (rtc_transport_t **at = &h->jobs; *at; before = *at, at = &(*at)->next_job) {
+    if (*at != t) continue;
+    *at = t->next_job;
+    if (h->jobs_last == t) h->jobs_last = before;
+    break;
+  }
+  h->job_n--;
+  t->queued = false;
+}
+
+static void undirty(rtc_transport_t *t) {
+  rtc_hub_t *h = t->hub;
+  if (!t->dirty) return;
+  rtc_transport_t *before = NULL;
+  for (rtc_transport_t **at = &h->dirty; *at; before = *at, at = &(*at)->next_dirty) {
+    if (*at != t) continue;
+    *at = t->next_dirty;
+    if (h->dirty_last == t) h->dirty_last = before;
+    break;
+  }
+  t->dirty = false;
+}
+
+/* What a closed transport no longer needs; its record stays until its last event is told. */
+static void shed(rtc_transport_t *t) {
+  unmap(t);
+  unqueue(t);
+  rtc_out_seal(t->hub);
+  while (t->recvs) {
+    rtc_map_del(&t->hub->recvs, &t->recvs->id);
+    rtc_recv_free(t->recvs);
+  }
+  while (t->sends) {
+    rtc_map_del(&t->hub->sends, &t->sends->id);
+    rtc_send_free(t->sends);
+  }
+  rtc_pacer_clear(&t->pacer);
+  for (rtc_pkt_t *k; (k = t->early);) {
+    t->early = k->next;
+    rtc_pkt_put(k);
+  }
+  t->early_last = NULL;
+  t->early_n = 0;
+  free(t->arrival);
+  t->arrival = NULL;
+  if (t->keyed) {
+    rtc_srtp_clear(&t->rx);
+    rtc_srtp_clear(&t->tx);
+  }
+  t->keyed = false;
+}
+
+void rtc_transport_free(rtc_transport_t *t) {
+  if (!t) return;
+  shed(t);
+  undirty(t);
+  rtc_heap_set(&t->hub->timers, &t->timer, RTC_NEVER);
+  rtc_dtls_free(t->dtls);
+  rtc_consent_clear(&t->consent);
+  if (t->cfg) rtc_cleanse(t->cfg, sizeof *t->cfg);
+  free(t->cfg);
+  free(t);
+}
+
+int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice) {
+  uint8_t key[RTC_LOCAL_UFRAG_MAX];
+  ufrag_key(key, ice->local_ufrag);
+  rtc_hub_t *h = t->hub;
+  if (rtc_map_get(&h->ufrags, key)) return RTC_EINVAL;
+  int err = rtc_map_put(&h->ufrags, key, t);
+  if (err < 0) return err;
+  err = rtc_consent_restart(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd);
+  if (err < 0) {
+    rtc_map_del(&h->ufrags, key);
+    return err;
+  }
+  if (t->has_old_ufrag) rtc_map_del(&h->ufrags, t->old_ufrag_key);
+  memcpy(t->old_ufrag_key, t->ufrag_key, sizeof key);
+  memcpy(t->ufrag_key, key, sizeof key);
+  t->has_old_ufrag = true;
+  return 0;
+}
+
+/* Puts t into the list of handshakes that need work. False when the list is full. */
+static bool queue(rtc_transport_t *t) {
+  rtc_hub_t *h = t->hub;
+  if (t->queued || t->busy) return true;
+  if (h->job_n == RTC_HUB_JOBS_MAX) return false;
+  t->queued = true;
+  t->next_job = NULL;
+  if (h->jobs_last)
+    h->jobs_last->next_job = t;
+  else
+    h->jobs = t;
+  h->jobs_last = t;
+  h->job_n++;
+  return true;
+}
+
+static void start_dtls_client(rtc_transport_t *t) {
+  if (!t->dtls || t->dtls_started || !t->cfg->dtls_client || !t->consent.has_path) return;
+  if (queue(t)) t->dtls_started = true;
+}
+
+void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now) {
+  rtc_hub_t *h = t->hub;
+  rtc_pkt_t *answer = rtc_pkt_get(h->pool);
+  if (!answer) {
+    rtc_hub_drop(h, RTC_DROP_POOL);
+    return;
+  }
+  size_t n = 0;
+  int r = rtc_consent_on_stun(&t->consent, m, k->data, &k->path, answer->data, RTC_PKT_DATA, &n, now);
+  if (n) {
+    answer->len = (uint32_t)n;
+    h->st.stun_out++;
+    rtc_out_to(h, answer, &k->path);
+  } else {
+    rtc_pkt_put(answer);
+  }
+  if (r <= 0) {
+    if (!n) rtc_hub_drop(h, RTC_DROP_STUN_AUTH);
+    return;
+  }
+  rtc_hub_map_path(t, &k->path);
+  rtc_transport_on_heard(t, &k->path, now);
+  if (r == RTC_CONSENT_MOVED) {
+    if (!t->checked) t->checked = now;
+    if (t->state == RTC_T_NEW) t->state = RTC_T_CHECKED;
+    rtc_hub_touch(t);
+  }
+  start_dtls_client(t);
+}
+
+void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
+  (void)now;
+  if (t->busy && t->early_n < RTC_EARLY_MAX) {
+    k->next = NULL;
+    if (t->early_last)
+      t->early_last->next = k;
+    else
+      t->early = k;
+    t->early_last = k;
+    t->early_n++;
+    return;
+  }
+  bool kept = t->dtls && !t->busy && (t->queued || t->hub->job_n < RTC_HUB_JOBS_MAX) && rtc_dtls_put(t->dtls, k->data, k->len) == 0;
+  if (kept && queue(t))
+    t->dtls_started = true;
+  else
+    rtc_hub_drop(t->hub, RTC_DROP_DTLS_QUEUE);
+  rtc_pkt_put(k);
+}
+
+static void flush_dtls(rtc_transport_t *t) {
+  rtc_hub_t *h = t->hub;
+  for (;;) {
+    rtc_pkt_t *k = rtc_pkt_get(h->pool);
+    if (!k) {
+      rtc_hub_drop(h, RTC_DROP_POOL); /* the time-out sends the flight again */
+      return;
+    }
+    int n = rtc_dtls_get(t->dtls, k->data, RTC_PKT_DATA);
+    if (n <= 0) {
+      rtc_pkt_put(k);
+      return;
+    }
+    k->len = (uint32_t)n;
+    h->st.dtls_out++;
+    rtc_out_put(t, k, NULL, 0);
+  }
+}
+
+int rtc_transport_set_keys(rtc_transport_t *t, const rtc_dtls_keys_t *keys, rtc_time_t now) {
+  size_t key_len = rtc_srtp_key_len(keys->profile), salt_len = rtc_srtp_salt_len(keys->profile);
+  int err = rtc_srtp_init(&t->rx, keys->profile, keys->remote_key, key_len, keys->remote_salt, salt_len, 0);
+  if (err < 0) return err;
+  err = rtc_srtp_init(&t->tx, keys->profile, keys->local_key, key_len, keys->local_salt, salt_len, 1);
+  if (err < 0) {
+    rtc_srtp_clear(&t->rx);
+    return err;
+  }
+  t->keyed = true;
+  t->profile = (uint16_t)keys->profile;
+  t->state = RTC_T_CONNECTED;
+  t->connected = now;
+  t->consent.heard = now;
+  rtc_report_soon(t, now);
+  for (rtc_send_t *s = t->sends; s; s = s->next) rtc_send_on_key_wanted(s, now);
+  rtc_hub_touch(t);
+  return 0;
+}
+
+void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now) {
+  flush_dtls(t);
+  rtc_dtls_state_t state = rtc_dtls_state(t->dtls);
+  if (state == RTC_DTLS_CONNECTED && !t->keyed) {
+    rtc_dtls_keys_t keys;
+    int err = rtc_dtls_keys(t->dtls, &keys);
+    if (err == 0) err = rtc_transport_set_keys(t, &keys, now);
+    rtc_cleanse(&keys, sizeof keys);
+    if (err < 0) {
+      rtc_transport_close(t, RTC_WHY_DTLS, "no SRTP profile agreed", now);
+      return;
+    }
+  }
+  if (state == RTC_DTLS_FAILED || state == RTC_DTLS_CLOSED) {
+    bool failed = state == RTC_DTLS_FAILED;
+    rtc_transport_close(t, failed ? RTC_WHY_DTLS : RTC_WHY_CLOSE_NOTIFY, failed ? rtc_dtls_error(t->dtls) : "", now);
+    return;
+  }
+  bool more = t->early != NULL;
+  for (rtc_pkt_t *k; (k = t->early);) {
+    t->early = k->next;
+    if (rtc_dtls_put(t->dtls, k->data, k->len) < 0) rtc_hub_drop(t->hub, RTC_DROP_DTLS_QUEUE);
+    rtc_pkt_put(k);
+  }
+  t->early_last = NULL;
+  t->early_n = 0;
+  rtc_time_t in = rtc_dtls_timeout_in(t->dtls);
+  t->dtls_at = in == RTC_NEVER ? RTC_NEVER : now + in;
+  if (more && !queue(t)) t->dtls_at = now + RTC_MS(10);
+}
+
+void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now) {
+  rtc_consent_on_heard(&t->consent, from, now);
+  if (t->state != RTC_T_STALLED) return;
+  t->state = RTC_T_CONNECTED;
+  rtc_hub_touch(t);
+}
+
+void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now) {
+  if (t->state == RTC_T_CLOSED) return;
+  if (t->keyed) rtc_report_bye(t, now);
+  if (t->dtls && !t->busy && t->dtls_started) {
+    rtc_dtls_close(t->dtls);
+    flush_dtls(t);
+  }
+  t->state = RTC_T_CLOSED;
+  t->reason = (uint8_t)why;
+  t->text = text;
+  shed(t);
+  if (!t->busy) rtc_hub_touch(t);
+}
+
+static bool publishes(const rtc_transport_t *t) { return t->recvs != NULL; }
+
+void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now) {
+  rtc_hub_t *h = t->hub;
+  if (t->state == RTC_T_CLOSED) return;
+  if (rtc_consent_expired(&t->consent, now)) {
+    rtc_transport_close(t, RTC_WHY_CONSENT, "", now);
+    return;
+  }
+  if (t->state < RTC_T_CONNECTED && now - t->added >= RTC_MS(RTC_SETUP_MS)) {
+    rtc_transport_close(t, RTC_WHY_TIMEOUT, t->checked ? "DTLS did not finish" : "no check reached us", now);
+    return;
+  }
+  for (;;) {
+    rtc_path_t path;
+    rtc_pkt_t *k = rtc_pkt_get(h->pool);
+    if (!k) break;
+    int n = rtc_consent_pop(&t->consent, k->data, RTC_PKT_DATA, &path, now);
+    if (n <= 0) {
+      rtc_pkt_put(k);
+      break;
+    }
+    k->len = (uint32_t)n;
+    h->st.stun_out++;
+    rtc_out_to(h, k, &path);
+  }
+  if (t->dtls_at <= now && !t->busy) t->dtls_at = queue(t) ? RTC_NEVER : now + RTC_MS(10);
+  start_dtls_client(t);
+  if (t->state == RTC_T_CONNECTED && publishes(t) && now - t->consent.heard >= RTC_MS(RTC_STALL_MS)) {
+    t->state = RTC_T_STALLED;
+    rtc_hub_touch(t);
+  }
+  if (!t->keyed) return;
+  rtc_report_tick(t, now);
+  rtc_send_pace(t, now);
+}
+
+void rtc_transport_arm(rtc_transport_t *t) {
+  rtc_time_t at = RTC_NEVER;
+  if (t->state != RTC_T_CLOSED) {
+    at = rtc_time_min(rtc_consent_next_at(&t->consent), t->busy ? RTC_NEVER : t->dtls_at);
+    if (t->state < RTC_T_CONNECTED) at = rtc_time_min(at, t->added + RTC_MS(RTC_SETUP_MS));
+    if (t->state == RTC_T_CONNECTED && publishes(t)) at = rtc_time_min(at, t->consent.heard + RTC_MS(RTC_STALL_MS));
+    if (t->keyed) at = rtc_time_min(at, rtc_time_min(rtc_report_next_at(t), rtc_pacer_next_at(&t->pacer)));
+  }
+  rtc_heap_set(&t->hub->timers, &t->timer, at);
+}

@@ -1,0 +1,60 @@
+/* udp: one UDP socket, many datagrams a call. Each datagram comes with the address it was sent to, and leaves from
+ * the address it is told to (IP_PKTINFO, RFC 3542), so one socket on the wildcard address serves a machine with many. Two ways below:
+ * udp_linux.c (recvmmsg, sendmmsg) and udp_posix.c (one call a datagram), chosen when the socket is opened.
+ * Belongs to one thread at a time. Guarantee: nothing here waits longer than the caller's budget. */
+#ifndef RTC_IO_UDP_H
+#define RTC_IO_UDP_H
+
+#include "base/err.h"
+#include "base/pkt.h"
+
+enum {
+  RTC_UDP_BATCH = 64,                 /* datagrams a call */
+  RTC_UDP_TOO_BIG = RTC_PKT_DATA + 1, /* rtc_pkt.len of a datagram that did not fit its slot */
+  RTC_UDP_BUFFER_DEFAULT = 4 << 20,   /* what a loop asks for when it is told nothing */
+};
+
+typedef struct rtc_udp_cfg {
+  rtc_addr_t bind;
+  int recv_buffer, send_buffer; /* bytes; 0: as the system has it */
+  bool portable;                /* udp_posix.c, also where there is better */
+} rtc_udp_cfg_t;
+
+typedef struct rtc_udp_scratch rtc_udp_scratch_t;
+
+typedef struct rtc_udp {
+  int fd; /* -1 when closed */
+  bool v6, wildcard, portable;
+  rtc_addr_t bound;                         /* really bound, with its port */
+  int recv_buffer, send_buffer;             /* bytes that the kernel granted */
+  uint64_t recv_calls, send_calls, refused; /* refused: datagrams that could not be sent */
+  uint64_t kernel_drops;                    /* datagrams that the kernel dropped because the receive buffer was full (Linux) */
+  uint32_t kernel_drops_seen;
+  rtc_udp_scratch_t *scratch;
+} rtc_udp_t;
+
+/* 0, RTC_ENOMEM, or RTC_EINVAL with *sys = errno. */
+RTC_MUST_USE int rtc_udp_open(rtc_udp_t *u, const rtc_udp_cfg_t *cfg, int *sys);
+void rtc_udp_close(rtc_udp_t *u); /* idempotent */
+
+/* Receives up to n datagrams (n <= RTC_UDP_BATCH) into the slots' data, without waiting. Sets len, path.remote and
+ * path.local (no port) of each. Returns how many; 0 when there are none. */
+int rtc_udp_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);
+/* Throws away up to n datagrams for which there is no slot; returns how many. */
+int rtc_udp_discard(rtc_udp_t *u, int n);
+
+/* Sends all in order from path.local to path.remote; returns how many the kernel took. What it refuses (no route, firewall,
+ * no such address) is lost alone and counted. When its buffer is full, waits for room while *wait_us lasts, then loses the rest. */
+int rtc_udp_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us);
+
+typedef struct rtc_udp_fault {
+  int err;   /* RTC_E* */
+  int sys;   /* errno, or 0 */
+  int index; /* which address, -1 when it is not one address's */
+} rtc_udp_fault_t;
+
+/* Opens a socket per address. Those with port 0 get one free port, the same for all. An address of a family that this machine lacks is
+ * left out, but not the last one. Returns how many sockets (u[0..]), or RTC_E* and all closed; then *why says which address. */
+RTC_MUST_USE int rtc_udp_open_all(rtc_udp_t *u, const rtc_addr_t *addr, int n, const rtc_udp_cfg_t *cfg, rtc_udp_fault_t *why);
+
+#endif

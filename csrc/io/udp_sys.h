@@ -1,0 +1,51 @@
+/* udp_sys: what the two UDP backends share and nobody else sees: system headers, addresses and control messages. */
+#ifndef RTC_IO_UDP_SYS_H
+#define RTC_IO_UDP_SYS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define __APPLE_USE_RFC_3542
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "io/udp.h"
+
+typedef union rtc_sockaddr {
+  struct sockaddr sa;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+} rtc_sockaddr_t;
+
+/* Room for one address and one counter, aligned as control messages must be. */
+typedef union rtc_udp_control {
+  struct cmsghdr align;
+  uint8_t bytes[128];
+} rtc_udp_control_t;
+
+/* Length of the address, 0 when `a` is not of the socket's family. */
+socklen_t rtc_sockaddr_set(rtc_sockaddr_t *s, const rtc_addr_t *a, bool v6);
+void rtc_sockaddr_get(const rtc_sockaddr_t *s, rtc_addr_t *a);
+
+/* Fills in a message header for one datagram out: goal, bytes, and where it leaves from. False: the goal is of another family. */
+bool rtc_udp_fill_out(const rtc_udp_t *u, const rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sockaddr_t *to,
+                      rtc_udp_control_t *control);
+/* The same for one datagram in, and what came back with it. */
+void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sockaddr_t *from, rtc_udp_control_t *control);
+void rtc_udp_take_in(rtc_udp_t *u, rtc_pkt_t *k, struct msghdr *m, size_t len);
+
+/* Waits until the socket takes datagrams, at most *wait_us, which shrinks. False: it still takes none. */
+bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us);
+
+/* udp_posix.c */
+int rtc_udp_posix_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);
+int rtc_udp_posix_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us);
+
+/* udp_linux.c: scratch is theirs. False: out of memory. */
+bool rtc_udp_linux_init(rtc_udp_t *u);
+int rtc_udp_linux_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);
+int rtc_udp_linux_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us);
+
+#endif

@@ -1,0 +1,120 @@
+"""From bytes to numbered lines, and the checks every grammar below shares. All limits of reading are here."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .errors import Malformed, SdpError
+
+MAX_BYTES = 64 * 1024
+MAX_LINES = 2000
+MAX_LINE = 8 * 1024  # characters
+MAX_SECTIONS = 64
+MAX_PAYLOAD_TYPE = 127
+MAX_SSRC = 2**32 - 1
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")  # RFC 8866 §9
+_LINE = re.compile(r"[a-z]=")
+
+
+class Line(NamedTuple):
+    """`type` is the letter before the equals sign, `value` all after it."""
+
+    number: int
+    type: str
+    value: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.type}={self.value}"
+
+    def error(self, reason: str) -> SdpError:
+        return SdpError(reason, self.number, self.text)
+
+
+def split(data: str | bytes) -> list[Line]:
+    """Lines of a description. CRLF and LF both end a line, empty lines only at the very end are let pass.
+
+    The size is looked at before anything else, so that a huge input costs nothing.
+    """
+    text = _decode(data)
+    if "\0" in text:
+        raise _error_at(text, text.index("\0"), "NUL character")
+    rows = text.split("\n")
+    while rows and rows[-1] in ("", "\r"):
+        rows.pop()
+    if not rows:
+        raise SdpError("the description is empty", 1, "")
+    if len(rows) > MAX_LINES:
+        raise SdpError(f"more than {MAX_LINES} lines", MAX_LINES + 1, rows[MAX_LINES])
+    lines = []
+    for number, row in enumerate(rows, 1):
+        row = row.removesuffix("\r")
+        if len(row) > MAX_LINE:
+            raise SdpError(f"line longer than {MAX_LINE} characters", number, row)
+        if "\r" in row:
+            raise SdpError("carriage return within a line", number, row)
+        if not _LINE.match(row):
+            raise SdpError("not of the form <letter>=<value>", number, row)
+        lines.append(Line(number, row[0], row[2:]))
+    return lines
+
+
+def _decode(data: str | bytes) -> str:
+    # A character is at least one byte, so the cheap test comes first for str as well.
+    if len(data) > MAX_BYTES:
+        head = data[:MAX_BYTES]
+        text = head if isinstance(head, str) else head.decode("utf-8", "replace")
+        raise _too_large(text)
+    if isinstance(data, str):
+        try:
+            if not data.isascii() and len(data.encode()) > MAX_BYTES:
+                raise _too_large(data)
+        except UnicodeEncodeError as e:
+            raise _error_at(data, e.start, "not encodable as UTF-8") from None
+        return data
+    try:
+        return data.decode()
+    except UnicodeDecodeError as e:
+        raise _error_at(data.decode("utf-8", "replace"), len(data[: e.start].decode()), "not UTF-8") from None
+
+
+def _too_large(text: str) -> SdpError:
+    return _error_at(text, len(text) - 1, f"the description is larger than {MAX_BYTES} bytes")
+
+
+def _error_at(text: str, position: int, reason: str) -> SdpError:
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    row = text[start : end if end >= 0 else len(text)]
+    return SdpError(reason, text.count("\n", 0, start) + 1, row.removesuffix("\r"))
+
+
+def number(text: str, what: str, maximum: int, minimum: int = 0) -> int:
+    """An unsigned decimal within limits. int() alone would take "+1", "1_0" and other scripts' digits."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        raise Malformed(f"{what} is not a number")
+    value = int(text)
+    if not minimum <= value <= maximum:
+        raise Malformed(f"{what} {value} is not within {minimum} to {maximum}")
+    return value
+
+
+def payload_type(text: str) -> int:
+    return number(text, "payload type", MAX_PAYLOAD_TYPE)
+
+
+def token(text: str, what: str, longest: int = 255) -> str:
+    if len(text) > longest or not _TOKEN.fullmatch(text):
+        raise Malformed(f"{what} is not a token of at most {longest} characters")
+    return text
+
+
+def fields(text: str, what: str, least: int, most: int | None = None) -> list[str]:
+    """Space-separated fields, at least `least` of them and, when given, at most `most`."""
+    found = [part for part in text.split(" ") if part]
+    if len(found) < least or (most is not None and len(found) > most):
+        count = str(least) if most == least else f"at least {least}" if most is None else f"{least} to {most}"
+        raise Malformed(f"{what} needs {count} fields, has {len(found)}")
+    return found

@@ -1,0 +1,328 @@
+"""Reading a description: RFC 8866 with the attributes of JSEP (RFC 9429 §5.8).
+
+What is not interpreted is kept as it was, so nothing is lost by reading and writing again. Time is linear in the size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..types import Direction
+from . import grammar
+from .candidate import parse_candidate
+from .description import Attribute, Codec, Level, MediaSection, SessionDescription, Ssrc
+from .errors import Malformed, SdpError
+from .lines import MAX_SECTIONS, Line, number, payload_type, split, token
+
+# RFC 3551 §6: payload types that mean something without an rtpmap, as far as real-time audio and video use them.
+_STATIC = {
+    0: ("PCMU", 8000),
+    3: ("GSM", 8000),
+    4: ("G723", 8000),
+    8: ("PCMA", 8000),
+    9: ("G722", 8000),
+    13: ("CN", 8000),
+    15: ("G728", 8000),
+    18: ("G729", 8000),
+    26: ("JPEG", 90000),
+    31: ("H261", 90000),
+    34: ("H263", 90000),
+}
+
+
+def parse(text: str | bytes) -> SessionDescription:
+    """The description that `text` says. Raises SdpError, which names the line, for whatever cannot be read."""
+    lines = split(text)
+    if lines[0].text != "v=0":
+        raise lines[0].error("a description begins with v=0")
+    starts = [i for i, line in enumerate(lines) if line.type == "m"]
+    if len(starts) > MAX_SECTIONS:
+        raise lines[starts[MAX_SECTIONS]].error(f"more than {MAX_SECTIONS} media sections")
+    session = _Session(lines[: starts[0]] if starts else lines)
+    mids: set[str] = set()
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        section = _Media(lines[start:end]).section
+        if section.mid is not None:
+            if section.mid in mids:
+                line = next(x for x in lines[start:end] if x.value.startswith("mid:"))
+                raise line.error("mid is already that of another section")
+            mids.add(section.mid)
+        session.description.media.append(section)
+    return session.description
+
+
+class _Reader:
+    """Dispatches lines of one level and turns Malformed into SdpError with the line at hand."""
+
+    def __init__(self, level: Level) -> None:
+        self.level = level
+        self.given: set[str] = set()
+        # Attributes nobody interprets, with their line numbers: some are known as such only when the section ends.
+        self.unread: list[tuple[int, Attribute]] = []
+
+    def read(self, lines: list[Line]) -> None:
+        for line in lines:
+            try:
+                if line.type == "a":
+                    self.attribute(line)
+                else:
+                    self.line(line)
+            except Malformed as e:
+                raise line.error(str(e)) from None
+
+    def attribute(self, line: Line) -> None:
+        name, colon, value = line.value.partition(":")
+        token(name, "attribute name")
+        if not self.known(line, name, value if colon else None):
+            self.unread.append((line.number, Attribute(name, value if colon else None)))
+
+    def known(self, line: Line, name: str, value: str | None) -> bool:
+        """Reads an attribute of either level; False when it is none of them."""
+        level = self.level
+        if name in Direction:
+            self.no_value(value)
+            self.once(level, "direction", Direction(name))
+        elif name == "extmap-allow-mixed":
+            self.no_value(value)
+            level.extmap_allow_mixed = True
+        elif name in _BOTH_ONCE:
+            field, read = _BOTH_ONCE[name]
+            self.once(level, field, read(self.required(value)))
+        elif name == "ice-options":
+            options = [option for option in self.required(value).split(" ") if option]
+            level.ice_options.extend(option for option in options if option not in level.ice_options)
+        elif name == "fingerprint":
+            digest = grammar.fingerprint(self.required(value))
+            if digest is None:
+                return False
+            level.fingerprints.append(digest)
+        elif name == "extmap":
+            self.extmap(self.required(value))
+        else:
+            return False
+        return True
+
+    def extmap(self, value: str) -> None:
+        entry = grammar.extmap(value)
+        if entry.id <= 255:  # the placeholders above may repeat
+            key = f"extension id {entry.id}"
+            if key in self.given:
+                raise Malformed(f"{key} is already taken")
+            self.given.add(key)
+        self.level.extmaps.append(entry)
+
+    def line(self, line: Line) -> None:
+        level, value = self.level, line.value
+        match line.type:
+            case "i":
+                self.once(level, "information", value)
+            case "c":
+                self.once(level, "connection", grammar.connection(value))
+            case "b":
+                level.bandwidth.append(grammar.bandwidth(value))
+            case "k":
+                self.once(level, "encryption_key", value)
+            case _:
+                raise Malformed("line of a type that has no place here")
+
+    def once(self, target: object, field: str, value: object) -> None:
+        """Sets a field. Saying the same again is let pass, contradicting oneself is not."""
+        if field in self.given and getattr(target, field) != value:
+            raise Malformed("contradicts an earlier line")
+        self.given.add(field)
+        setattr(target, field, value)
+
+    @staticmethod
+    def required(value: str | None) -> str:
+        if value is None:
+            raise Malformed("attribute needs a value")
+        return value
+
+    @staticmethod
+    def no_value(value: str | None) -> None:
+        if value is not None:
+            raise Malformed("attribute takes no value")
+
+    def keep_unread(self) -> None:
+        self.unread.sort(key=lambda entry: entry[0])
+        self.level.attributes = [attribute for _, attribute in self.unread]
+
+
+_BOTH_ONCE: dict[str, tuple[str, Callable[[str], object]]] = {
+    "ice-ufrag": ("ice_ufrag", grammar.ice_ufrag),
+    "ice-pwd": ("ice_pwd", grammar.ice_pwd),
+    "setup": ("setup", grammar.setup),
+    "tls-id": ("tls_id", grammar.tls_id),
+}
+
+
+class _Session(_Reader):
+    def __init__(self, lines: list[Line]) -> None:
+        first = next((line for line in lines if line.type == "o"), None)
+        if first is None:
+            raise lines[-1].error("no o= line before the end of the session level")
+        try:
+            self.description = SessionDescription(origin=grammar.origin(first.value), times=[])
+        except Malformed as e:
+            raise first.error(str(e)) from None
+        super().__init__(self.description)
+        self.given.add("origin")
+        self.read(lines[1:])
+        if not self.description.times:
+            self.description.times = SessionDescription(origin=self.description.origin).times
+        self.keep_unread()
+
+    def line(self, line: Line) -> None:
+        desc, value = self.description, line.value
+        match line.type:
+            case "o":
+                self.once(desc, "origin", grammar.origin(value))
+            case "s":
+                self.once(desc, "name", value)
+            case "u":
+                self.once(desc, "uri", value)
+            case "e":
+                desc.emails.append(value)
+            case "p":
+                desc.phones.append(value)
+            case "t":
+                desc.times.append(grammar.timing(value))
+            case "r":
+                if not desc.times:
+                    raise Malformed("r= before any t=")
+                desc.times[-1] = replace(desc.times[-1], repeats=(*desc.times[-1].repeats, value))
+            case "z":
+                self.once(desc, "time_zones", value)
+            case _:
+                super().line(line)
+
+    def known(self, line: Line, name: str, value: str | None) -> bool:
+        desc = self.description
+        if name == "group":
+            desc.groups.append(grammar.group(self.required(value)))
+        elif name == "ice-lite":
+            self.no_value(value)
+            desc.ice_lite = True
+        elif name == "msid-semantic":
+            self.once(desc, "msid_semantic", self.required(value))
+        else:
+            return super().known(line, name, value)
+        return True
+
+
+_FLAGS = {
+    "rtcp-mux": "rtcp_mux",
+    "rtcp-mux-only": "rtcp_mux_only",
+    "rtcp-rsize": "rtcp_rsize",
+    "bundle-only": "bundle_only",
+    "end-of-candidates": "end_of_candidates",
+}
+_ONCE: dict[str, tuple[str, Callable[[str], object]]] = {
+    "mid": ("mid", grammar.mid),
+    "rtcp": ("rtcp", grammar.rtcp),
+    "simulcast": ("simulcast", grammar.simulcast),
+    "ptime": ("ptime", lambda value: grammar.milliseconds(value, "ptime")),
+    "maxptime": ("maxptime", lambda value: grammar.milliseconds(value, "maxptime")),
+    "sctp-port": ("sctp_port", lambda value: number(value, "sctp-port", 65535)),
+    "max-message-size": ("max_message_size", lambda value: number(value, "max-message-size", 2**64 - 1)),
+}
+
+
+class _Media(_Reader):
+    def __init__(self, lines: list[Line]) -> None:
+        try:
+            self.section = grammar.media_line(lines[0].value)
+        except Malformed as e:
+            raise lines[0].error(str(e)) from None
+        super().__init__(self.section)
+        self.ssrcs: dict[int, Ssrc] = {}
+        self.rids: set[str] = set()
+        self.rtpmaps: dict[int, tuple[Line, Codec]] = {}
+        self.fmtps: list[tuple[Line, int, str]] = []
+        self.feedback: list[tuple[Line, int, str]] = []
+        self.read(lines[1:])
+        if self.section.is_rtp:
+            self.assemble_codecs()
+        self.keep_unread()
+
+    def known(self, line: Line, name: str, value: str | None) -> bool:
+        section = self.section
+        if name in _FLAGS:
+            self.no_value(value)
+            setattr(section, _FLAGS[name], True)
+        elif name in _ONCE:
+            field, read = _ONCE[name]
+            self.once(section, field, read(self.required(value)))
+        elif name == "candidate":
+            section.candidates.append(parse_candidate(self.required(value)))
+        elif name == "ssrc":
+            ident, attribute, text = grammar.ssrc(self.required(value))
+            if ident not in self.ssrcs:
+                self.ssrcs[ident] = Ssrc(ident)
+                section.ssrcs.append(self.ssrcs[ident])
+            self.ssrcs[ident].attributes.append((attribute, text))
+        elif name == "ssrc-group":
+            section.ssrc_groups.append(grammar.ssrc_group(self.required(value)))
+        elif name == "msid":
+            section.msids.append(grammar.msid(self.required(value)))
+        elif name == "rid":
+            rid = grammar.rid(self.required(value))
+            if rid.id in self.rids:
+                raise Malformed("rid is given twice")
+            self.rids.add(rid.id)
+            section.rids.append(rid)
+        elif section.is_rtp and name in ("rtpmap", "fmtp", "rtcp-fb"):
+            self.format_line(line, name, self.required(value))
+        else:
+            return super().known(line, name, value)
+        return True
+
+    def format_line(self, line: Line, name: str, value: str) -> None:
+        """Collects what belongs to a payload type: fmtp may stand before its rtpmap (Firefox)."""
+        if name == "rtpmap":
+            ident, codec_name, clock_rate, channels = grammar.rtpmap(value)
+            codec = Codec(ident, codec_name, clock_rate, channels)
+            if self.rtpmaps.setdefault(ident, (line, codec))[1] != codec:
+                raise Malformed(f"payload type {ident} already means another codec")
+        elif name == "fmtp":
+            ident_text, text = grammar.per_format(value, "fmtp")
+            self.fmtps.append((line, payload_type(ident_text), text))
+        else:
+            ident_text, text = grammar.per_format(value, "rtcp-fb")
+            if ident_text == "*":
+                self.section.wildcard_feedback.append(text)
+            else:
+                self.feedback.append((line, payload_type(ident_text), text))
+
+    def assemble_codecs(self) -> None:
+        """Payload types in the m-line's order; lines about others are kept unread (Firefox leaves rtcp-fb lines)."""
+        codecs: dict[int, Codec] = {}
+        for ident in map(int, self.section.formats):
+            if ident in self.rtpmaps:
+                codecs[ident] = self.rtpmaps[ident][1]
+            elif ident in _STATIC:
+                codecs[ident] = Codec(ident, *_STATIC[ident])
+        for ident, (line, _) in self.rtpmaps.items():
+            if ident not in codecs:
+                self.keep(line)
+        for line, ident, text in self.fmtps:
+            codec = codecs.get(ident)
+            if codec is None:
+                self.keep(line)
+            else:
+                codec.fmtp = text if codec.fmtp is None else f"{codec.fmtp};{text}"
+        for line, ident, text in self.feedback:
+            codec = codecs.get(ident)
+            if codec is None:
+                self.keep(line)
+            else:
+                codec.feedback.append(text)
+        self.section.codecs = list(codecs.values())
+
+    def keep(self, line: Line) -> None:
+        name, _, value = line.value.partition(":")
+        self.unread.append((line.number, Attribute(name, value)))
+
+
+__all__ = ["SdpError", "parse"]
