@@ -40,11 +40,11 @@ NEEDS = [
     ),
     (
         "#include <Python.h>\n",
-        "rtcengine needs Python's C headers (Python.h) to build: install them (Debian, Ubuntu: apt install python3-dev).",
+        "rtcengine needs Python's C headers to build: install them (Debian, Ubuntu: apt install python3-dev).",
     ),
     (
         "#include <openssl/ssl.h>\n#if OPENSSL_VERSION_MAJOR < 3\n#error too old\n#endif\n",
-        "rtcengine needs the headers of OpenSSL 3 or later to build: install them (Debian, Ubuntu: apt install libssl-dev).",
+        "rtcengine needs the headers of OpenSSL >= 3 to build: install them (Debian, Ubuntu: apt install libssl-dev).",
     ),
 ]
 
@@ -69,7 +69,7 @@ class BuildCore(build_ext):
         if stale:
             self.check_needs()
             print(f"compiling {len(stale)} of {len(jobs)} C files", flush=True)
-        with ThreadPoolExecutor(self.parallel or len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(self.parallel or os.cpu_count()) as pool:
             list(pool.map(lambda job: self.compile_one(*job), stale))
         return objects
 
@@ -159,6 +159,6 @@ def cythonized(sources: list[str]) -> list[str]:
 
 csrc = sorted(str(p) for layer in LAYERS for p in Path("csrc", layer).glob("*.c"))
 setup(
-    ext_modules=[Extension("rtcengine._core", [PYX, *csrc], libraries=["ssl", "crypto"], extra_link_args=LDFLAGS)],
+    ext_modules=[Extension("rtcengine._core", [PYX, *csrc], libraries=["ssl", "crypto", "m"], extra_link_args=LDFLAGS)],
     cmdclass={"build_ext": BuildCore},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 ORDER = ["layers", "c", "unit", "vectors", "sim", "interop", "attack", "browser"]
 MARKED = {"sim", "interop", "attack", "browser"}
 PART = pytest.StashKey[str]()
-SECONDS = pytest.StashKey[Counter[str]]()
+SECONDS = pytest.StashKey[defaultdict[str, float]]()
 
 
 def part_of(path: Path) -> str:
@@ -25,7 +25,7 @@ def part_of(path: Path) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[SECONDS] = Counter()
+    config.stash[SECONDS] = defaultdict(float)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks set here

@@ -1,9 +1,10 @@
 # C without Python: the tests of tests/c in several variants, and librtcengine. Included by the Makefile.
-#   build/c/VARIANT/        objects, libcore.a with all of csrc, tests/X_test
+#   build/c/VARIANT/        objects, libcore.a with all of csrc, libhelp.a with what tests share, tests/X_test
 #   build/lib/              librtcengine.so .a .pc include/rtcengine.h
 C_LAYERS := base wire wire/payload proto engine io codec sim
 C_SOURCES := $(sort $(wildcard $(C_LAYERS:%=csrc/%/*.c)))
 C_TESTS := $(sort $(wildcard tests/c/*_test.c))
+C_HELPERS := $(filter-out $(C_TESTS),$(sort $(wildcard tests/c/*.c)))
 C_INCLUDE := -Icsrc -Icsrc/include
 C_STRICT := -std=c11 -Wall -Wextra -Wconversion -Wshadow -Werror
 C_LIBS := -lssl -lcrypto -pthread -lm
@@ -23,7 +24,12 @@ build/c/$(1)/libcore.a: $$(C_SOURCES:%.c=build/c/$(1)/%.o)
 	@rm -f $$@
 	$$(AR) rcs $$@ $$^
 
-build/c/$(1)/tests/%: build/c/$(1)/tests/c/%.o build/c/$(1)/libcore.a
+build/c/$(1)/libhelp.a: $$(C_HELPERS:%.c=build/c/$(1)/%.o)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+
+build/c/$(1)/tests/%: build/c/$(1)/tests/c/%.o build/c/$(1)/libhelp.a build/c/$(1)/libcore.a
 	@mkdir -p $$(@D)
 	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) -o $$@
 
@@ -31,7 +37,7 @@ build/c/$(1)/tests/%: build/c/$(1)/tests/c/%.o build/c/$(1)/libcore.a
 .PHONY: c-tests-$(1)
 c-tests-$(1): $$(C_TESTS:tests/c/%.c=build/c/$(1)/tests/%)
 .SECONDARY: $$(C_TESTS:%.c=build/c/$(1)/%.o)
--include $$(patsubst %.c,build/c/$(1)/%.d,$$(C_SOURCES) $$(C_TESTS))
+-include $$(patsubst %.c,build/c/$(1)/%.d,$$(C_SOURCES) $$(C_TESTS) $$(C_HELPERS))
 endef
 $(foreach variant,plain asan tsan,$(eval $(call c_variant,$(variant))))
 

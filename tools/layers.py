@@ -52,7 +52,7 @@ C_BANNED_CALLS = {"assert", "abort", "exit", "rand", "srand", "printf", "puts", 
 PY_HEIGHT = {
     "types": 0,
     "_core": 0,
-    **dict.fromkeys(("rtp", "srtp", "payload", "jitter", "bwe", "netsim", "sdp", "ice"), 1),
+    **dict.fromkeys(("rtp", "srtp", "payload", "jitter", "bwe", "netsim", "certificate", "sdp", "ice"), 1),
     "engine": 2,
     "codecs": 3,
     "media": 4,

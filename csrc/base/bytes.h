@@ -39,7 +39,7 @@ typedef struct rtc_rd {
   bool bad;
 } rtc_rd_t;
 static inline rtc_rd_t rtc_rd(const uint8_t *p, size_t n) {
-  rtc_rd_t r = {p, p + n, false};
+  rtc_rd_t r = {p, n ? p + n : p, false}; /* NULL with 0 is a fine reader of nothing */
   return r;
 }
 static inline size_t rtc_rd_left(const rtc_rd_t *r) { return r->bad ? 0 : (size_t)(r->end - r->p); }
@@ -50,7 +50,7 @@ static inline const uint8_t *rtc_rd_take(rtc_rd_t *r, size_t n) {
     return NULL;
   }
   const uint8_t *p = r->p;
-  r->p += n;
+  if (n) r->p += n;
   return p;
 }
 static inline uint8_t rtc_rd8(rtc_rd_t *r) {
@@ -79,7 +79,7 @@ typedef struct rtc_wr {
   bool bad;
 } rtc_wr_t;
 static inline rtc_wr_t rtc_wr(uint8_t *p, size_t cap) {
-  rtc_wr_t w = {p, p, p + cap, false};
+  rtc_wr_t w = {p, p, cap ? p + cap : p, false};
   return w;
 }
 static inline size_t rtc_wr_len(const rtc_wr_t *w) { return (size_t)(w->p - w->start); }
@@ -91,7 +91,7 @@ static inline uint8_t *rtc_wr_room(rtc_wr_t *w, size_t n) {
     return NULL;
   }
   uint8_t *p = w->p;
-  w->p += n;
+  if (n) w->p += n;
   return p;
 }
 static inline void rtc_wr8(rtc_wr_t *w, uint8_t v) {

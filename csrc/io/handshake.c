@@ -38,11 +38,9 @@ static void *run(void *arg) {
 }
 
 rtc_handshake_t *rtc_handshake_new(rtc_wake_t *done, bool portable) {
-  /* The rings keep their ends on cache lines of their own; malloc does not promise that alignment. */
-  size_t size = (sizeof(rtc_handshake_t) + 63) / 64 * 64;
-  rtc_handshake_t *h = aligned_alloc(64, size);
+  rtc_handshake_t *h = aligned_alloc(_Alignof(rtc_handshake_t), sizeof *h); /* malloc does not promise the rings' alignment */
   if (!h) return NULL;
-  memset(h, 0, size);
+  memset(h, 0, sizeof *h);
   h->owner = done;
   atomic_init(&h->stop, false);
   h->wake.rd = h->wake.wr = -1;
@@ -58,13 +56,10 @@ rtc_handshake_t *rtc_handshake_new(rtc_wake_t *done, bool portable) {
 
 bool rtc_handshake_room(const rtc_handshake_t *h) { return h->out < RTC_HUB_JOBS_MAX; }
 
-int rtc_handshake_put(rtc_handshake_t *h, const rtc_job_t *job) {
-  if (!rtc_handshake_room(h)) return RTC_ENOBUFS;
-  int r = rtc_ring_put(&h->todo, job);
-  if (r < 0) return r;
+void rtc_handshake_put(rtc_handshake_t *h, const rtc_job_t *job) {
+  if (rtc_ring_put(&h->todo, job) < 0) return;
   h->out++;
   rtc_wake_signal(&h->wake);
-  return 0;
 }
 
 int rtc_handshake_get(rtc_handshake_t *h, rtc_job_t *job) {

@@ -15,8 +15,8 @@ typedef struct rtc_handshake rtc_handshake_t;
 rtc_handshake_t *rtc_handshake_new(rtc_wake_t *done, bool portable);
 /* False while RTC_HUB_JOBS_MAX jobs are out: ask before taking one from the hub. */
 bool rtc_handshake_room(const rtc_handshake_t *h);
-/* 0, or RTC_ENOBUFS without room. */
-RTC_MUST_USE int rtc_handshake_put(rtc_handshake_t *h, const rtc_job_t *job);
+/* There must be room. */
+void rtc_handshake_put(rtc_handshake_t *h, const rtc_job_t *job);
 /* A job that has come back: 1 or 0. */
 int rtc_handshake_get(rtc_handshake_t *h, rtc_job_t *job);
 /* Joins the thread after its present job. All jobs can then be got back; those not begun come as they were. */

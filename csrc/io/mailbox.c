@@ -33,9 +33,6 @@ void rtc_mailbox_init(rtc_mailbox_t *m) {
 void rtc_mailbox_clear(rtc_mailbox_t *m) {
   for (rtc_batch_t *b = rtc_mailbox_take(m), *next; b; b = next) {
     next = b->next;
-    b->err = RTC_ECLOSED;
-    b->index = 0;
-    b->ticket = 0;
     rtc_mailbox_done(m, b);
   }
   for (rtc_batch_t *b; (b = rtc_mailbox_collect(m));) free(b);
@@ -78,7 +75,7 @@ int rtc_mailbox_post(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n, uint64_
   }
   b->n = n;
   b->err = 0;
-  b->index = 0;
+  b->index = b->begun = 0;
   b->ticket = ticket ? atomic_fetch_add(&m->tickets, 1) + 1 : 0;
   memcpy(b->cmd, cmd, n * sizeof *cmd);
   if (ticket) *ticket = b->ticket;
@@ -90,11 +87,7 @@ rtc_batch_t *rtc_mailbox_take(rtc_mailbox_t *m) { return take_all(&m->in); }
 
 bool rtc_mailbox_done(rtc_mailbox_t *m, rtc_batch_t *b) {
   uncount(m, b->cmd, b->n);
-  if (b->err < 0) {
-    /* A frame that was executed and failed has passed to the engine all the same. */
-    uint32_t first = b->err == RTC_ECLOSED ? b->index : b->index + 1;
-    free_frames(b->cmd + first, b->n - first);
-  }
+  free_frames(b->cmd + b->begun, b->n - b->begun); /* the others' data passed to the engine */
   if (!b->ticket) {
     free(b);
     return false;

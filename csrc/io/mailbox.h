@@ -18,7 +18,8 @@ typedef struct rtc_batch {
   struct rtc_batch *next;
   uint64_t ticket; /* 0: nobody wants the result */
   int err;         /* RTC_E* of the command that failed, 0 */
-  uint32_t index;  /* which one; those before it were executed, those after it were not */
+  uint32_t index;  /* which one; those before it took effect, those after it did not */
+  uint32_t begun;  /* commands given to the engine, the one that failed included */
   uint32_t n;
   rtc_cmd_t cmd[];
 } rtc_batch_t;
@@ -39,7 +40,7 @@ void rtc_mailbox_clear(rtc_mailbox_t *m);
 RTC_MUST_USE int rtc_mailbox_post(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
 /* All that was posted, oldest first; NULL when there is nothing. Each goes back by rtc_mailbox_done. */
 rtc_batch_t *rtc_mailbox_take(rtc_mailbox_t *m);
-/* The batch is through: cmds before b->index (all when b->err is 0) were executed. True when somebody waits for the result. */
+/* The batch is through; err, index and begun are set. True when somebody waits for the result. */
 bool rtc_mailbox_done(rtc_mailbox_t *m, rtc_batch_t *b);
 /* Next result, in the order they were done: its batch, which the caller frees by free(); NULL when there is none. One thread at a time. */
 rtc_batch_t *rtc_mailbox_collect(rtc_mailbox_t *m);

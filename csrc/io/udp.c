@@ -1,4 +1,6 @@
 /* udp: opening sockets, and the choice between the two ways of moving datagrams. */
+#define _GNU_SOURCE
+#define __APPLE_USE_RFC_3542
 #include "io/udp.h"
 
 #include <errno.h>

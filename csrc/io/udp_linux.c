@@ -1,4 +1,6 @@
 /* udp_linux: up to 64 datagrams a system call. */
+#define _GNU_SOURCE
+#define __APPLE_USE_RFC_3542
 #include "io/udp_sys.h"
 
 #ifdef __linux__

@@ -1,4 +1,6 @@
 /* udp_posix: one system call a datagram. Compiled everywhere; on Linux it runs when it is asked for, so that tests cover it. */
+#define _GNU_SOURCE
+#define __APPLE_USE_RFC_3542
 #include <errno.h>
 
 #include "io/udp_sys.h"

@@ -1,3 +1,5 @@
+#define _GNU_SOURCE
+#define __APPLE_USE_RFC_3542
 #include "io/udp_sys.h"
 
 #include <errno.h>
@@ -146,6 +148,6 @@ bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us) {
   if (*wait_us <= 0) return false;
   rtc_time_t start = rtc_clock_now();
   int r = poll(&p, 1, (int)((*wait_us + 999) / 1000));
-  *wait_us -= rtc_clock_now() - start;
+  *wait_us -= 1 + rtc_clock_now() - start; /* also when it was writable at once, so that the wait ends */
   return r > 0 || (r < 0 && errno == EINTR);
 }

@@ -1,11 +1,7 @@
-/* udp_sys: what the two UDP backends share and nobody else sees: system headers, addresses and control messages. */
+/* udp_sys: what the two UDP backends share and nobody else sees: system headers, addresses and control messages.
+ * A file that includes this begins with the two feature macros of udp.c. */
 #ifndef RTC_IO_UDP_SYS_H
 #define RTC_IO_UDP_SYS_H
-
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#define __APPLE_USE_RFC_3542
 
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -35,7 +35,8 @@ typedef struct rtc_rtx {
 } rtc_rtx_t;
 void rtc_rtx_init(rtc_rtx_t *r);
 void rtc_rtx_clear(rtc_rtx_t *r);
-/* A packet went out under the viewer's number seq, made from the source's src, with `bytes` of payload. 0 or RTC_ENOMEM. */
+/* A packet went out under the viewer's number seq, made from the source's src, with `bytes` of payload. 0, RTC_EINVAL (seq < 0) or
+ * RTC_ENOMEM. */
 int rtc_rtx_put(rtc_rtx_t *r, int64_t seq, int64_t src, uint32_t bytes);
 /* The viewer asks for seq: the source's index >= 0 when it may be repeated now (counted as done with the bytes given), else RTC_E*:
  * RTC_EINVAL unknown, RTC_EREPLAY too soon or too often, RTC_ENOBUFS over budget. gap_us: the round trip, at least RTC_RTX_MIN_GAP_US. */

@@ -1,4 +1,4 @@
-"""Values that descriptions (sdp), connectivity (ice) and sessions (peer) share. No behaviour beyond what a value says of itself."""
+"""Values that descriptions (sdp), connectivity (ice) and sessions (peer) share."""
 
 from __future__ import annotations
 

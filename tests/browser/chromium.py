@@ -289,7 +289,8 @@ async def chromium(
 
     fake_devices: a synthetic camera and microphone, granted without asking.
     fake_video: a .y4m or .mjpeg file to play, in a loop, as the camera.
-    mdns: hide local addresses behind ``.local`` names, as Chromium does for users.
+    mdns: hide local addresses behind ``.local`` names, as Chromium does for a page without camera permission; the fake
+        devices come with that permission, so hiding needs fake_devices=False.
     netns: run inside this network namespace (``ip netns``; needs root).
     secure_origins: http origins to treat as secure, so that getUserMedia works there.
     """

@@ -258,4 +258,30 @@ rtc.pixels = () => {
   };
 };
 
+// RMS of the next seconds of received sound, heard through WebAudio; null where no AudioContext runs (Firefox without a device).
+rtc.listen = async (seconds) => {
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const context = new AudioContext();
+  try {
+    await Promise.race([context.resume(), pause(1000)]);
+    if (context.state !== "running") return null;
+    const analyser = new AnalyserNode(context, { fftSize: 2048 });
+    context.createMediaStreamSource(rtc.video.srcObject).connect(analyser);
+    const window = new Float32Array(analyser.fftSize);
+    const windowMs = (1000 * window.length) / context.sampleRate;
+    const end = context.currentTime + seconds;
+    let squares = 0;
+    let samples = 0;
+    while (context.currentTime < end) {
+      await pause(windowMs);
+      analyser.getFloatTimeDomainData(window);
+      squares += window.reduce((sum, sample) => sum + sample * sample, 0);
+      samples += window.length;
+    }
+    return Math.sqrt(squares / samples);
+  } finally {
+    context.close(); // not awaited: without a device it never ends
+  }
+};
+
 window.rtc = rtc;

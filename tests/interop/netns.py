@@ -156,7 +156,7 @@ async def drop_udp(percent: float, port: int, netns: Namespace | None = None) ->
     drop = f"numgen random mod 10000 < {round(percent * 100)} counter drop"
     rules = (
         f"table inet {table} {{ chain input {{ type filter hook input priority 0; policy accept; "
-        f"udp dport {port} {drop}; udp sport {port} {drop}; }} }}"
+        f"udp dport {port} {drop}; udp sport {port} {drop}; }}; }}"
     )
     prefix = netns.command() if netns is not None else []
     await run(*prefix, "nft", rules)

@@ -40,10 +40,9 @@ def test_there_are_c_tests() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_c(name: str, build_output: str) -> None:
     make = ["make", "-s", "-q", f"build/c/{VARIANT}/tests/{name}"]
-    assert subprocess.run(make, cwd=ROOT).returncode == 0, f"not built:\n{build_output}"
+    assert subprocess.run(make, cwd=ROOT).returncode == 0, f"not built:\n{build_output[:4000]}"
     program = ROOT / "build" / "c" / VARIANT / "tests" / name
-    done = subprocess.run(
-        [*PREFIX, program], cwd=ROOT, env=os.environ | OPTIONS, text=True, errors="replace", capture_output=True, timeout=300
-    )
+    env = os.environ | OPTIONS
+    done = subprocess.run([*PREFIX, program], env=env, text=True, errors="replace", capture_output=True, timeout=300)
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
     assert " checks, 0 failed" in done.stdout

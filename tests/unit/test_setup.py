@@ -73,8 +73,7 @@ def test_the_source_package_builds_elsewhere(tmp_path: Path) -> None:
 
     run("build", "--no-isolation", "--wheel", "--outdir", str(tmp_path), cwd=tree)
     (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
+    names = zipfile.ZipFile(wheel).namelist()
     assert [n for n in names if n.startswith("csrc/") or n.endswith((".c", ".h", ".pyx", ".pxi"))] == []
     assert [n for n in names if n.startswith("rtcengine/_core.") and n.endswith(".so")]
     assert {"rtcengine/py.typed", "rtcengine/_core.pyi"} <= set(names)

@@ -30,7 +30,8 @@ typedef struct rtc_split {
   uint16_t left; /* payloads still to come, so that sizes come out even */
 } rtc_split_t;
 
-/* max >= 64. RTC_EINVAL for a codec that cannot be split here (Opus and VP8 can). */
+/* max >= 64. RTC_EINVAL for a codec that cannot be split here (Opus and VP8 can), an empty frame, one longer than its codec
+ * allows: Opus is never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. */
 RTC_MUST_USE int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id,
                                 bool key);
 /* Next payload into out: its length, 0 at the end, or RTC_ENOBUFS. *last is set with the frame's final payload
@@ -43,7 +44,9 @@ typedef struct rtc_payload_info {
 /* Bounded look at one payload of a codec; anything malformed gives {false, false}. Opus: start and key always. */
 rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t n);
 
-/* Per codec, used by the table above. */
+/* Per codec, used by the table above. `start` without certainty is told where the bytes allow no more: see each file. `key`
+ * comes with `start` only: later payloads of the frame do not say it in every format. */
+rtc_payload_info_t rtc_opus_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_vp8_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_vp9_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_h264_look(const uint8_t *p, size_t n);
@@ -58,5 +61,9 @@ typedef struct rtc_vp8_desc {
   uint8_t len;
 } rtc_vp8_desc_t;
 RTC_MUST_USE int rtc_vp8_parse(rtc_vp8_desc_t *d, const uint8_t *p, size_t n); /* 0 or RTC_EPROTO */
+
+/* Writes the descriptor of the payload that s gives next; always RTC_VP8_SPLIT_HEAD bytes. */
+enum { RTC_VP8_SPLIT_HEAD = 4 };
+void rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out);
 
 #endif

@@ -13,8 +13,8 @@ class SdpError(ValueError):
 
     def __init__(self, reason: str, line: int, text: str) -> None:
         shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-        # ascii(): peers' bytes end up in logs and HTTP answers, control characters must not.
-        super().__init__(f"SDP line {line} {ascii(shown)}: {reason}")
+        # !a: peers' bytes end up in logs and HTTP answers, control characters must not.
+        super().__init__(f"SDP line {line} {shown!a}: {reason}")
         self.reason = reason
         self.line = line
         self.text = text
@@ -31,7 +31,9 @@ class NegotiationError(Exception):
     which `codecs` then lists. `mid` names the section at fault where there is one.
     """
 
-    def __init__(self, message: str, *, status: int = 422, mid: str | None = None, codecs: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, status: int = 422, mid: str | None = None, codecs: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message if mid is None else f'section "{mid}": {message}')
         self.status = status
         self.mid = mid

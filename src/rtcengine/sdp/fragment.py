@@ -1,4 +1,4 @@
-"""application/trickle-ice-sdpfrag (RFC 8840 §9): what WHIP and WHEP send in PATCH, for trickling and for ICE restarts."""
+"""application/trickle-ice-sdpfrag (RFC 8840 §9): bodies of PATCH in WHIP and WHEP, for trickling and ICE restarts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Fragment:
     @property
     def credentials(self) -> tuple[str, str] | None:
         """User fragment and password, from the session level or else the first section that has both."""
-        for level in (self, *self.sections):
+        for level in self._levels():
             if level.ice_ufrag is not None and level.ice_pwd is not None:
                 return level.ice_ufrag, level.ice_pwd
         return None
@@ -53,7 +53,7 @@ class Fragment:
     @property
     def ufrag(self) -> str | None:
         """The user fragment alone: trickled fragments may leave the password out."""
-        return next((level.ice_ufrag for level in (self, *self.sections) if level.ice_ufrag is not None), None)
+        return next((level.ice_ufrag for level in self._levels() if level.ice_ufrag is not None), None)
 
     def all_candidates(self) -> list[Candidate]:
         """Candidates of every section: with BUNDLE they all belong to one transport."""
@@ -62,7 +62,10 @@ class Fragment:
     @property
     def complete(self) -> bool:
         """Whether the end of candidates is said, for the whole or for any section."""
-        return self.end_of_candidates or any(section.end_of_candidates for section in self.sections)
+        return any(level.end_of_candidates for level in self._levels())
+
+    def _levels(self) -> list[Fragment | FragmentSection]:
+        return [self, *self.sections]
 
 
 def parse_fragment(text: str | bytes) -> Fragment:

@@ -1,4 +1,4 @@
-"""Values of lines and attributes: from text to the dataclasses of description.py. Each raises Malformed with the reason."""
+"""Values of lines and attributes, from text to the dataclasses of description.py. Each raises Malformed."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from .errors import Malformed
 from .lines import MAX_SSRC, fields, number, payload_type, token
 
 DIGEST_SIZES = {"sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}  # RFC 8122 §5
+
+DIRECTIONS: dict[str, Direction] = {direction.value: direction for direction in Direction}
 
 # RFC 8839 §5.4 allows letters, digits, + and /; clients in use add the characters of other base64 alphabets.
 _ICE_CHARS = re.compile(r"[A-Za-z0-9+/\-_=#]+")
@@ -130,9 +132,9 @@ def extmap(value: str) -> ExtMap:
     ident = number(id_text, "extension id", 4351, 1)
     if 255 < ident < 4096:  # 4096 to 4351 stand for "any id" in offers, RFC 8285 §6
         raise Malformed(f"extension id {ident} is not within 1 to 255 or 4096 to 4351")
-    if slash and direction not in Direction:
-        raise Malformed(f"extension direction {direction!r} is unknown")
-    return ExtMap(ident, uri, Direction(direction) if slash else None, " ".join(rest) or None)
+    if slash and direction not in DIRECTIONS:
+        raise Malformed("extension direction is not sendrecv, sendonly, recvonly or inactive")
+    return ExtMap(ident, uri, DIRECTIONS[direction] if slash else None, " ".join(rest) or None)
 
 
 def mid(value: str) -> str:
@@ -161,10 +163,10 @@ def rtpmap(value: str) -> tuple[int, str, int, int | None]:
 
 
 def per_format(value: str, what: str) -> tuple[str, str]:
-    """`<format> <text>`, for fmtp and rtcp-fb."""
+    """`<format> <text>`, for fmtp and rtcp-fb. An empty fmtp is let pass, it says nothing."""
     ident, _, text = value.strip(" ").partition(" ")
     text = text.strip(" ")
-    if not text:
+    if not text and what != "fmtp":
         raise Malformed(f"{what} is not <format> <text>")
     return ident, text
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
-from ..types import Direction
 from . import grammar
 from .candidate import parse_candidate
-from .description import Attribute, Codec, Level, MediaSection, SessionDescription, Ssrc
+from .description import Attribute, Codec, Level, SessionDescription, Ssrc
 from .errors import Malformed, SdpError
 from .lines import MAX_SECTIONS, Line, number, payload_type, split, token
 
@@ -39,13 +39,14 @@ def parse(text: str | bytes) -> SessionDescription:
     starts = [i for i, line in enumerate(lines) if line.type == "m"]
     if len(starts) > MAX_SECTIONS:
         raise lines[starts[MAX_SECTIONS]].error(f"more than {MAX_SECTIONS} media sections")
-    session = _Session(lines[: starts[0]] if starts else lines)
+    bounds = [*starts, len(lines)]
+    session = _Session(lines[: bounds[0]])
     mids: set[str] = set()
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise(bounds):
         section = _Media(lines[start:end]).section
         if section.mid is not None:
             if section.mid in mids:
-                line = next(x for x in lines[start:end] if x.value.startswith("mid:"))
+                line = next(x for x in lines[start:end] if x.text.startswith("a=mid:"))
                 raise line.error("mid is already that of another section")
             mids.add(section.mid)
         session.description.media.append(section)
@@ -80,9 +81,9 @@ class _Reader:
     def known(self, line: Line, name: str, value: str | None) -> bool:
         """Reads an attribute of either level; False when it is none of them."""
         level = self.level
-        if name in Direction:
+        if name in grammar.DIRECTIONS:
             self.no_value(value)
-            self.once(level, "direction", Direction(name))
+            self.once(level, "direction", grammar.DIRECTIONS[name])
         elif name == "extmap-allow-mixed":
             self.no_value(value)
             level.extmap_allow_mixed = True

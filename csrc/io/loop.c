@@ -1,0 +1,236 @@
+/* loop: what a loop does, turn after turn. */
+#define _GNU_SOURCE
+#include "io/loop.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/clock.h"
+#include "io/loop_state.h"
+#include "io/thread.h"
+
+enum { PUBLISH_US = 100000 };
+
+static void send_of(rtc_loop_t *l, rtc_pkt_t *const *v, int n, uint32_t sock) {
+  rtc_pkt_t *run[RTC_UDP_BATCH];
+  int m = 0;
+  for (int i = 0; i < n; i++) {
+    if (v[i]->path.sock == sock) run[m++] = v[i];
+  }
+  int sent = sock < (uint32_t)l->udp_n ? rtc_udp_send(&l->udp[sock], run, m, &l->wait_us) : 0;
+  for (; sent < m; sent++) rtc_hub_dropped(l->hub, RTC_DROP_SEND);
+}
+
+/* Sends all that waits. Datagrams of one socket keep their order. */
+static void flush(rtc_loop_t *l) {
+  rtc_pkt_t *v[RTC_UDP_BATCH];
+  for (int n; (n = rtc_hub_pop(l->hub, v, RTC_UDP_BATCH)) > 0;) {
+    for (int i = 0; i < n; i++) {
+      bool first = true;
+      for (int j = 0; j < i && first; j++) first = v[j]->path.sock != v[i]->path.sock;
+      if (first) send_of(l, v + i, n - i, v[i]->path.sock);
+    }
+    for (int i = 0; i < n; i++) rtc_pkt_put(v[i]);
+  }
+}
+
+static void refill(rtc_loop_t *l) {
+  while (l->slot_n < RTC_UDP_BATCH) {
+    rtc_pkt_t *k = rtc_hub_slot(l->hub);
+    if (!k) break;
+    l->slots[l->slot_n++] = k;
+  }
+}
+
+static void take(rtc_loop_t *l, rtc_pkt_t *k, int sock, rtc_time_t now) {
+  if (k->len == RTC_UDP_TOO_BIG) {
+    rtc_hub_dropped(l->hub, RTC_DROP_TOO_BIG);
+    rtc_pkt_put(k);
+    return;
+  }
+  k->path.sock = (uint32_t)sock;
+  k->at = now;
+  rtc_hub_recv(l->hub, k, now);
+  if (rtc_hub_pending(l->hub) >= RTC_LOOP_FLUSH) flush(l);
+}
+
+static void receive(rtc_loop_t *l, int sock) {
+  for (int batch = 0; batch < RTC_LOOP_BATCHES; batch++) {
+    refill(l);
+    int want = l->slot_n;
+    if (!want) {
+      /* No slot: what came is lost now, rather than in the kernel where nobody can tell why. */
+      for (int n = rtc_udp_discard(&l->udp[sock], RTC_UDP_BATCH); n; n--) rtc_hub_dropped(l->hub, RTC_DROP_POOL);
+      return;
+    }
+    int n = rtc_udp_recv(&l->udp[sock], l->slots, want);
+    rtc_time_t now = rtc_clock_now();
+    for (int i = 0; i < n; i++) take(l, l->slots[i], sock, now);
+    l->slot_n = want - n;
+    memmove(l->slots, l->slots + n, (size_t)l->slot_n * sizeof *l->slots);
+    flush(l);
+    if (n < want) return; /* drained, without another call to hear so */
+  }
+}
+
+static void publish(rtc_loop_t *l, rtc_time_t now) {
+  rtc_loop_counts_t *c = &l->counts;
+  uint64_t recv_calls = 0, send_calls = 0, drops = 0, refused = 0;
+  for (int i = 0; i < l->udp_n; i++) {
+    recv_calls += l->udp[i].recv_calls;
+    send_calls += l->udp[i].send_calls;
+    drops += l->udp[i].kernel_drops;
+    refused += l->udp[i].refused;
+  }
+  atomic_store_explicit(&c->cpu_us, rtc_clock_thread_cpu_us(), memory_order_relaxed);
+  atomic_store_explicit(&c->steps, l->steps, memory_order_relaxed);
+  atomic_store_explicit(&c->recv_calls, recv_calls, memory_order_relaxed);
+  atomic_store_explicit(&c->send_calls, send_calls, memory_order_relaxed);
+  atomic_store_explicit(&c->kernel_drops, drops, memory_order_relaxed);
+  atomic_store_explicit(&c->send_refused, refused, memory_order_relaxed);
+  atomic_store_explicit(&c->frames_refused, l->frames_refused, memory_order_relaxed);
+  l->published = now;
+}
+
+static void execute(rtc_loop_t *l, rtc_batch_t *b) {
+  rtc_time_t now = rtc_clock_now();
+  while (b->begun < b->n && b->err == 0) {
+    b->index = b->begun++;
+    b->err = rtc_hub_exec(l->hub, &b->cmd[b->index], now);
+    if (b->err < 0 && b->cmd[b->index].op == RTC_OP_FRAME) l->frames_refused++;
+  }
+}
+
+/* Runs what is in the mailbox; true when a result waits for its owner. */
+static bool run_commands(rtc_loop_t *l) {
+  bool wanted = false;
+  for (rtc_batch_t *b = rtc_mailbox_take(&l->mail), *next; b; b = next) {
+    next = b->next;
+    execute(l, b);
+    flush(l);
+    if (b->ticket) publish(l, rtc_clock_now());
+    wanted |= rtc_mailbox_done(&l->mail, b);
+  }
+  return wanted;
+}
+
+/* Moves events to the ring; true when there were some. */
+static bool move_events(rtc_loop_t *l) {
+  bool any = false;
+  for (;;) {
+    rtc_event_t e;
+    while (rtc_ring_room(&l->events) && rtc_hub_event(l->hub, &e)) any = rtc_ring_put(&l->events, &e) == 0;
+    if (rtc_ring_room(&l->events)) return any;
+    /* Full. The collector wakes us when it sees this; it may have made room just before it could. */
+    atomic_store(&l->starved, true);
+    if (!rtc_ring_room(&l->events)) return any;
+    atomic_store(&l->starved, false);
+  }
+}
+
+static void run_jobs(rtc_loop_t *l) {
+  rtc_job_t job;
+  if (!l->helper) {
+    while (rtc_hub_job(l->hub, &job)) {
+      rtc_dtls_work(job.dtls);
+      rtc_hub_job_done(l->hub, &job, rtc_clock_now());
+      flush(l);
+    }
+    return;
+  }
+  while (rtc_handshake_get(l->helper, &job)) {
+    rtc_hub_job_done(l->hub, &job, rtc_clock_now());
+    flush(l);
+  }
+  while (rtc_handshake_room(l->helper) && rtc_hub_job(l->hub, &job)) rtc_handshake_put(l->helper, &job);
+}
+
+void rtc_loop_turn(rtc_loop_t *l, uint32_t ready) {
+  l->steps++;
+  l->wait_us = RTC_LOOP_STALL_US;
+  bool tell = run_commands(l);
+  for (int i = 0; i < l->udp_n; i++) {
+    if (ready >> i & 1) receive(l, i);
+  }
+  rtc_time_t now = rtc_clock_now();
+  if (rtc_hub_next_at(l->hub) <= now) {
+    rtc_hub_tick(l->hub, now);
+    flush(l);
+  }
+  run_jobs(l);
+  tell |= move_events(l);
+  if (tell) rtc_wake_signal(&l->owner);
+  if (now - l->published >= PUBLISH_US) publish(l, now);
+}
+
+static void wait_for_work(rtc_loop_t *l, struct pollfd *p, int n) {
+  rtc_time_t at = rtc_hub_next_at(l->hub), now = rtc_clock_now();
+  int64_t us = at == RTC_NEVER ? -1 : at > now ? at - now : 0;
+#ifdef __linux__
+  struct timespec ts = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+  int r = ppoll(p, (nfds_t)n, us < 0 ? NULL : &ts, NULL);
+#else
+  int r = poll(p, (nfds_t)n, us < 0 ? -1 : us > 3600000000 ? 3600000 : (int)((us + 999) / 1000));
+#endif
+  if (r > 0) return;
+  for (int i = 0; i < n; i++) p[i].revents = 0;
+}
+
+/* The ids of all transports, to close them; NULL when there are none or memory is out. */
+static rtc_transport_stats_t *list_transports(rtc_loop_t *l, uint32_t *n) {
+  rtc_stats_t s = {0};
+  rtc_cmd_t c = {.op = RTC_OP_STATS, .u.stats = &s};
+  rtc_time_t now = rtc_clock_now();
+  *n = 0;
+  if (rtc_hub_exec(l->hub, &c, now) < 0 || !s.transport_n) return NULL;
+  s.transport_cap = s.transport_n;
+  s.transport = calloc(s.transport_cap, sizeof *s.transport);
+  if (!s.transport || rtc_hub_exec(l->hub, &c, now) < 0) {
+    free(s.transport);
+    return NULL;
+  }
+  *n = s.transport_n < s.transport_cap ? s.transport_n : s.transport_cap;
+  return s.transport;
+}
+
+void rtc_loop_finish(rtc_loop_t *l) {
+  if (l->helper) {
+    /* A transport whose handshake is away could not say goodbye. */
+    rtc_handshake_stop(l->helper);
+    rtc_job_t job;
+    while (rtc_handshake_get(l->helper, &job)) rtc_hub_job_done(l->hub, &job, rtc_clock_now());
+  }
+  l->wait_us = RTC_LOOP_STALL_US;
+  run_commands(l);
+  uint32_t n;
+  rtc_transport_stats_t *t = list_transports(l, &n);
+  for (uint32_t i = 0; i < n; i++) {
+    rtc_cmd_t c = {.op = RTC_OP_CLOSE, .id = t[i].id};
+    if (rtc_hub_exec(l->hub, &c, rtc_clock_now()) < 0) continue; /* closed already */
+    if (rtc_hub_pending(l->hub) >= RTC_UDP_BATCH) flush(l);
+    l->wait_us = RTC_LOOP_STALL_US;
+  }
+  free(t);
+  flush(l);
+  move_events(l);
+  publish(l, rtc_clock_now());
+  rtc_wake_signal(&l->owner);
+}
+
+void *rtc_loop_run(void *arg) {
+  rtc_loop_t *l = arg;
+  rtc_thread_name("rtc-loop");
+  struct pollfd p[RTC_LOOP_SOCKETS + 1];
+  for (int i = 0; i < l->udp_n; i++) p[i] = (struct pollfd){.fd = l->udp[i].fd, .events = POLLIN};
+  p[l->udp_n] = (struct pollfd){.fd = rtc_wake_fd(&l->wake), .events = POLLIN};
+  while (!atomic_load(&l->stop)) {
+    wait_for_work(l, p, l->udp_n + 1);
+    if (p[l->udp_n].revents) rtc_wake_drain(&l->wake);
+    uint32_t ready = 0;
+    for (int i = 0; i < l->udp_n; i++) ready |= p[i].revents ? 1u << i : 0;
+    rtc_loop_turn(l, ready);
+  }
+  rtc_loop_finish(l);
+  return NULL;
+}

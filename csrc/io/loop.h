@@ -1,0 +1,70 @@
+/* loop: drives a hub with sockets, a clock and a thread. Moves datagrams, commands, events and handshakes; decides nothing.
+ * Two forms: start gives it a thread of its own (and a helper for handshakes); without start the owner waits for rtc_loop_fd or
+ * rtc_loop_next_at and calls rtc_loop_step, and handshakes run inside it. Any thread may submit; one thread at a time collects events and
+ * results. Guarantee: nothing the owner does or leaves undone stops the thread; what it has not collected waits. */
+#ifndef RTC_IO_LOOP_H
+#define RTC_IO_LOOP_H
+
+#include "engine/hub.h"
+#include "io/udp.h"
+
+enum {
+  RTC_LOOP_SOCKETS = 16,   /* most addresses */
+  RTC_LOOP_EVENTS = 1024,  /* events that wait outside the engine; at the cap they wait inside */
+  RTC_LOOP_FLUSH = 1024,   /* datagrams that wait inside a receive batch before they are sent */
+  RTC_LOOP_BATCHES = 4,    /* receive batches of one socket before others get their turn */
+  RTC_LOOP_STALL_US = 2000 /* most time one step waits for a full send buffer */
+};
+
+typedef struct rtc_loop rtc_loop_t;
+
+typedef struct rtc_loop_cfg {
+  const rtc_addr_t *bind; /* see rtc_udp_open_all */
+  int bind_n;
+  int recv_buffer, send_buffer; /* bytes a socket; 0: as the system has it */
+  const char *cert_pem, *key_pem;
+  size_t cert_len, key_len;
+  uint32_t slots; /* see rtc_hub_cfg_t */
+  bool portable;  /* only what POSIX has: no recvmmsg, sendmmsg, eventfd */
+} rtc_loop_cfg_t;
+
+/* Numbers as they stand; a thread's own are at most 100 ms old, and exact at the result of a batch. */
+typedef struct rtc_loop_info {
+  int socket_n;
+  rtc_addr_t bound[RTC_LOOP_SOCKETS];
+  int recv_buffer[RTC_LOOP_SOCKETS], send_buffer[RTC_LOOP_SOCKETS];
+  bool portable;
+  int64_t cpu_us; /* of the loop's thread */
+  uint64_t steps, recv_calls, send_calls, kernel_drops, send_refused;
+  uint64_t frames_refused; /* frames that the engine did not take: unknown sender, or one fed by a receiver */
+} rtc_loop_info_t;
+
+/* Binds the sockets. NULL, and *why tells: index -1 and RTC_EINVAL is the certificate or the number of addresses. */
+rtc_loop_t *rtc_loop_new(const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why);
+/* Starts the thread "rtc-loop" and its helper "rtc-dtls". 0, RTC_ESTATE (started or stopped before) or RTC_ENOBUFS. */
+RTC_MUST_USE int rtc_loop_start(rtc_loop_t *l);
+/* Executes what was submitted, closes every transport, sends what they say and joins the threads. Idempotent. Results and last
+ * events can still be collected; what comes later is refused with RTC_ECLOSED. In a forked child it only lets go. */
+void rtc_loop_stop(rtc_loop_t *l);
+void rtc_loop_free(rtc_loop_t *l); /* stops first; nobody may use it meanwhile; NULL allowed */
+
+/* A batch, executed without a packet in between, up to the first command that fails. ticket NULL: nobody asks. Frame data is taken over
+ * always. 0, RTC_ECLOSED, RTC_ESTATE (a forked child), or as rtc_mailbox_post. */
+RTC_MUST_USE int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
+
+/* Readable when there are events or results. Call rtc_loop_look first, then collect both until 0. */
+int rtc_loop_event_fd(const rtc_loop_t *l);
+void rtc_loop_look(rtc_loop_t *l);
+int rtc_loop_event(rtc_loop_t *l, rtc_event_t *out); /* 1 or 0 */
+/* Result of a batch: 1 or 0. err 0, or that of command number index; RTC_ECLOSED when the loop stopped before. */
+int rtc_loop_acked(rtc_loop_t *l, uint64_t *ticket, int *err, uint32_t *index);
+void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out);
+
+/* Without a thread. fd: readable when step has something to do (Linux; RTC_ESTATE elsewhere: use fds). fds: all that may be polled for
+ * input; how many. next_at: when step is due by the clock (io/clock.h), RTC_NEVER when not. RTC_ESTATE once started. */
+int rtc_loop_fd(rtc_loop_t *l);
+int rtc_loop_fds(const rtc_loop_t *l, int *out, int cap);
+rtc_time_t rtc_loop_next_at(const rtc_loop_t *l);
+RTC_MUST_USE int rtc_loop_step(rtc_loop_t *l);
+
+#endif

@@ -1,0 +1,54 @@
+/* loop_state: the loop's own structure, shared by loop.c (its work) and loop_owner.c (who holds it) alone. */
+#ifndef RTC_IO_LOOP_STATE_H
+#define RTC_IO_LOOP_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "base/ring.h"
+#include "io/handshake.h"
+#include "io/loop.h"
+#include "io/mailbox.h"
+#include "io/wake.h"
+
+typedef enum rtc_loop_state { RTC_LOOP_NEW, RTC_LOOP_RUNNING, RTC_LOOP_STOPPED } rtc_loop_state_t;
+
+/* Written by the loop's thread, read by anyone. */
+typedef struct rtc_loop_counts {
+  _Atomic int64_t cpu_us;
+  _Atomic uint64_t steps, recv_calls, send_calls, kernel_drops, send_refused, frames_refused;
+} rtc_loop_counts_t;
+
+struct rtc_loop {
+  rtc_ring_t events;
+  rtc_hub_t *hub;
+  rtc_dtls_ctx_t *dtls;
+  rtc_udp_t udp[RTC_LOOP_SOCKETS];
+  int udp_n, epoll_fd;
+  bool portable;
+  rtc_wake_t wake;  /* to the loop */
+  rtc_wake_t owner; /* to who collects */
+  rtc_mailbox_t mail;
+  _Atomic bool starved; /* events wait inside for room in the ring */
+  _Atomic bool stop, closed;
+  _Atomic int state; /* rtc_loop_state_t */
+  pid_t pid;
+  pthread_t thread;
+  rtc_handshake_t *helper;         /* NULL without a thread */
+  rtc_pkt_t *slots[RTC_UDP_BATCH]; /* ready to receive into */
+  int slot_n;
+  uint64_t steps, frames_refused;
+  int64_t wait_us; /* what is left of RTC_LOOP_STALL_US */
+  rtc_time_t published;
+  rtc_loop_counts_t counts;
+};
+
+/* One turn over everything that may be due; `ready` has a bit per socket to read. */
+void rtc_loop_turn(rtc_loop_t *l, uint32_t ready);
+/* The last things a loop does: goodbyes, results, events. Nothing is received any more. */
+void rtc_loop_finish(rtc_loop_t *l);
+/* The thread. */
+void *rtc_loop_run(void *loop);
+
+#endif

@@ -1,0 +1,53 @@
+#include "wire/payload/payload.h"
+
+#include <string.h>
+
+/* One row a codec. Those without `splits` are only forwarded. */
+typedef struct row {
+  rtc_payload_info_t (*look)(const uint8_t *p, size_t n);
+  bool splits, whole; /* whole: a frame is one payload */
+  size_t head_len;
+  void (*head)(const rtc_split_t *s, uint8_t *out);
+} row_t;
+
+static const row_t rows[RTC_CODEC_COUNT] = {
+    [RTC_CODEC_OPUS] = {.look = rtc_opus_look, .splits = true, .whole = true},
+    [RTC_CODEC_VP8] = {.look = rtc_vp8_look, .splits = true, .head_len = RTC_VP8_SPLIT_HEAD, .head = rtc_vp8_split_head},
+    [RTC_CODEC_VP9] = {.look = rtc_vp9_look},
+    [RTC_CODEC_H264] = {.look = rtc_h264_look},
+    [RTC_CODEC_AV1] = {.look = rtc_av1_look},
+};
+
+enum { MAX_LEAST = 64 };
+
+/* The row, or NULL for a value that is no codec. */
+static const row_t *row_of(int codec) { return codec > RTC_CODEC_NONE && codec < RTC_CODEC_COUNT ? &rows[codec] : NULL; }
+
+int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id, bool key) {
+  const row_t *row = row_of((int)codec);
+  if (!row || !row->splits || len == 0 || max < MAX_LEAST) return RTC_EINVAL;
+  size_t room = max - row->head_len, count = len / room + (len % room != 0);
+  if (count > (row->whole ? 1 : UINT16_MAX)) return RTC_EINVAL;
+  *s = (rtc_split_t){
+      .frame = frame, .len = len, .max = max, .picture_id = picture_id, .key = key, .codec = (uint8_t)codec, .left = (uint16_t)count};
+  return 0;
+}
+
+int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, bool *last) {
+  *last = false;
+  if (s->left == 0) return 0;
+  const row_t *row = &rows[s->codec];
+  size_t todo = s->len - s->pos, n = todo / s->left + (todo % s->left != 0);
+  if (cap < row->head_len + n) return RTC_ENOBUFS;
+  if (row->head) row->head(s, out);
+  memcpy(out + row->head_len, s->frame + s->pos, n);
+  s->pos += n;
+  s->left--;
+  *last = s->left == 0;
+  return (int)(row->head_len + n);
+}
+
+rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t n) {
+  const row_t *row = row_of((int)codec);
+  return row ? row->look(p, n) : (rtc_payload_info_t){false, false};
+}

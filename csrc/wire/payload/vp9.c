@@ -1,0 +1,38 @@
+/* VP9 (RFC 9628 §4.2):  |I|P|L|F|B|E|V|Z|  I: picture id  L: |TID|U|SID|D| and TL0PICIDX unless F
+ *                       F and P: up to three |P_DIFF|N|  V: scalability structure */
+#include "base/bytes.h"
+#include "wire/payload/payload.h"
+
+enum { I = 0x80, P = 0x40, L = 0x20, F = 0x10, B = 0x08, V = 0x02, P_DIFF_MAX = 3 };
+
+/* RFC 9628 §4.2.1:  |N_S|Y|G|RES|, Y: width and height for each spatial layer, G: the pictures of a group. */
+static void skip_structure(rtc_rd_t *r) {
+  uint8_t b = rtc_rd8(r);
+  if (b & 0x10) (void)rtc_rd_take(r, ((size_t)(b >> 5) + 1) * 4);
+  uint8_t pictures = b & 0x08 ? rtc_rd8(r) : 0;
+  for (; pictures > 0 && !r->bad; pictures--) {
+    uint8_t refs = rtc_rd8(r) >> 2 & 3;
+    (void)rtc_rd_take(r, refs);
+  }
+}
+
+rtc_payload_info_t rtc_vp9_look(const uint8_t *p, size_t n) {
+  const rtc_payload_info_t none = {false, false};
+  rtc_rd_t r = rtc_rd(p, n);
+  uint8_t bits = rtc_rd8(&r), spatial = 0;
+  if (bits & I && rtc_rd8(&r) & 0x80) (void)rtc_rd8(&r);
+  if (bits & L) {
+    spatial = rtc_rd8(&r) >> 1 & 7;
+    if (!(bits & F)) (void)rtc_rd8(&r);
+  }
+  if (bits & F && bits & P) {
+    bool more = true;
+    for (int i = 0; i < P_DIFF_MAX && more; i++) more = rtc_rd8(&r) & 1;
+    if (more) return none;
+  }
+  if (bits & V) skip_structure(&r);
+  if (rtc_rd_left(&r) == 0) return none;
+  /* B starts each layer's frame; a picture starts with its lowest layer, and is a key when that one refers to no other picture. */
+  bool start = bits & B && spatial == 0;
+  return (rtc_payload_info_t){.start = start, .key = start && !(bits & P)};
+}

@@ -1,0 +1,1 @@
+"""Encoders and decoders over PyAV and opuslib: frames in, encoded frames out."""

@@ -1,0 +1,65 @@
+"""What a relay is told: addresses, tokens, limits."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+
+ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
+RESERVED = frozenset({"healthz", "metrics", "static"})
+
+
+def valid_room(name: str) -> bool:
+    """Whether a room may be called this: 1 to 64 of A-Z a-z 0-9 _ -, and no address of the relay's own."""
+    return ROOM.fullmatch(name) is not None and name not in RESERVED
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server that clients are told of by Link headers (RFC 9725 §4.6)."""
+
+    url: str
+    username: str = ""
+    credential: str = ""
+
+    def link(self) -> str:
+        parts = [f"<{self.url}>", 'rel="ice-server"']
+        if self.username:
+            parts += [f'username="{self.username}"', f'credential="{self.credential}"', 'credential-type="password"']
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConfig:
+    """`host` and `port` are of HTTP, `udp_port` is of all media; port 0 takes a free one. `public_ips` replaces what the
+    interfaces say. Empty tokens let everybody in."""
+
+    host: str = "127.0.0.1"
+    port: int = 8889
+    udp_port: int = 8189
+    public_ips: tuple[str, ...] = ()
+    token: str = ""
+    watch_token: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    self_signed: bool = False
+    ice_servers: tuple[IceServer, ...] = field(default=())
+    max_sessions: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name, port in (("port", self.port), ("udp_port", self.udp_port)):
+            if not 0 <= port <= 65535:
+                raise ValueError(f"{name} must be 0 to 65535, not {port}")
+        for address in self.public_ips:
+            ipaddress.ip_address(address)
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("a certificate needs its key: give both files")
+        if self.self_signed and self.cert_file:
+            raise ValueError("choose one: a certificate of your own or a self-signed one")
+        if self.max_sessions < 1:
+            raise ValueError("max_sessions must be at least 1")
+
+    @property
+    def tls(self) -> bool:
+        return self.self_signed or bool(self.cert_file)

@@ -1,0 +1,194 @@
+"""When two payload types mean the same codec, and which of them a relay can carry."""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+from . import h264
+from .description import Codec, MediaSection
+
+_REPAIR = frozenset({"rtx", "red", "ulpfec", "flexfec", "flexfec-03"})
+
+# RFC 5761 §4: with rtcp-mux these collide with RTCP's packet types.
+_RTCP_RANGE = range(64, 96)
+
+# Parameters that say which codec it is; an answer repeats them. All others only tune it.
+_IDENTITY = {
+    "h264": ("profile-level-id", "packetization-mode", "level-asymmetry-allowed"),
+    "vp9": ("profile-id",),
+    "av1": ("profile", "level-idx", "tier"),
+}
+_OPUS_STREAM = ("sprop-stereo", "sprop-maxcapturerate")
+_SHOWN = {"h264": ("profile-level-id", "packetization-mode"), "vp9": ("profile-id",), "av1": ("profile",)}
+
+
+class Match(IntEnum):
+    """How well a receiver's payload type fits a stream; lower is better."""
+
+    SAME = 0
+    SUPERSET = 1
+    """The receiver's configuration contains the stream's: a Main decoder gets Constrained Baseline."""
+    LIKELY = 2
+    """Baseline to a Constrained Baseline decoder: what Constrained leaves out (FMO, ASO, redundant slices) no encoder
+    in use writes, and FFmpeg and Chromium label Constrained streams Baseline."""
+
+
+def is_repair(codec: Codec) -> bool:
+    """RTX and FEC: they carry other codecs."""
+    return codec.name.lower() in _REPAIR
+
+
+def same_codec(a: Codec, b: Codec) -> bool:
+    """Whether two payload types mean one configuration, whatever their numbers. Levels are not compared: they bound
+    what a receiver takes, and level-asymmetry-allowed frees the other direction (RFC 6184 §8.2.2)."""
+    if _basics(a) != _basics(b):
+        return False
+    match a.name.lower():
+        case "h264":
+            profile, mode = h264.profile(a), h264.packetization_mode(a)
+            if profile is None or mode is None:
+                return False
+            return profile is h264.profile(b) and mode == h264.packetization_mode(b)
+        case "vp9":
+            return _same_number(a, b, "profile-id")
+        case "av1":
+            return _same_number(a, b, "profile")
+        case "rtx":
+            return _parameter(a, "apt", None) == _parameter(b, "apt", None) is not None
+        case _:
+            return True
+
+
+def match(offered: Codec, stream: Codec) -> Match | None:
+    """How well a receiver that offers `offered` takes `stream`; None when it does not."""
+    if same_codec(offered, stream):
+        return Match.SAME
+    if _basics(offered) != _basics(stream) or offered.name.lower() != "h264":
+        return None
+    theirs, ours = h264.profile(offered), h264.profile(stream)
+    their_mode, our_mode = h264.packetization_mode(offered), h264.packetization_mode(stream)
+    if theirs is None or ours is None:
+        return None
+    # Single NAL unit packets are part of mode 1 (RFC 6184 §6.3), mode 2 has its own packets.
+    if (our_mode, their_mode) not in ((0, 0), (0, 1), (1, 1)):
+        return None
+    if h264.decodes(theirs, ours):
+        return Match.SUPERSET
+    if ours is h264.Profile.BASELINE and h264.decodes(theirs, h264.Profile.CONSTRAINED_BASELINE):
+        return Match.LIKELY
+    return None
+
+
+def find_rtx(section: MediaSection, payload_type: int) -> Codec | None:
+    """The RTX payload type for a codec of the section, by apt (RFC 4588 §8)."""
+    codec = section.codec(payload_type)
+    if codec is None:
+        return None
+    for other in section.codecs:
+        if (
+            other.name.lower() == "rtx"
+            and other.clock_rate == codec.clock_rate
+            and other.payload_type not in _RTCP_RANGE
+            and _parameter(other, "apt", None) == payload_type
+        ):
+            return other
+    return None
+
+
+def find_match(section: MediaSection, stream: Codec) -> Codec | None:
+    """The offered payload type that takes `stream` best, the first of equals."""
+    usable = (codec for codec in section.codecs if codec.payload_type not in _RTCP_RANGE)
+    ranked = [(rank, codec) for codec in usable if (rank := match(codec, stream)) is not None]
+    return min(ranked, key=lambda entry: entry[0])[1] if ranked else None
+
+
+def relayable(kind: str, codec: Codec) -> bool:
+    """Whether the relay carries the codec: it must read its payload's beginning to find key frames and layers."""
+    if codec.payload_type in _RTCP_RANGE:
+        return False
+    if kind == "audio":
+        return _basics(codec) == ("opus", 48000, 2)  # RFC 7587 §7: always 48000/2
+    if kind != "video" or codec.clock_rate != 90000:
+        return False
+    match codec.name.lower():
+        case "vp8":
+            return True
+        case "vp9":
+            return _parameter(codec, "profile-id", 0) in (0, 2)
+        case "h264":
+            return h264.packetization_mode(codec) in (0, 1) and h264.profile(codec) is not None
+        case "av1":
+            return _parameter(codec, "profile", 0) in (0, 1, 2)
+        case _:
+            return False
+
+
+def choose_for_relay(section: MediaSection) -> Codec | None:
+    """The codec a publisher shall send: the first of its offer that can be relayed.
+
+    Where that is H.264 Baseline and Constrained Baseline is offered too, the latter is taken: encoders write the same
+    stream for both, and more viewers offer it.
+    """
+    usable = [c for c in section.codecs if relayable(section.kind, c)]
+    if not usable:
+        return None
+    first = usable[0]
+    if first.name.lower() == "h264" and h264.profile(first) is h264.Profile.BASELINE:
+        mode = h264.packetization_mode(first)
+        for other in usable:
+            if (
+                other.name.lower() == "h264"
+                and h264.profile(other) is h264.Profile.CONSTRAINED_BASELINE
+                and h264.packetization_mode(other) == mode
+            ):
+                return other
+    return first
+
+
+def feedback_of(section: MediaSection, codec: Codec) -> list[str]:
+    """Feedback offered for a codec, the wildcard's included (RFC 4585 §4.2), each once."""
+    return list(dict.fromkeys(codec.feedback + section.wildcard_feedback))
+
+
+def answer_fmtp(codec: Codec, stream: Codec | None = None) -> str | None:
+    """fmtp of an answer: the offer's, less what binds only the offerer.
+
+    sprop- parameters describe the offerer's own stream (RFC 7587 §6.1), frame-size limits its own decoder. When we send
+    `stream`, what it says of itself is told to the receiver.
+    """
+    name = codec.name.lower()
+    offered = codec.parameters
+    if name == "opus":
+        kept = {key: value for key, value in offered.items() if not key.startswith("sprop-")}
+        if stream is not None:
+            kept |= {key: str(value) for key in _OPUS_STREAM if (value := _parameter(stream, key, None)) is not None}
+    else:
+        kept = {key: offered[key] for key in _IDENTITY.get(name, ()) if key in offered}
+    return ";".join(f"{key}={value}" if value else key for key, value in kept.items()) or None
+
+
+def describe(codec: Codec) -> str:
+    """The codec for a person: its name and what sets it apart, e.g. "H264 (packetization-mode=1)"."""
+    given = codec.parameters
+    keys = _SHOWN.get(codec.name.lower(), ())
+    # A peer's text goes into messages and logs: only what can be a number in decimal or hex.
+    shown = [f"{key}={given[key]}" for key in keys if re.fullmatch(r"[0-9A-Za-z]{1,16}", given.get(key, ""))]
+    return f"{codec.name} ({', '.join(shown)})" if shown else codec.name
+
+
+def _basics(codec: Codec) -> tuple[str, int, int]:
+    return codec.name.lower(), codec.clock_rate, codec.channels or 1
+
+
+def _parameter(codec: Codec, name: str, default: int | None) -> int | None:
+    """A decimal parameter: `default` when absent, None when unreadable."""
+    text = codec.parameters.get(name)
+    if text is None:
+        return default
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _same_number(a: Codec, b: Codec, name: str) -> bool:
+    value = _parameter(a, name, 0)
+    return value is not None and value == _parameter(b, name, 0)
