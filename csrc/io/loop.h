@@ -48,8 +48,9 @@ RTC_MUST_USE int rtc_loop_start(rtc_loop_t *l);
 void rtc_loop_stop(rtc_loop_t *l);
 void rtc_loop_free(rtc_loop_t *l); /* stops first; nobody may use it meanwhile; NULL allowed */
 
-/* A batch, executed without a packet in between, up to the first command that fails. ticket NULL: nobody asks. Frame data is taken over
- * always. 0, RTC_ECLOSED, RTC_ESTATE (a forked child), or as rtc_mailbox_post. */
+/* A batch, executed without a packet in between, up to the first command that fails. CLOSE, LINK, KEYFRAME and RATE for what has closed
+ * meanwhile do nothing and do not fail. ticket NULL: nobody asks. Frame data is taken over always. 0, RTC_ECLOSED, RTC_ESTATE (a forked
+ * child), or as rtc_mailbox_post. */
 RTC_MUST_USE int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
 
 /* Readable when there are events or results. Call rtc_loop_look first, then collect both until 0. */

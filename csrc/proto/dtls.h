@@ -17,7 +17,9 @@
 enum {
   RTC_DTLS_MTU = 1200,
   RTC_DTLS_FIRST_TIMEOUT_MS = 100,
-  RTC_DTLS_IN_MAX = 16, /* datagrams that may wait in the inbox; further ones are dropped */
+  RTC_DTLS_GIVE_UP_MS = 30000,   /* of time-outs in all flights together: FAILED */
+  RTC_DTLS_IN_MAX = 16,          /* datagrams that may wait in the inbox; further ones are dropped */
+  RTC_DTLS_IN_BYTES = 20 * 1024, /* and their bytes together. Outbox and received application data are capped alike */
   RTC_DTLS_FINGERPRINT_MAX = 8,
 };
 
@@ -41,11 +43,13 @@ typedef struct rtc_dtls_keys {
 rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, int *err);
 void rtc_dtls_ctx_free(rtc_dtls_ctx_t *c); /* associations keep it alive: counted */
 
-/* Fingerprints the peer's certificate must all match (n >= 1; those of unknown hash are refused earlier). */
+/* Fingerprints the peer's certificate must all match: 1 to RTC_DTLS_FINGERPRINT_MAX, of known hashes with their right
+ * length, and not SHA-1 alone (RFC 8122 §5). NULL: not so, or out of memory. */
 rtc_dtls_t *rtc_dtls_new(rtc_dtls_ctx_t *c, bool client, const rtc_fingerprint_t *fps, int n);
 void rtc_dtls_free(rtc_dtls_t *d); /* wipes keys; NULL allowed */
 
-/* Puts a datagram into the inbox (copied). 0, or RTC_ENOBUFS when it is full (dropped). */
+/* Puts a datagram into the inbox (copied). 0; or dropped: RTC_ENOBUFS when full, RTC_EPROTO when too short for a record,
+ * RTC_ECLOSED when FAILED or CLOSED. */
 int rtc_dtls_put(rtc_dtls_t *d, const uint8_t *p, size_t n);
 /* Starts (client), or works through inbox and due time-outs. May take 300 us. Idempotent when there is nothing to do. */
 void rtc_dtls_work(rtc_dtls_t *d);
@@ -55,7 +59,7 @@ int rtc_dtls_get(rtc_dtls_t *d, uint8_t *out, size_t cap);
 rtc_time_t rtc_dtls_timeout_in(rtc_dtls_t *d);
 
 rtc_dtls_state_t rtc_dtls_state(const rtc_dtls_t *d);
-/* Why FAILED, static text ("fingerprint mismatch", "handshake: ..."); "" else. */
+/* Why FAILED ("fingerprint mismatch", "handshake: ...", "connection: ..."), good until d is freed; "" else. */
 const char *rtc_dtls_error(const rtc_dtls_t *d);
 /* After CONNECTED: keys of the SRTP profile that was agreed. RTC_ESTATE before, RTC_EPROTO when none was agreed. */
 RTC_MUST_USE int rtc_dtls_keys(const rtc_dtls_t *d, rtc_dtls_keys_t *out);
@@ -64,9 +68,13 @@ const char *rtc_dtls_version(const rtc_dtls_t *d);
 const char *rtc_dtls_cipher(const rtc_dtls_t *d);
 /* Peer's certificate, DER: length (0 before), or RTC_ENOBUFS. */
 int rtc_dtls_peer_cert(const rtc_dtls_t *d, uint8_t *out, size_t cap);
-/* Application data (SCTP). send: 0 or RTC_E*; recv: length, 0 when none. */
+/* Application data (SCTP). send: 0; RTC_ESTATE unless CONNECTED, RTC_EINVAL when empty or too long for one datagram
+ * (rtc_dtls_data_max), RTC_ENOBUFS when the outbox is full. recv: length of the next message, 0 when none, RTC_ENOBUFS
+ * when it is longer than cap (it stays). What comes while 16 messages wait is dropped, as the network drops. */
 RTC_MUST_USE int rtc_dtls_send(rtc_dtls_t *d, const uint8_t *p, size_t n);
 int rtc_dtls_recv(rtc_dtls_t *d, uint8_t *out, size_t cap);
+/* Longest message that send takes with the agreed cipher (1163 for AES-GCM); 0 unless CONNECTED. */
+size_t rtc_dtls_data_max(const rtc_dtls_t *d);
 /* close_notify into the outbox; state CLOSED. */
 void rtc_dtls_close(rtc_dtls_t *d);
 

@@ -16,7 +16,7 @@ static size_t least_body(uint8_t type) {
     case RTC_RTCP_PSFB:
       return FB_BODY;
     default:
-      return 0; /* SDES and BYE may be empty */
+      return 0; /* SDES and BYE may be empty; of unknown types nothing is known */
   }
 }
 
@@ -47,18 +47,16 @@ int rtc_rtcp_next(rtc_rd_t *r, rtc_rtcp_t *out) {
   *out = (rtc_rtcp_t){0};
   while (rtc_rd_left(r) > 0) {
     rtc_rtcp_t b;
-    if (!take_block(r, &b)) break;
-    if (!is_known(b.type)) continue;
-    if (b.len < least_body(b.type)) {
-      r->bad = true;
+    if (!take_block(r, &b) || b.len < least_body(b.type)) {
+      r->bad = true; /* after one lie the lengths that follow mean nothing */
       break;
     }
+    if (!is_known(b.type)) continue;
     if (has_ssrc(&b)) b.ssrc = rtc_get32(b.body);
     if (is_fb(b.type)) b.media = rtc_get32(b.body + 4);
     *out = b;
     return 1;
   }
-  if (rtc_rd_left(r) > 0) r->bad = true; /* a wrong version or padding leaves bytes that cannot be walked */
   return r->bad ? RTC_EPROTO : 0;
 }
 

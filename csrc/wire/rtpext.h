@@ -67,7 +67,7 @@ static inline void rtc_ext_put(rtc_ext_view_t *v, rtc_ext_t k, const uint8_t *p,
 RTC_MUST_USE int rtc_rtpext_write(uint8_t *out, size_t cap, const rtc_ext_view_t *v, const rtc_extmap_t *m, bool allow_two,
                                   uint16_t at[RTC_EXT_COUNT]);
 
-/* abs-send-time: 24 bits of seconds in 6.18 fixed point. */
-static inline uint32_t rtc_abs_send_time(int64_t us) { return (uint32_t)((((uint64_t)us << 18) / 1000000u) & 0xffffffu); }
+/* abs-send-time: 24 bits of seconds in 6.18 fixed point; modulo 64 s first, since a shifted clock time overflows. */
+static inline uint32_t rtc_abs_send_time(int64_t us) { return (uint32_t)((((uint64_t)us % 64000000u) << 18) / 1000000u); }
 
 #endif

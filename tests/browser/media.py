@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-from aiohttp import web
 
 from tests.browser.drivers import Page
 from tests.util import until
@@ -19,7 +16,6 @@ Constraints = Mapping[str, object]
 
 CAMERA: Constraints = {"width": 640, "height": 360, "frameRate": 30}
 _LIBRARY = Path(__file__).with_name("rtc.js").read_text(encoding="utf-8")
-_BLANK = "<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>blank</title><body></body>"
 
 
 class SignallingError(Exception):
@@ -52,24 +48,6 @@ class Pixels:
     luma: float
     hash: str
     time: float
-
-
-@asynccontextmanager
-async def blank_page_server(host: str = "127.0.0.1", name: str = "localhost") -> AsyncIterator[str]:
-    """Serve an empty page; gives its URL. On localhost it is a secure context, so getUserMedia works without TLS."""
-
-    async def page(_request: web.Request) -> web.Response:
-        return web.Response(text=_BLANK, content_type="text/html")
-
-    app = web.Application()
-    app.router.add_get("/", page)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, 0).start()
-        yield f"http://{name}:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
 
 
 async def inject(page: Page) -> None:
@@ -157,13 +135,14 @@ async def close(page: Page) -> None:
 async def stats(page: Page) -> dict[str, Any]:
     """getStats of the page's connection, flattened; names inside are the W3C's.
 
-    ``connectionState``, ``iceConnectionState``, ``now`` (ms of the page's clock);
+    ``connectionState``, ``iceConnectionState`` (None without a connection), ``now`` (ms of the page's clock);
     ``inbound`` and ``outbound``: by kind ("audio", "video") the RTP stream's dictionary with its codec's ``mimeType``
     and ``fmtp``; of several streams (simulcast) the one with most bytes, all in ``layers``; outbound has ``remote``,
     the receiver's report; ``pair``: the selected candidate pair with ``local`` and ``remote`` {address, port, protocol,
     type}, or None; ``transport``: the transport's dictionary, or None where the browser has none. What a browser does
     not report is absent.
     """
+    await inject(page)
     flat: dict[str, Any] = await page.evaluate("await rtc.stats()")
     return flat
 
@@ -205,6 +184,7 @@ async def wait_frames(page: Page, count: int, timeout: float = 20.0) -> dict[str
 
 async def sample_pixels(page: Page) -> Pixels | None:
     """What the page's video shows now; None before its first picture."""
+    await inject(page)
     raw = await page.evaluate("rtc.pixels()")
     return None if raw is None else Pixels(**raw)
 
@@ -253,6 +233,7 @@ async def audio_snapshot(page: Page) -> AudioSnapshot:
 
 async def audio_level(page: Page, seconds: float = 1.0, timeout: float = 15.0) -> float:
     """RMS (0 to 1) of the next ``seconds`` of sound that the page receives."""
+    await inject(page)
     heard: float | None = await page.evaluate("await rtc.listen(arg)", seconds, timeout)
     if heard is not None:
         return heard

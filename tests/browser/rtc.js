@@ -222,14 +222,13 @@ function flatten(entries) {
 }
 
 rtc.stats = async () => {
-  if (!rtc.pc) throw new Error("this page has no connection");
-  const flat = flatten([...(await rtc.pc.getStats()).values()]);
+  const flat = flatten(rtc.pc ? [...(await rtc.pc.getStats()).values()] : []);
   if (rtc.sender) flat.outbound = flatten([...(await rtc.sender.getStats()).values()]).outbound;
   return {
     ...flat,
     now: performance.now(),
-    connectionState: rtc.pc.connectionState,
-    iceConnectionState: rtc.pc.iceConnectionState,
+    connectionState: rtc.pc && rtc.pc.connectionState,
+    iceConnectionState: rtc.pc && rtc.pc.iceConnectionState,
   };
 };
 

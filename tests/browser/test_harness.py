@@ -7,18 +7,18 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from tests.browser import media
 from tests.browser.chromium import ChromiumPage, chromium
 from tests.browser.clips import noisy_clip
 from tests.browser.drivers import BrowserError, JavaScriptError, Page
 from tests.browser.firefox import FirefoxPage, firefox
+from tests.browser.serve import blank_page_server, signalling
 from tests.interop.netns import drop_udp, namespace, run
 from tests.util import until
 
@@ -32,43 +32,6 @@ def png_size(path: Path) -> tuple[int, int]:
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", data[16:24])
     return width, height
-
-
-@asynccontextmanager
-async def signalling(
-    answer: Callable[[str], Awaitable[str]], token: str | None = None
-) -> AsyncIterator[tuple[str, list[str]]]:
-    """A WHIP/WHEP endpoint that lets ``answer`` do the work; gives its URL and the list of methods it has seen."""
-    seen: list[str] = []
-    cors = {
-        "Access-Control-Allow-Origin": "*",
-        "Access-Control-Allow-Methods": "POST, DELETE",
-        "Access-Control-Allow-Headers": "authorization, content-type",
-        "Access-Control-Expose-Headers": "Location, ETag, Retry-After, Link",
-    }
-
-    async def handle(request: web.Request) -> web.Response:
-        seen.append(request.method)
-        if request.method == "OPTIONS":
-            return web.Response(headers=cors)
-        if token and request.headers.get("Authorization") != f"Bearer {token}":
-            return web.Response(status=401, text="no token", headers=cors)
-        if request.method == "DELETE":
-            return web.Response(headers=cors)
-        sdp = await answer(await request.text())
-        return web.Response(
-            status=201, text=sdp, content_type="application/sdp", headers={**cors, "Location": "/session/1"}
-        )
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/room/whip", seen
-    finally:
-        await runner.cleanup()
 
 
 async def check_received(page: Page, mime_type: str, frames: int = 30) -> None:
@@ -104,7 +67,7 @@ async def test_evaluate(name: str) -> None:
 
 @pytest.mark.parametrize("name", BROWSERS)
 async def test_pages_console_screenshot(name: str, tmp_path: Path) -> None:
-    async with media.blank_page_server() as url, BROWSERS[name](window=(900, 700)) as page:
+    async with blank_page_server() as url, BROWSERS[name](window=(900, 700)) as page:
         await page.goto(url)
         assert await page.evaluate("isSecureContext && location.href") == url
         await page.evaluate("console.warn('seen', 1)")
@@ -145,7 +108,7 @@ async def test_nothing_is_left(name: str) -> None:
 
 @pytest.mark.parametrize("codec", ["VP8", "H264", "VP9", "AV1"])
 async def test_chromium_loopback(codec: media.Codec) -> None:
-    async with media.blank_page_server() as url, chromium() as page:
+    async with blank_page_server() as url, chromium() as page:
         await page.goto(url)
         await media.loopback(page, codec=codec)
         await media.wait_connected(page)
@@ -159,7 +122,7 @@ async def test_chromium_loopback(codec: media.Codec) -> None:
 
 @pytest.mark.parametrize("codec", ["VP8", "VP9"])
 async def test_firefox_loopback(codec: media.Codec) -> None:
-    async with media.blank_page_server() as url, firefox() as page:
+    async with blank_page_server() as url, firefox() as page:
         await page.goto(url)
         await media.loopback(page, codec=codec)
         await media.wait_connected(page)
@@ -167,7 +130,7 @@ async def test_firefox_loopback(codec: media.Codec) -> None:
 
 
 async def test_chromium_publishes_to_firefox_and_watches_it() -> None:
-    async with media.blank_page_server() as url, chromium() as chrome, firefox() as fox:
+    async with blank_page_server() as url, chromium() as chrome, firefox() as fox:
         chrome_watcher = await chrome.new_page()
         fox_sender = await fox.new_page()
         for page in (chrome, chrome_watcher, fox, fox_sender):
@@ -198,7 +161,7 @@ async def test_chromium_publishes_to_firefox_and_watches_it() -> None:
 
 
 async def test_two_chromium_pages_at_once() -> None:
-    async with media.blank_page_server() as url, chromium() as first:
+    async with blank_page_server() as url, chromium() as first:
         second = await first.new_page()
         for page in (first, second):
             await page.goto(url)
@@ -208,7 +171,7 @@ async def test_two_chromium_pages_at_once() -> None:
 
 async def test_mdns_hides_addresses() -> None:
     for mdns in (True, False):
-        async with media.blank_page_server() as url, chromium(mdns=mdns, fake_devices=False) as page:
+        async with blank_page_server() as url, chromium(mdns=mdns, fake_devices=False) as page:
             await page.goto(url)
             offer = await page.evaluate(
                 "const pc = new RTCPeerConnection(); pc.createDataChannel('x'); const all = [];\n"
@@ -223,7 +186,7 @@ async def test_mdns_hides_addresses() -> None:
 
 async def test_chromium_plays_a_clip_as_camera() -> None:
     clip = noisy_clip(seconds=2)
-    async with media.blank_page_server() as url, chromium(fake_video=clip) as page:
+    async with blank_page_server() as url, chromium(fake_video=clip) as page:
         await page.goto(url)
         await media.loopback(page, video={"width": 640, "height": 480}, max_bitrate=3_000_000, audio=False)
         now = await media.wait_frames(page, 60)
@@ -246,7 +209,7 @@ async def test_missing_clip_is_an_error(tmp_path: Path) -> None:
 
 async def test_chromium_in_a_network_namespace() -> None:
     async with namespace() as ns:
-        async with media.blank_page_server(host=ns.host_address, name=ns.host_address) as url:
+        async with blank_page_server(host=ns.host_address, name=ns.host_address) as url:
             async with chromium(netns=ns.name, secure_origins=[url.rstrip("/")]) as page:
                 assert await page.evaluate("6 * 7") == 42
                 await page.goto(url)

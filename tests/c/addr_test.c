@@ -163,6 +163,25 @@ static void agrees_with_the_system(void) {
   CHECK(good > 2000);
 }
 
+static void random_bytes_at_every_length(void) {
+  uint64_t x = 88172645463325252u;
+  for (size_t n = 0; n <= 64; n++)
+    for (int round = 0; round < 2000; round++) {
+      char *text = malloc(n + 1); /* exact, for the address sanitizer */
+      for (size_t i = 0; i < n; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        text[i] = round % 2 ? (char)(x >> 24) : "0123456789abcdefF::::....%"[(x >> 24) % 26];
+      }
+      text[n] = 0;
+      rtc_addr_t a;
+      uint8_t v4[4], v6[16];
+      int ok = inet_pton(AF_INET, text, v4) == 1 || inet_pton(AF_INET6, text, v6) == 1;
+      if (!strchr(text, '%')) CHECK_EQ(rtc_addr_parse(&a, text, 1), ok ? 0 : RTC_EINVAL);
+      if (strchr(text, '%')) (void)rtc_addr_parse(&a, text, 1); /* zones are ours alone: only that it reads no byte too far */
+      free(text);
+    }
+}
+
 static void written_as_the_system_writes(void) {
   uint64_t x = 0x9e3779b97f4a7c15u;
   int wrong = 0;
@@ -243,6 +262,7 @@ int main(void) {
   RUN(text_and_back);
   RUN(junk_is_refused);
   RUN(agrees_with_the_system);
+  RUN(random_bytes_at_every_length);
   RUN(written_as_the_system_writes);
   RUN(set_takes_4_or_16_bytes);
   RUN(no_room_is_told);

@@ -96,6 +96,11 @@ static void test_walk_fields(void) {
   free(e.p);
 }
 
+static bool same_rb(const rtc_rb_t *a, const rtc_rb_t *b) {
+  return a->ssrc == b->ssrc && a->fraction == b->fraction && a->lost == b->lost && a->highest == b->highest && a->jitter == b->jitter &&
+         a->lsr == b->lsr && a->dlsr == b->dlsr;
+}
+
 static void test_reports(void) {
   rtc_sr_t sr = {.ssrc = 0xcafebabe, .rtp_ts = 0x80000001, .packets = 7, .octets = 0xfffffff0, .ntp = 0x0123456789abcdefull}, got;
   rtc_rb_t rb[31], back[31];
@@ -121,14 +126,17 @@ static void test_reports(void) {
       CHECK_EQ(first(e, &b), 1);
       CHECK_EQ(b.ssrc, sr.ssrc);
       CHECK_EQ(rtc_rtcp_read_rbs(&b, back, 31), n);
-      if (n) CHECK_MEM(back, rb, (size_t)n * sizeof *rb);
+      for (int i = 0; i < n; i++) CHECK(same_rb(&back[i], &rb[i]));
       CHECK_EQ(rtc_rtcp_read_rbs(&b, back, 1), n < 1 ? n : 1);
       CHECK_EQ(rtc_rtcp_read_sr(&b, &got), is_sr ? 0 : RTC_EPROTO);
       if (is_sr) {
         CHECK(got.ssrc == sr.ssrc && got.ntp == sr.ntp && got.rtp_ts == sr.rtp_ts && got.packets == sr.packets && got.octets == sr.octets);
       }
-      e.p[0]++; /* one report more than there is; 31 wraps into the padding bit and is refused too */
-      if (first(e, &b) == 1) CHECK_EQ(rtc_rtcp_read_rbs(&b, back, 31), n == 31 ? 0 : RTC_EPROTO);
+      if (n < 31) { /* one report more than there is */
+        e.p[0]++;
+        CHECK_EQ(first(e, &b), 1);
+        CHECK_EQ(rtc_rtcp_read_rbs(&b, back, 31), RTC_EPROTO);
+      }
       free(e.p);
     }
   }

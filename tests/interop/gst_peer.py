@@ -133,10 +133,11 @@ class Peer:
             self.rtc.emit("add-transceiver", direction, Gst.Caps.from_string(caps))
 
     def _repair(self) -> None:
-        """Offer NACK and retransmission, and send without receiving when publishing."""
+        """Offer NACK and retransmission of video (not of audio: Chromium refuses that), and only send when publishing."""
         number = 0
         while transceiver := self.rtc.emit("get-transceiver", number):
-            transceiver.set_property("do-nack", True)
+            if transceiver.get_property("kind") == GstWebRTC.WebRTCKind.VIDEO:
+                transceiver.set_property("do-nack", True)
             if self.options.mode == "publish":
                 transceiver.set_property("direction", GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY)
             number += 1

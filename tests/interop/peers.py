@@ -22,6 +22,7 @@ ROOT = HERE.parents[1]
 SYSTEM_PYTHON = os.environ.get("RTCENGINE_TEST_SYSTEM_PYTHON", "/usr/bin/python3")
 
 Event = dict[str, Any]
+CommandLine = Callable[..., list[str]]
 
 
 class PeerFailed(Exception):
@@ -66,6 +67,11 @@ class PeerProgram:
         return await self.wait(
             "counts", lambda e: e.get("video", 0) >= video and e.get("audio", 0) >= audio, timeout=timeout
         )
+
+    async def ended(self, timeout: float = 15.0) -> int:
+        """Wait until the peer ends by itself; its exit status."""
+        async with asyncio.timeout(timeout):
+            return await self._process.wait()
 
     async def stop(self, timeout: float = 15.0) -> int:
         """SIGTERM, on which a peer ends its session properly; SIGKILL after ``timeout`` seconds. The exit status."""

@@ -217,9 +217,7 @@ def test_answer_fmtp() -> None:
     assert codecs.answer_fmtp(codec("opus", "minptime=10", 111, 48000, 2), stream) == "minptime=10;sprop-stereo=1"
     assert codecs.answer_fmtp(codec("VP8", "max-fs=12288;max-fr=60")) is None
     assert codecs.answer_fmtp(codec("VP9", "max-fs=12288;profile-id=2")) == "profile-id=2"
-    assert (
-        codecs.answer_fmtp(avc("42e01f")) == "profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1"
-    )
+    assert codecs.answer_fmtp(avc("42e01f")) == "profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1"
 
 
 def test_describe_lets_no_foreign_text_through() -> None:

@@ -354,7 +354,7 @@ def test_broken_documents(text: str, line: int, reason: str) -> None:
 
 
 def test_bytes_that_are_not_utf8() -> None:
-    with pytest.raises(SdpError, match="line 5 .*UTF-8"):
+    with pytest.raises(SdpError, match=r"line 5 .*UTF-8"):
         parse(HEAD.encode() + b"i=\xff\xfe\r\n")
     assert parse((HEAD + "i=é\r\n").encode()).information == "é"
 

@@ -13,7 +13,7 @@ from . import grammar
 from .candidate import parse_candidate
 from .description import Attribute, Codec, Level, SessionDescription, Ssrc
 from .errors import Malformed, SdpError
-from .lines import MAX_SECTIONS, Line, number, payload_type, split, token
+from .lines import MAX_LINE, MAX_SECTIONS, Line, number, payload_type, split, token
 
 # RFC 3551 §6: payload types that mean something without an rtpmap, as far as real-time audio and video use them.
 _STATIC = {
@@ -29,6 +29,8 @@ _STATIC = {
     31: ("H261", 90000),
     34: ("H263", 90000),
 }
+
+_MAX_FMTP = MAX_LINE - len("a=fmtp:127 ")
 
 
 def parse(text: str | bytes) -> SessionDescription:
@@ -91,8 +93,7 @@ class _Reader:
             field, read = _BOTH_ONCE[name]
             self.once(level, field, read(self.required(value)))
         elif name == "ice-options":
-            options = [option for option in self.required(value).split(" ") if option]
-            level.ice_options.extend(option for option in options if option not in level.ice_options)
+            self.once(level, "ice_options", [option for option in self.required(value).split(" ") if option])
         elif name == "fingerprint":
             digest = grammar.fingerprint(self.required(value))
             if digest is None:
@@ -313,6 +314,8 @@ class _Media(_Reader):
                 self.keep(line)
             else:
                 codec.fmtp = text if codec.fmtp is None else f"{codec.fmtp};{text}"
+                if len(codec.fmtp) > _MAX_FMTP:
+                    raise line.error(f"the parameters of payload type {ident} are longer than a line may be")
         for line, ident, text in self.feedback:
             codec = codecs.get(ident)
             if codec is None:

@@ -1,0 +1,61 @@
+/* dtls_impl: what dtls.c (the association), dtls_ctx.c (certificate and settings) and dtls_bio.c (datagrams to and from
+ * OpenSSL) share. Private to these three, the only ones that know openssl/ssl.h. */
+#ifndef RTC_PROTO_DTLS_IMPL_H
+#define RTC_PROTO_DTLS_IMPL_H
+
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+
+#include "proto/dtls.h"
+
+enum {
+  RTC_DTLS_RECORD_HEADER = 13,
+  /* A handshake message may claim 16 MB, and OpenSSL reserves 16 KB and more for each of ten; no WebRTC peer's comes near. */
+  RTC_DTLS_MESSAGE_MAX = 8192,
+  /* Records of the next epoch that OpenSSL may lay by (17 KB each) until the peer's ChangeCipherSpec has come. */
+  RTC_DTLS_EARLY_MAX = 4,
+};
+
+/* Datagrams in order, copied, each with its length before it. Memory comes with the first one. */
+typedef struct dtls_queue {
+  uint8_t *buf; /* RTC_DTLS_IN_BYTES + two bytes a datagram */
+  uint32_t head, tail, count;
+} dtls_queue_t;
+
+bool rtc_dtls_queue_full(const dtls_queue_t *q, size_t n);
+/* Room for n more bytes at the end, which count once pushed with their final number; NULL when full or out of memory. */
+uint8_t *rtc_dtls_queue_room(dtls_queue_t *q, size_t n);
+void rtc_dtls_queue_push(dtls_queue_t *q, size_t n);
+/* The oldest, or NULL; it stays until popped. */
+const uint8_t *rtc_dtls_queue_peek(const dtls_queue_t *q, size_t *n);
+void rtc_dtls_queue_pop(dtls_queue_t *q);
+/* Gives the memory back and drops what was waiting; the queue stays usable. */
+void rtc_dtls_queue_clear(dtls_queue_t *q);
+
+struct rtc_dtls_ctx {
+  SSL_CTX *ssl_ctx;
+  BIO_METHOD *bio; /* one for all: OpenSSL has few BIO type numbers to give */
+  atomic_int refs;
+};
+
+struct rtc_dtls {
+  rtc_dtls_ctx_t *ctx;
+  SSL *ssl;
+  dtls_queue_t in, out, app;
+  rtc_dtls_state_t state;
+  bool client, verified, trimmed;
+  uint8_t early;    /* records of the next epoch let through so far */
+  uint8_t fp_n;
+  uint16_t data_max;
+  rtc_fingerprint_t *fps;
+  uint32_t waited_ms; /* time-outs that ran off, all flights together */
+  char error[96];
+};
+
+BIO_METHOD *rtc_dtls_bio_method(void);
+BIO *rtc_dtls_bio_new(rtc_dtls_t *d);
+
+/* Called during the handshake, when the peer's certificate has come: 1 lets it go on, 0 ends it with an alert. */
+int rtc_dtls_verify(X509_STORE_CTX *store, void *unused);
+
+#endif

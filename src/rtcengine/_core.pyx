@@ -1,0 +1,7 @@
+# cython: language_level=3, freethreading_compatible=True
+"""The one extension: each file below binds one C header's worth of csrc. Structs go by value; nothing is decided here."""
+
+include "bind/err.pxi"
+include "bind/base.pxi"
+include "bind/stats.pxi"
+include "bind/loop.pxi"

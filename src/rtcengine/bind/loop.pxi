@@ -1,0 +1,462 @@
+# loop: commands in, events and results out. A record is copied field by field; what it means is engine.py's.
+
+import os
+
+cdef extern from "base/crypto.h":
+    const char *rtc_crypto_version()
+
+cdef extern from "io/clock.h":
+    int64_t rtc_clock_now()
+
+cdef extern from "wire/rtpext.h":
+    enum:
+        RTC_EXT_UNKNOWN
+    ctypedef struct rtc_extmap_t:
+        pass
+    void rtc_extmap_init(rtc_extmap_t *m)
+    int rtc_extmap_set(rtc_extmap_t *m, int kind, uint8_t id)
+    uint8_t rtc_ext_of_uri(const char *uri, size_t n)
+
+cdef extern from "wire/payload/payload.h":
+    enum:
+        RTC_CODEC_OPUS
+        RTC_CODEC_VP8
+        RTC_CODEC_VP9
+        RTC_CODEC_H264
+        RTC_CODEC_AV1
+
+cdef extern from "engine/cmd.h":
+    enum:
+        RTC_DTLS_FINGERPRINT_MAX
+        RTC_OP_TRANSPORT
+        RTC_OP_RESTART
+        RTC_OP_PATH
+        RTC_OP_CLOSE
+        RTC_OP_RECV
+        RTC_OP_SEND
+        RTC_OP_LINK
+        RTC_OP_KEYFRAME
+        RTC_OP_FRAME
+        RTC_OP_RATE
+        RTC_OP_STATS
+    ctypedef struct rtc_fingerprint_t:
+        uint16_t bits
+        uint8_t len
+        uint8_t value[64]
+    ctypedef struct rtc_ice_cfg_t:
+        char local_ufrag[33]
+        char local_pwd[257]
+        char remote_ufrag[257]
+        char remote_pwd[257]
+    ctypedef struct rtc_transport_cfg_t:
+        rtc_ice_cfg_t ice
+        bint checker
+        bint dtls_client
+        uint8_t fp_n
+        rtc_fingerprint_t fp[8]
+        rtc_extmap_t ext
+        bint ext_two_byte
+        bint reduced_rtcp
+        uint32_t ssrc
+        char cname[64]
+    ctypedef struct rtc_recv_cfg_t:
+        uint32_t transport
+        bint video
+        uint8_t codec
+        int16_t pt
+        int16_t rtx_pt
+        uint32_t clock_rate
+        uint32_t ssrc
+        uint32_t rtx_ssrc
+        char mid[17]
+        char rid[17]
+        bint nack
+        bint pli
+        bint fir
+        bint twcc
+    ctypedef struct rtc_send_cfg_t:
+        uint32_t transport
+        bint video
+        uint8_t codec
+        int16_t pt
+        int16_t rtx_pt
+        uint32_t clock_rate
+        uint32_t ssrc
+        uint32_t rtx_ssrc
+        char mid[17]
+        uint32_t ext_mask
+        bint nack
+    ctypedef struct rtc_frame_cfg_t:
+        uint8_t *data
+        uint32_t len
+        uint32_t ts
+        bint key
+        int64_t captured
+    ctypedef union rtc_cmd_u:
+        rtc_transport_cfg_t transport
+        rtc_ice_cfg_t ice
+        rtc_path_t path
+        rtc_recv_cfg_t recv
+        rtc_send_cfg_t send
+        uint32_t link
+        int64_t rate_bps
+        rtc_frame_cfg_t frame
+        rtc_stats_t *stats
+    ctypedef struct rtc_cmd_t:
+        uint16_t op
+        uint32_t id
+        rtc_cmd_u u
+
+cdef extern from "engine/event.h":
+    enum:
+        RTC_EV_TRANSPORT
+        RTC_EV_RECV
+        RTC_EV_KEYFRAME
+    ctypedef struct rtc_event_t:
+        uint8_t type
+        uint8_t state
+        uint8_t reason
+        bint has_path
+        uint16_t srtp_profile
+        uint32_t id
+        uint32_t ssrc
+        rtc_path_t path
+        int64_t added
+        int64_t checked
+        int64_t connected
+        int64_t first_media
+        const char *text
+
+cdef extern from "io/udp.h":
+    enum:
+        RTC_UDP_BUFFER_DEFAULT
+    ctypedef struct rtc_udp_fault_t:
+        int err
+        int sys
+        int index
+
+cdef extern from "io/loop.h":
+    enum:
+        RTC_LOOP_SOCKETS
+    ctypedef struct rtc_loop_t:
+        pass
+    ctypedef struct rtc_loop_cfg_t:
+        const rtc_addr_t *bind
+        int bind_n
+        int recv_buffer
+        int send_buffer
+        const char *cert_pem
+        const char *key_pem
+        size_t cert_len
+        size_t key_len
+        uint32_t slots
+        bint portable
+    ctypedef struct rtc_loop_info_t:
+        int socket_n
+        rtc_addr_t bound[16]
+        int recv_buffer[16]
+        int send_buffer[16]
+        bint portable
+        int64_t cpu_us
+        uint64_t steps
+        uint64_t recv_calls
+        uint64_t send_calls
+        uint64_t kernel_drops
+        uint64_t send_refused
+        uint64_t frames_refused
+    rtc_loop_t *rtc_loop_new(const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why)
+    int rtc_loop_start(rtc_loop_t *l)
+    void rtc_loop_stop(rtc_loop_t *l) nogil
+    void rtc_loop_free(rtc_loop_t *l) nogil
+    int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket)
+    int rtc_loop_event_fd(const rtc_loop_t *l)
+    void rtc_loop_look(rtc_loop_t *l)
+    int rtc_loop_event(rtc_loop_t *l, rtc_event_t *out)
+    int rtc_loop_acked(rtc_loop_t *l, uint64_t *ticket, int *err, uint32_t *index)
+    void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out)
+
+BUFFER_DEFAULT = RTC_UDP_BUFFER_DEFAULT
+MAX_SOCKETS = RTC_LOOP_SOCKETS
+EVENT_TRANSPORT = RTC_EV_TRANSPORT
+EVENT_RECEIVER = RTC_EV_RECV
+EVENT_KEYFRAME = RTC_EV_KEYFRAME
+CODECS = {
+    "opus": RTC_CODEC_OPUS,
+    "vp8": RTC_CODEC_VP8,
+    "vp9": RTC_CODEC_VP9,
+    "h264": RTC_CODEC_H264,
+    "av1": RTC_CODEC_AV1,
+}
+
+
+def crypto_version():
+    """Name and version of the crypto library in use."""
+    return rtc_crypto_version().decode()
+
+
+cdef int put_ice(rtc_ice_cfg_t *out, object ice) except -1:
+    put_text(out.local_ufrag, sizeof(out.local_ufrag), ice.local_ufrag, "local_ufrag")
+    put_text(out.local_pwd, sizeof(out.local_pwd), ice.local_pwd, "local_pwd")
+    put_text(out.remote_ufrag, sizeof(out.remote_ufrag), ice.remote_ufrag, "remote_ufrag")
+    put_text(out.remote_pwd, sizeof(out.remote_pwd), ice.remote_pwd, "remote_pwd")
+    return 0
+
+
+cdef uint8_t ext_kind(str uri):
+    cdef bytes raw = uri.encode()
+    return rtc_ext_of_uri(raw, len(raw))
+
+
+cdef class Commands:
+    """Commands for one batch, in order. Adding one checks what its record can hold: ValueError, OverflowError."""
+
+    cdef rtc_cmd_t *v
+    cdef readonly uint32_t n
+    cdef uint32_t cap
+    cdef readonly list rows  # kept alive until the batch is acknowledged
+
+    def __cinit__(self):
+        self.rows = []
+
+    def __dealloc__(self):
+        free(self.v)
+
+    cdef rtc_cmd_t *add(self, uint16_t op, uint32_t id) except NULL:
+        # The record counts only once it is complete: done() is called last.
+        cdef rtc_cmd_t *v
+        if self.n == self.cap:
+            v = <rtc_cmd_t *>realloc(self.v, (2 * self.cap + 8) * sizeof(rtc_cmd_t))
+            if v == NULL:
+                raise MemoryError
+            self.v = v
+            self.cap = 2 * self.cap + 8
+        v = &self.v[self.n]
+        memset(v, 0, sizeof(rtc_cmd_t))
+        v.op = op
+        v.id = id
+        return v
+
+    cdef done(self):
+        self.n += 1
+
+    def transport(self, uint32_t id, config, dict bits):
+        """config: TransportConfig; bits: digest names to their lengths in bits."""
+        cdef rtc_cmd_t *c = self.add(RTC_OP_TRANSPORT, id)
+        cdef rtc_transport_cfg_t *t = &c.u.transport
+        cdef rtc_fingerprint_t *f
+        cdef bytes digest
+        put_ice(&t.ice, config.ice)
+        t.checker = config.checker
+        t.dtls_client = config.dtls_client
+        if len(config.fingerprints) > RTC_DTLS_FINGERPRINT_MAX:
+            raise ValueError(f"more than {RTC_DTLS_FINGERPRINT_MAX} fingerprints")
+        for name, digest in config.fingerprints:
+            f = &t.fp[t.fp_n]
+            if len(digest) > <Py_ssize_t>sizeof(f.value):
+                raise ValueError(f"a {name} digest of {len(digest)} bytes")
+            f.bits = bits[name]
+            f.len = <uint8_t>len(digest)
+            memcpy(f.value, PyBytes_AS_STRING(digest), len(digest))
+            t.fp_n += 1
+        rtc_extmap_init(&t.ext)
+        for number, uri in config.extensions.items():
+            if ext_kind(uri) != RTC_EXT_UNKNOWN and rtc_extmap_set(&t.ext, ext_kind(uri), number) < 0:
+                raise ValueError(f"extension id {number}")
+        t.ext_two_byte = config.two_byte
+        t.reduced_rtcp = config.reduced_rtcp
+        t.ssrc = config.ssrc
+        put_text(t.cname, sizeof(t.cname), config.cname, "cname")
+        self.done()
+
+    def restart(self, uint32_t id, ice):
+        """ice: IceConfig."""
+        put_ice(&self.add(RTC_OP_RESTART, id).u.ice, ice)
+        self.done()
+
+    def path(self, uint32_t id, address, uint32_t sock):
+        """address: (IP, port); sock: number of the loop's socket."""
+        cdef rtc_cmd_t *c = self.add(RTC_OP_PATH, id)
+        put_addr(&c.u.path.remote, address)
+        c.u.path.sock = sock
+        self.done()
+
+    def close(self, uint32_t id):
+        self.add(RTC_OP_CLOSE, id)
+        self.done()
+
+    def receive(self, uint32_t id, uint32_t transport, config):
+        """config: RecvConfig."""
+        cdef rtc_cmd_t *c = self.add(RTC_OP_RECV, id)
+        cdef rtc_recv_cfg_t *r = &c.u.recv
+        r.transport = transport
+        r.video = config.video
+        r.codec = CODECS[config.codec.lower()]
+        r.pt = config.pt
+        r.rtx_pt = -1 if config.rtx_pt is None else config.rtx_pt
+        r.clock_rate = config.clock_rate
+        r.ssrc = config.ssrc
+        r.rtx_ssrc = config.rtx_ssrc
+        put_text(r.mid, sizeof(r.mid), config.mid, "mid")
+        put_text(r.rid, sizeof(r.rid), config.rid, "rid")
+        r.nack = config.nack
+        r.pli = config.pli
+        r.fir = config.fir
+        r.twcc = config.twcc
+        self.done()
+
+    def send(self, uint32_t id, uint32_t transport, config):
+        """config: SendConfig."""
+        cdef rtc_cmd_t *c = self.add(RTC_OP_SEND, id)
+        cdef rtc_send_cfg_t *s = &c.u.send
+        s.transport = transport
+        s.video = config.video
+        s.codec = CODECS[config.codec.lower()]
+        s.pt = config.pt
+        s.rtx_pt = -1 if config.rtx_pt is None else config.rtx_pt
+        s.clock_rate = config.clock_rate
+        s.ssrc = config.ssrc
+        s.rtx_ssrc = config.rtx_ssrc
+        put_text(s.mid, sizeof(s.mid), config.mid, "mid")
+        for uri in config.extensions:
+            if ext_kind(uri) != RTC_EXT_UNKNOWN:
+                s.ext_mask |= <uint32_t>1 << ext_kind(uri)
+        s.nack = config.nack
+        self.done()
+
+    def link(self, uint32_t id, uint32_t receiver):
+        self.add(RTC_OP_LINK, id).u.link = receiver
+        self.done()
+
+    def keyframe(self, uint32_t id):
+        self.add(RTC_OP_KEYFRAME, id)
+        self.done()
+
+    def rate(self, uint32_t id, int64_t bps):
+        self.add(RTC_OP_RATE, id).u.rate_bps = bps
+        self.done()
+
+    def stats(self, StatsRows rows):
+        """The rows are filled in when the batch is acknowledged, and belong to the engine until then."""
+        self.add(RTC_OP_STATS, 0).u.stats = &rows.s
+        self.rows.append(rows)
+        self.done()
+
+
+cdef class Loop:
+    """One engine thread. Stopped and freed with the object at the latest."""
+
+    cdef rtc_loop_t *loop
+
+    def __init__(self, list addresses, bytes cert, bytes key, int recv_buffer, int send_buffer, bint portable):
+        """Binds the (IP, port) pairs: OSError when that fails, ValueError for an unusable certificate."""
+        cdef rtc_addr_t bind[16]
+        cdef rtc_loop_cfg_t cfg
+        cdef rtc_udp_fault_t why
+        if self.loop != NULL:
+            raise RuntimeError("made already")
+        if not 1 <= len(addresses) <= RTC_LOOP_SOCKETS:
+            raise ValueError(f"1 to {RTC_LOOP_SOCKETS} addresses are needed")
+        memset(&cfg, 0, sizeof(cfg))
+        for i, address in enumerate(addresses):
+            put_addr(&bind[i], address)
+        cfg.bind = bind
+        cfg.bind_n = len(addresses)
+        cfg.recv_buffer, cfg.send_buffer, cfg.portable = recv_buffer, send_buffer, portable
+        cfg.cert_pem, cfg.cert_len = cert, len(cert)
+        cfg.key_pem, cfg.key_len = key, len(key)
+        self.loop = rtc_loop_new(&cfg, &why)
+        if self.loop != NULL:
+            return
+        if why.index >= 0:
+            host, port = addresses[why.index]
+            where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            raise OSError(why.sys, f"cannot bind UDP {where}: {os.strerror(why.sys)}")
+        raise err_exception(why.err, "certificate and key" if why.err == RTC_EINVAL else "engine loop")
+
+    def __dealloc__(self):
+        with nogil:
+            rtc_loop_free(self.loop)
+
+    def start(self):
+        cdef int err = rtc_loop_start(self.loop)
+        if err < 0:
+            raise err_exception(err, "starting the engine's thread")
+
+    def stop(self):
+        """Goodbye to every peer, thread joined. Idempotent."""
+        with nogil:
+            rtc_loop_stop(self.loop)
+
+    def submit(self, Commands commands):
+        """Ticket under which acks() tells the result."""
+        cdef uint64_t ticket = 0
+        cdef int err = rtc_loop_submit(self.loop, commands.v, commands.n, &ticket)
+        if err < 0:
+            raise err_exception(err, "commands")
+        return ticket
+
+    def frame(self, uint32_t sender, const uint8_t[::1] data, uint32_t timestamp, bint key):
+        """One encoded frame, copied. Any thread. BufferError when too many wait."""
+        cdef rtc_cmd_t c
+        memset(&c, 0, sizeof(c))
+        c.op = RTC_OP_FRAME
+        c.id = sender
+        c.u.frame.len = <uint32_t>data.shape[0]
+        c.u.frame.data = <uint8_t *>malloc(c.u.frame.len if c.u.frame.len else 1)
+        if c.u.frame.data == NULL:
+            raise MemoryError
+        if c.u.frame.len:
+            memcpy(c.u.frame.data, &data[0], c.u.frame.len)
+        c.u.frame.ts = timestamp
+        c.u.frame.key = key
+        c.u.frame.captured = rtc_clock_now()
+        cdef int err = rtc_loop_submit(self.loop, &c, 1, NULL)
+        if err < 0:
+            raise err_exception(err, "frame")
+
+    def event_fd(self):
+        """Readable when there are events or results."""
+        return rtc_loop_event_fd(self.loop)
+
+    def look(self):
+        """Before events and acks: what comes from now on makes event_fd readable again."""
+        rtc_loop_look(self.loop)
+
+    def events(self):
+        """All that wait: (type, id, state, reason, text, ssrc, srtp_profile, remote or None, added, checked, connected,
+        first media), times in monotonic microseconds or 0."""
+        cdef rtc_event_t e
+        found = []
+        while rtc_loop_event(self.loop, &e):
+            remote = get_addr(&e.path.remote) if e.has_path else None
+            times = (e.added, e.checked, e.connected, e.first_media)
+            found.append((e.type, e.id, e.state, e.reason, e.text.decode(), e.ssrc, e.srtp_profile, remote, times))
+        return found
+
+    def acks(self):
+        """Results that wait: (ticket, 0 or error, number of the command that failed)."""
+        cdef uint64_t ticket
+        cdef int err
+        cdef uint32_t index
+        found = []
+        while rtc_loop_acked(self.loop, &ticket, &err, &index):
+            found.append((ticket, err, index))
+        return found
+
+    def info(self):
+        """Sockets and counters, as rtc_loop_info_t names them."""
+        cdef rtc_loop_info_t i
+        rtc_loop_info(self.loop, &i)
+        return {
+            "bound": [get_addr(&i.bound[n]) for n in range(i.socket_n)],
+            "recv_buffer": [i.recv_buffer[n] for n in range(i.socket_n)],
+            "send_buffer": [i.send_buffer[n] for n in range(i.socket_n)],
+            "portable": i.portable,
+            "cpu_us": i.cpu_us,
+            "steps": i.steps,
+            "recv_calls": i.recv_calls,
+            "send_calls": i.send_calls,
+            "kernel_drops": i.kernel_drops,
+            "send_refused": i.send_refused,
+            "frames_refused": i.frames_refused,
+        }

@@ -1,0 +1,159 @@
+# stats: rows that the engine fills in one go, then read out by name.
+
+cdef extern from "engine/stats.h":
+    enum:
+        RTC_DROP_COUNT
+    const char *rtc_drop_name(int drop)
+    ctypedef struct rtc_hub_stats_t:
+        int64_t now
+        uint64_t in_packets
+        uint64_t in_bytes
+        uint64_t out_packets
+        uint64_t out_bytes
+        uint64_t rtp_in
+        uint64_t rtp_out
+        uint64_t rtcp_in
+        uint64_t rtcp_out
+        uint64_t stun_in
+        uint64_t stun_out
+        uint64_t dtls_in
+        uint64_t dtls_out
+        uint64_t forwarded
+        uint64_t *drops
+        uint32_t pool_used
+    ctypedef struct rtc_transport_stats_t:
+        uint32_t id
+        uint8_t state
+        bint has_path
+        bint nominated
+        rtc_path_t path
+        uint64_t in_packets
+        uint64_t in_bytes
+        uint64_t out_packets
+        uint64_t out_bytes
+        int64_t heard
+        int64_t added
+        int64_t connected
+        uint32_t stun_requests
+        uint32_t stun_answers
+        int64_t rtt_us
+        uint16_t srtp_profile
+        bint dtls_client
+        int64_t pacer_bps
+        uint32_t twcc_sent
+        uint32_t twcc_received
+    ctypedef struct rtc_recv_stats_t:
+        uint32_t id
+        uint32_t transport
+        uint32_t ssrc
+        uint64_t packets
+        uint64_t bytes
+        uint64_t repeated
+        int64_t lost
+        double jitter_s
+        uint64_t rtx_packets
+        uint64_t nacks
+        uint64_t pli
+        uint64_t fir
+        uint64_t frames
+        uint64_t key_frames
+        int64_t last
+    ctypedef struct rtc_send_stats_t:
+        uint32_t id
+        uint32_t transport
+        uint32_t ssrc
+        uint32_t source
+        uint64_t packets
+        uint64_t bytes
+        uint64_t rtx_packets
+        uint64_t rtx_bytes
+        uint64_t rtx_refused
+        uint64_t nacks
+        uint64_t pli
+        uint64_t fir
+        int64_t lost
+        double fraction_lost
+        double jitter_s
+        int64_t rtt_us
+        uint64_t remb_bps
+        bint waiting
+    ctypedef struct rtc_stats_t:
+        rtc_hub_stats_t hub
+        uint32_t transport_cap
+        uint32_t recv_cap
+        uint32_t send_cap
+        uint32_t transport_n
+        uint32_t recv_n
+        uint32_t send_n
+        rtc_transport_stats_t *transport
+        rtc_recv_stats_t *recv
+        rtc_send_stats_t *send
+
+cdef class StatsRows:
+    """Room for the rows of so many objects. To be read only after the batch that fills it is acknowledged."""
+
+    cdef rtc_stats_t s
+
+    def __cinit__(self, uint32_t transports, uint32_t receivers, uint32_t senders):
+        self.s.transport = <rtc_transport_stats_t *>calloc(transports + 1, sizeof(rtc_transport_stats_t))
+        self.s.recv = <rtc_recv_stats_t *>calloc(receivers + 1, sizeof(rtc_recv_stats_t))
+        self.s.send = <rtc_send_stats_t *>calloc(senders + 1, sizeof(rtc_send_stats_t))
+        if self.s.transport == NULL or self.s.recv == NULL or self.s.send == NULL:
+            raise MemoryError
+        self.s.transport_cap, self.s.recv_cap, self.s.send_cap = transports, receivers, senders
+
+    def __dealloc__(self):
+        free(self.s.transport)
+        free(self.s.recv)
+        free(self.s.send)
+
+    def needed(self):
+        """How many transports, receivers and senders there were: rows beyond the room are missing."""
+        return self.s.transport_n, self.s.recv_n, self.s.send_n
+
+    def hub(self):
+        cdef rtc_hub_stats_t *h = &self.s.hub
+        return {
+            "now": h.now, "in_packets": h.in_packets, "in_bytes": h.in_bytes, "out_packets": h.out_packets,
+            "out_bytes": h.out_bytes, "rtp_in": h.rtp_in, "rtp_out": h.rtp_out, "rtcp_in": h.rtcp_in, "rtcp_out": h.rtcp_out,
+            "stun_in": h.stun_in, "stun_out": h.stun_out, "dtls_in": h.dtls_in, "dtls_out": h.dtls_out,
+            "forwarded": h.forwarded, "pool_used": h.pool_used,
+            "drops": {rtc_drop_name(n).decode(): h.drops[n] for n in range(RTC_DROP_COUNT)},
+        }
+
+    def transports(self):
+        return [transport_row(&self.s.transport[n]) for n in range(min(self.s.transport_n, self.s.transport_cap))]
+
+    def receivers(self):
+        return [recv_row(&self.s.recv[n]) for n in range(min(self.s.recv_n, self.s.recv_cap))]
+
+    def senders(self):
+        return [send_row(&self.s.send[n]) for n in range(min(self.s.send_n, self.s.send_cap))]
+
+
+cdef dict transport_row(const rtc_transport_stats_t *t):
+    return {
+        "id": t.id, "state": t.state, "remote": get_addr(&t.path.remote) if t.has_path else None,
+        "local": get_addr(&t.path.local) if t.has_path else None, "nominated": t.nominated, "in_packets": t.in_packets,
+        "in_bytes": t.in_bytes, "out_packets": t.out_packets, "out_bytes": t.out_bytes, "heard": t.heard, "added": t.added,
+        "connected": t.connected, "stun_requests": t.stun_requests, "stun_answers": t.stun_answers, "rtt_us": t.rtt_us,
+        "srtp_profile": t.srtp_profile, "dtls_client": t.dtls_client, "pacer_bps": t.pacer_bps, "twcc_sent": t.twcc_sent,
+        "twcc_received": t.twcc_received,
+    }
+
+
+cdef dict recv_row(const rtc_recv_stats_t *r):
+    return {
+        "id": r.id, "transport": r.transport, "ssrc": r.ssrc, "packets": r.packets, "bytes": r.bytes, "repeated": r.repeated,
+        "lost": r.lost, "jitter_s": r.jitter_s, "rtx_packets": r.rtx_packets, "nacks": r.nacks, "pli": r.pli, "fir": r.fir,
+        "frames": r.frames, "key_frames": r.key_frames, "last": r.last,
+    }
+
+
+cdef dict send_row(const rtc_send_stats_t *s):
+    return {
+        "id": s.id, "transport": s.transport, "ssrc": s.ssrc, "source": s.source, "packets": s.packets, "bytes": s.bytes,
+        "rtx_packets": s.rtx_packets, "rtx_bytes": s.rtx_bytes, "rtx_refused": s.rtx_refused, "nacks": s.nacks, "pli": s.pli,
+        "fir": s.fir, "lost": s.lost, "fraction_lost": s.fraction_lost, "jitter_s": s.jitter_s, "rtt_us": s.rtt_us,
+        "remb_bps": s.remb_bps, "waiting": s.waiting,
+    }

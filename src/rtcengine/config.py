@@ -1,0 +1,129 @@
+"""What the engine is told of a transport and its streams. Values only; whoever negotiates fills them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Lengths of the digests that a peer's certificate may be named by (RFC 8122 §5), in bits. SHA-1's is 160.
+DIGEST_BITS = {"sha-1": 1, "sha-256": 256, "sha-384": 384, "sha-512": 512}
+CODECS = ("opus", "VP8", "VP9", "H264", "AV1")
+
+
+@dataclass(frozen=True, slots=True)
+class IceConfig:
+    """User names and passwords of both sides (RFC 8445 §5.3). An answerer in the lite role may not know the other's."""
+
+    local_ufrag: str
+    local_pwd: str = field(repr=False)
+    remote_ufrag: str = ""
+    remote_pwd: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportConfig:
+    """One DTLS association and the path below it.
+
+    `checker`: False answers checks (ICE-lite); True checks the addresses given by `Batch.path` and nominates one.
+    `fingerprints`: pairs like ("sha-256", digest bytes) that the peer's certificate must all match. `extensions`: ids of
+    the whole BUNDLE group to URIs; unknown URIs are passed over. `two_byte`: extmap-allow-mixed was agreed (RFC 8285 §6).
+    `reduced_rtcp`: rtcp-rsize was agreed (RFC 5506). `ssrc`: ours in reports when no sender's fits, 0 for a random one.
+    """
+
+    ice: IceConfig
+    checker: bool = False
+    dtls_client: bool = False
+    fingerprints: tuple[tuple[str, bytes], ...] = ()
+    extensions: Mapping[int, str] = MappingProxyType({})
+    two_byte: bool = False
+    reduced_rtcp: bool = False
+    ssrc: int = 0
+    cname: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecvConfig:
+    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264 or AV1. `ssrc` and `rtx_ssrc` as declared; 0: found
+    by MID, RID or payload type. `clock_rate` in Hz. The last four: feedback that was agreed."""
+
+    video: bool
+    codec: str
+    pt: int
+    rtx_pt: int | None = None
+    clock_rate: int
+    mid: str = ""
+    rid: str = ""
+    ssrc: int = 0
+    rtx_ssrc: int = 0
+    nack: bool = False
+    pli: bool = False
+    fir: bool = False
+    twcc: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendConfig:
+    """One stream that we send, under this SSRC. `rtx_ssrc` 0: no repair by RTX (RFC 4588). `extensions`: the URIs agreed
+    for its section; their ids are the transport's."""
+
+    video: bool
+    codec: str
+    pt: int
+    rtx_pt: int | None = None
+    clock_rate: int
+    ssrc: int
+    rtx_ssrc: int = 0
+    mid: str = ""
+    extensions: frozenset[str] = frozenset()
+    nack: bool = False
+
+
+def check_transport(config: TransportConfig) -> None:
+    """ValueError that names the field which the engine could not use."""
+    ice = config.ice
+    for side, ufrag, pwd in (("local", ice.local_ufrag, ice.local_pwd), ("remote", ice.remote_ufrag, ice.remote_pwd)):
+        if side == "remote" and not ufrag and not pwd and not config.checker:
+            continue
+        check_credentials(side, ufrag, pwd)
+    if not config.fingerprints:
+        raise ValueError("a transport needs a fingerprint of the peer's certificate")
+    for algorithm, digest in config.fingerprints:
+        bits = DIGEST_BITS.get(algorithm.lower())
+        if bits is None:
+            raise ValueError(f"fingerprint by {algorithm!r}: {', '.join(DIGEST_BITS)} are known")
+        if len(digest) != (20 if bits == 1 else bits // 8):
+            raise ValueError(f"a {algorithm} fingerprint of {len(digest)} bytes")
+    for number in config.extensions:
+        if not 1 <= number <= 255:
+            raise ValueError(f"extension id {number} is not in 1..255")
+    check_number("ssrc", config.ssrc, 0, 0xFFFFFFFF)
+
+
+def check_credentials(side: str, ufrag: str, pwd: str) -> None:
+    """The lengths of RFC 8839 §5.4; our own user name may have 32 characters."""
+    most = 32 if side == "local" else 256
+    if not 4 <= len(ufrag) <= most or not ufrag.isascii():
+        raise ValueError(f"{side} ICE user name: 4 to {most} characters are allowed")
+    if not 22 <= len(pwd) <= 256 or not pwd.isascii():
+        raise ValueError(f"{side} ICE password: 22 to 256 characters are allowed")
+
+
+def check_stream(config: RecvConfig | SendConfig) -> None:
+    """ValueError that names the field which the engine could not use."""
+    if config.codec.lower() not in {c.lower() for c in CODECS}:
+        raise ValueError(f"codec {config.codec!r}: {', '.join(CODECS)} are known")
+    check_number("pt", config.pt, 0, 127)
+    if config.rtx_pt is not None:
+        check_number("rtx_pt", config.rtx_pt, 0, 127)
+    check_number("clock_rate", config.clock_rate, 1, 0xFFFFFFFF)
+    check_number("ssrc", config.ssrc, 1 if isinstance(config, SendConfig) else 0, 0xFFFFFFFF)
+    check_number("rtx_ssrc", config.rtx_ssrc, 0, 0xFFFFFFFF)
+
+
+def check_number(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {value}: {least} to {most} is allowed")

@@ -1,0 +1,140 @@
+"""What the engine has counted, copied out in one go: the fields of csrc/engine/stats.h by their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+Address = tuple[str, int]
+
+STATES = ("new", "checked", "connected", "stalled", "closed")
+# SRTP protection profiles (RFC 5764 §4.1.2, RFC 7714 §14.2).
+PROFILES = {
+    0x0001: "SRTP_AES128_CM_SHA1_80",
+    0x0007: "SRTP_AEAD_AES_128_GCM",
+    0x0008: "SRTP_AEAD_AES_256_GCM",
+}
+
+
+class HubStats(TypedDict):
+    """Totals of one engine thread. Packets are datagrams; `drops`: datagrams not used or not sent, by reason."""
+
+    now: float  # time.monotonic()
+    in_packets: int
+    in_bytes: int
+    out_packets: int
+    out_bytes: int
+    rtp_in: int
+    rtp_out: int
+    rtcp_in: int
+    rtcp_out: int
+    stun_in: int
+    stun_out: int
+    dtls_in: int
+    dtls_out: int
+    forwarded: int  # media packets given to viewers
+    pool_used: int  # packet slots
+    drops: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportStats:
+    """Times are of time.monotonic() in seconds, None for what has not happened. `heard`: last authenticated packet.
+    `rtt_us` 0: unknown."""
+
+    id: int
+    state: str
+    remote: Address | None
+    local: Address | None
+    nominated: bool
+    in_packets: int
+    in_bytes: int
+    out_packets: int
+    out_bytes: int
+    heard: float | None
+    added: float | None
+    connected: float | None
+    stun_requests: int
+    stun_answers: int
+    rtt_us: int
+    srtp_profile: str
+    dtls_client: bool
+    pacer_bps: int
+    twcc_sent: int
+    twcc_received: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverStats:
+    """Authentic media of one stream. `lost` as RFC 3550 §6.4.1 counts it: may be below zero. `repeated`: duplicates.
+    `last`: time.monotonic() of the last packet."""
+
+    id: int
+    transport: int
+    ssrc: int
+    packets: int
+    bytes: int
+    repeated: int
+    lost: int
+    jitter_s: float
+    rtx_packets: int
+    nacks: int
+    pli: int
+    fir: int
+    frames: int
+    key_frames: int
+    last: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderStats:
+    """One stream that we send. `source`: id of the receiver that feeds it, 0 for none. `nacks`, `pli`, `fir`: asked by
+    the peer. `lost`, `fraction_lost`, `jitter_s`: as the peer reports. `rtt_us`, `remb_bps` 0: unknown. `waiting`: for a
+    key frame."""
+
+    id: int
+    transport: int
+    ssrc: int
+    source: int
+    packets: int
+    bytes: int
+    rtx_packets: int
+    rtx_bytes: int
+    rtx_refused: int
+    nacks: int
+    pli: int
+    fir: int
+    lost: int
+    fraction_lost: float
+    jitter_s: float
+    rtt_us: int
+    remb_bps: int
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopStats:
+    """The thread behind it. `kernel_drops`: datagrams lost because a receive buffer was full; `send_refused`: those that
+    the kernel did not take; `frames_refused`: frames for a sender that does not exist or is fed by a receiver. Buffers
+    are bytes, one entry a socket."""
+
+    cpu_seconds: float
+    steps: int
+    recv_calls: int
+    send_calls: int
+    kernel_drops: int
+    send_refused: int
+    frames_refused: int
+    recv_buffer: tuple[int, ...]
+    send_buffer: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStats:
+    """All at one moment; the tables are by id."""
+
+    hub: HubStats
+    loop: LoopStats
+    transports: dict[int, TransportStats]
+    receivers: dict[int, ReceiverStats]
+    senders: dict[int, SenderStats]
