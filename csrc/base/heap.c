@@ -58,8 +58,8 @@ void rtc_heap_set(rtc_heap_t *h, rtc_heap_entry_t *e, rtc_time_t at) {
     if (last != e) settle(h, i, last);
     e->place = 0;
   } else if (e->place == 0) {
-    /* Not reserved is the caller's mistake; a lost deadline would be a hang far from here. */
-    if (h->n == h->cap) abort();
+    /* Room is reserved by the caller; this is for one who forgot. */
+    if (h->n == h->cap && rtc_heap_reserve(h, h->n + 1) < 0) return;
     h->n++;
     settle(h, h->n - 1, e);
   } else {

@@ -1,6 +1,7 @@
 /* cmd: what an owner tells the engine. Plain records, executed in order on the engine's thread; a batch is atomic:
  * no packet is handled between its commands. Ids are chosen by the owner (not 0, never reused); each kind has its own space. What can fail
- * is checked by the owner first; still a command returns an error rather than doing half of it. */
+ * is checked by the owner first; still a command returns an error rather than doing half of it. A peer may
+ * close while a command is under way: closing what is closed, and linking what is gone, is no error. */
 #ifndef RTC_ENGINE_CMD_H
 #define RTC_ENGINE_CMD_H
 

@@ -241,14 +241,14 @@ static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     return 0;
   }
   rtc_send_t *s = rtc_map_get(&h->sends, &c->id);
-  if (!s) return RTC_EINVAL;
+  if (!s) return c->op == RTC_OP_LINK ? 0 : RTC_EINVAL;
   if (c->op == RTC_OP_FRAME) {
     int err = rtc_send_frame(s, &c->u.frame, now);
     rtc_transport_arm(s->transport);
     return err;
   }
   rtc_recv_t *r = c->u.link ? rtc_map_get(&h->recvs, &c->u.link) : NULL;
-  if (c->u.link && (!r || r->cfg.codec != s->cfg.codec || r->cfg.clock_rate != s->cfg.clock_rate)) return RTC_EINVAL;
+  if (r && (r->cfg.codec != s->cfg.codec || r->cfg.clock_rate != s->cfg.clock_rate)) return RTC_EINVAL;
   rtc_relay_link(s, r, now);
   if (r) rtc_transport_arm(r->transport);
   return 0;
@@ -256,7 +256,7 @@ static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
 
 static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   rtc_transport_t *t = rtc_map_get(&h->transports, &c->id);
-  if (!t || t->state == RTC_T_CLOSED) return RTC_EINVAL;
+  if (!t || t->state == RTC_T_CLOSED) return c->op == RTC_OP_CLOSE ? 0 : RTC_EINVAL;
   int err = 0;
   switch (c->op) {
     case RTC_OP_RESTART:

@@ -26,11 +26,11 @@ typedef struct rtcengine_options {
   const char *cert_pem, *key_pem; /* texts, ended by 0; ECDSA P-256 is what everybody takes */
   const char *const *addresses;   /* to bind, e.g. {"0.0.0.0", "::"}; NULL: these two */
   int address_n;
-  uint16_t port;                  /* 0: a free one, the same for all addresses */
-  uint32_t packets;               /* most packet slots of 2 KiB; 0: 32768 */
+  uint16_t port;    /* 0: a free one, the same for all addresses */
+  uint32_t packets; /* most packet slots of 2 KiB; 0: 32768 */
 } rtcengine_options_t;
 
-enum { RTCENGINE_OPUS = 1, RTCENGINE_VP8, RTCENGINE_VP9, RTCENGINE_H264, RTCENGINE_AV1 }; /* codecs */
+enum { RTCENGINE_OPUS = 1, RTCENGINE_VP8, RTCENGINE_VP9, RTCENGINE_H264, RTCENGINE_AV1 };            /* codecs */
 enum { RTCENGINE_NEW, RTCENGINE_CHECKED, RTCENGINE_CONNECTED, RTCENGINE_STALLED, RTCENGINE_CLOSED }; /* states */
 
 /* NULL: why (when not NULL) holds a sentence. */
@@ -50,13 +50,16 @@ RTCENGINE_API int rtcengine_fd(rtcengine_t *e);
 RTCENGINE_API int64_t rtcengine_wait_us(const rtcengine_t *e);
 RTCENGINE_API int rtcengine_step(rtcengine_t *e);
 
-typedef struct rtcengine_extension { uint8_t id; const char *uri; } rtcengine_extension_t;
+typedef struct rtcengine_extension {
+  uint8_t id;
+  const char *uri;
+} rtcengine_extension_t;
 
 typedef struct rtcengine_transport {
-  const char *local_ufrag, *local_pwd;    /* 4 to 32 and 22 to 256 characters */
-  const char *remote_ufrag, *remote_pwd;  /* may be NULL: any peer that knows ours */
-  const char *fingerprint;                /* of the peer's certificate: "sha-256 AB:CD:.." */
-  bool dtls_client;                       /* false: the peer says setup:active */
+  const char *local_ufrag, *local_pwd;     /* 4 to 32 and 22 to 256 characters */
+  const char *remote_ufrag, *remote_pwd;   /* may be NULL: any peer that knows ours */
+  const char *fingerprint;                 /* of the peer's certificate: "sha-256 AB:CD:.." */
+  bool dtls_client;                        /* false: the peer says setup:active */
   const rtcengine_extension_t *extensions; /* as agreed for the whole BUNDLE group */
   int extension_n;
   const char *cname;
@@ -65,11 +68,11 @@ typedef struct rtcengine_transport {
 typedef struct rtcengine_stream { /* one direction of one section */
   uint32_t transport;
   bool video;
-  int codec;               /* RTCENGINE_OPUS .. */
-  int pt, rtx_pt;          /* rtx_pt -1: none */
+  int codec;      /* RTCENGINE_OPUS .. */
+  int pt, rtx_pt; /* rtx_pt -1: none */
   uint32_t clock_rate;
-  uint32_t ssrc, rtx_ssrc; /* receivers: 0 when not declared; senders: ours, rtx_ssrc 0 for none */
-  const char *mid;         /* may be NULL */
+  uint32_t ssrc, rtx_ssrc;      /* receivers: 0 when not declared; senders: ours, rtx_ssrc 0 for none */
+  const char *mid;              /* may be NULL */
   bool nack, pli, transport_cc; /* feedback agreed; PLI and transport-wide feedback are of receivers */
 } rtcengine_stream_t;
 
@@ -95,7 +98,9 @@ typedef struct rtcengine_event {
 RTCENGINE_API int rtcengine_next_event(rtcengine_t *e, rtcengine_event_t *out);
 RTCENGINE_API int rtcengine_event_fd(const rtcengine_t *e);
 
-typedef struct rtcengine_counts { uint64_t packets_in, packets_out, forwarded, dropped; } rtcengine_counts_t;
+typedef struct rtcengine_counts {
+  uint64_t packets_in, packets_out, forwarded, dropped;
+} rtcengine_counts_t;
 RTCENGINE_API int rtcengine_counts(rtcengine_t *e, rtcengine_counts_t *out);
 
 #ifdef __cplusplus

@@ -15,7 +15,6 @@
 struct rtcengine {
   rtc_loop_t *loop;
   bool threaded;
-  char fingerprint[96];
 };
 
 const char *rtcengine_error_text(int error) { return rtc_err_text(error); }
@@ -23,8 +22,10 @@ const char *rtcengine_version(void) { return VERSION; }
 
 static void explain(char *why, size_t cap, const rtcengine_options_t *o, const rtc_udp_fault_t *f) {
   if (!why || !cap) return;
-  if (f->index < 0) snprintf(why, cap, "the certificate, its key or the number of addresses is unusable (%s)", rtc_err_text(f->err));
-  else snprintf(why, cap, "address %d, port %u: %s", f->index, o->port, f->sys ? strerror(f->sys) : rtc_err_text(f->err));
+  if (f->index < 0)
+    snprintf(why, cap, "the certificate, its key or the number of addresses is unusable (%s)", rtc_err_text(f->err));
+  else
+    snprintf(why, cap, "address %d, port %u: %s", f->index, o->port, f->sys ? strerror(f->sys) : rtc_err_text(f->err));
 }
 
 rtcengine_t *rtcengine_new(const rtcengine_options_t *o, char *why, size_t why_cap) {
@@ -45,9 +46,15 @@ rtcengine_t *rtcengine_new(const rtcengine_options_t *o, char *why, size_t why_c
   }
   rtcengine_t *e = calloc(1, sizeof *e);
   if (!e) return NULL;
-  rtc_loop_cfg_t cfg = {.bind = bind, .bind_n = n, .recv_buffer = RTC_UDP_BUFFER_DEFAULT, .send_buffer = RTC_UDP_BUFFER_DEFAULT,
-                        .cert_pem = o->cert_pem, .key_pem = o->key_pem, .cert_len = strlen(o->cert_pem),
-                        .key_len = strlen(o->key_pem), .slots = o->packets};
+  rtc_loop_cfg_t cfg = {.bind = bind,
+                        .bind_n = n,
+                        .recv_buffer = RTC_UDP_BUFFER_DEFAULT,
+                        .send_buffer = RTC_UDP_BUFFER_DEFAULT,
+                        .cert_pem = o->cert_pem,
+                        .key_pem = o->key_pem,
+                        .cert_len = strlen(o->cert_pem),
+                        .key_len = strlen(o->key_pem),
+                        .slots = o->packets};
   e->loop = rtc_loop_new(&cfg, &fault);
   if (!e->loop) {
     explain(why, why_cap, o, &fault);
@@ -157,16 +164,27 @@ static bool fits(const rtcengine_stream_t *s) {
   return s->codec >= RTCENGINE_OPUS && s->codec <= RTCENGINE_AV1 && s->pt >= 0 && s->pt <= 127 && s->rtx_pt >= -1 && s->rtx_pt <= 127;
 }
 
-static const uint8_t codecs[] = {[RTCENGINE_OPUS] = RTC_CODEC_OPUS, [RTCENGINE_VP8] = RTC_CODEC_VP8, [RTCENGINE_VP9] = RTC_CODEC_VP9,
-                                 [RTCENGINE_H264] = RTC_CODEC_H264, [RTCENGINE_AV1] = RTC_CODEC_AV1};
+static const uint8_t codecs[] = {[RTCENGINE_OPUS] = RTC_CODEC_OPUS,
+                                 [RTCENGINE_VP8] = RTC_CODEC_VP8,
+                                 [RTCENGINE_VP9] = RTC_CODEC_VP9,
+                                 [RTCENGINE_H264] = RTC_CODEC_H264,
+                                 [RTCENGINE_AV1] = RTC_CODEC_AV1};
 
 int rtcengine_add_receiver(rtcengine_t *e, uint32_t id, const rtcengine_stream_t *s) {
   if (!fits(s)) return RTC_EINVAL;
   rtc_cmd_t c = {.op = RTC_OP_RECV, .id = id};
   rtc_recv_cfg_t *o = &c.u.recv;
-  *o = (rtc_recv_cfg_t){.transport = s->transport, .video = s->video, .codec = codecs[s->codec], .pt = (int16_t)s->pt,
-                        .rtx_pt = (int16_t)s->rtx_pt, .clock_rate = s->clock_rate, .ssrc = s->ssrc, .rtx_ssrc = s->rtx_ssrc,
-                        .nack = s->nack, .pli = s->pli, .twcc = s->transport_cc};
+  *o = (rtc_recv_cfg_t){.transport = s->transport,
+                        .video = s->video,
+                        .codec = codecs[s->codec],
+                        .pt = (int16_t)s->pt,
+                        .rtx_pt = (int16_t)s->rtx_pt,
+                        .clock_rate = s->clock_rate,
+                        .ssrc = s->ssrc,
+                        .rtx_ssrc = s->rtx_ssrc,
+                        .nack = s->nack,
+                        .pli = s->pli,
+                        .twcc = s->transport_cc};
   int err = copy(o->mid, sizeof o->mid, s->mid);
   return err < 0 ? err : run(e, &c);
 }
@@ -175,9 +193,16 @@ int rtcengine_add_sender(rtcengine_t *e, uint32_t id, const rtcengine_stream_t *
   if (!fits(s)) return RTC_EINVAL;
   rtc_cmd_t c = {.op = RTC_OP_SEND, .id = id};
   rtc_send_cfg_t *o = &c.u.send;
-  *o = (rtc_send_cfg_t){.transport = s->transport, .video = s->video, .codec = codecs[s->codec], .pt = (int16_t)s->pt,
-                        .rtx_pt = (int16_t)s->rtx_pt, .clock_rate = s->clock_rate, .ssrc = s->ssrc, .rtx_ssrc = s->rtx_ssrc,
-                        .nack = s->nack, .ext_mask = (1u << RTC_EXT_COUNT) - 1};
+  *o = (rtc_send_cfg_t){.transport = s->transport,
+                        .video = s->video,
+                        .codec = codecs[s->codec],
+                        .pt = (int16_t)s->pt,
+                        .rtx_pt = (int16_t)s->rtx_pt,
+                        .clock_rate = s->clock_rate,
+                        .ssrc = s->ssrc,
+                        .rtx_ssrc = s->rtx_ssrc,
+                        .nack = s->nack,
+                        .ext_mask = (1u << RTC_EXT_COUNT) - 1};
   int err = copy(o->mid, sizeof o->mid, s->mid);
   return err < 0 ? err : run(e, &c);
 }
@@ -198,12 +223,17 @@ int rtcengine_send_frame(rtcengine_t *e, uint32_t sender, const uint8_t *data, s
 
 static const char *why_closed(const rtc_event_t *e) {
   switch ((rtc_reason_t)e->reason) {
-    case RTC_WHY_COMMAND: return "closed by us";
-    case RTC_WHY_CONSENT: return "consent ran out";
-    case RTC_WHY_CLOSE_NOTIFY: return "closed by the peer";
+    case RTC_WHY_COMMAND:
+      return "closed by us";
+    case RTC_WHY_CONSENT:
+      return "consent ran out";
+    case RTC_WHY_CLOSE_NOTIFY:
+      return "closed by the peer";
     case RTC_WHY_DTLS:
-    case RTC_WHY_TIMEOUT: return e->text[0] ? e->text : "not connected in time";
-    case RTC_WHY_NONE: break;
+    case RTC_WHY_TIMEOUT:
+      return e->text[0] ? e->text : "not connected in time";
+    case RTC_WHY_NONE:
+      break;
   }
   return "";
 }

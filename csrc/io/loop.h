@@ -47,6 +47,8 @@ RTC_MUST_USE int rtc_loop_start(rtc_loop_t *l);
  * events can still be collected; what comes later is refused with RTC_ECLOSED. In a forked child it only lets go. */
 void rtc_loop_stop(rtc_loop_t *l);
 void rtc_loop_free(rtc_loop_t *l); /* stops first; nobody may use it meanwhile; NULL allowed */
+/* Digest of the certificate by SHA-256, as an SDP has it ("AB:CD:.."); needs 96 bytes. Its length, or RTC_E*. */
+RTC_MUST_USE int rtc_loop_fingerprint(const rtc_loop_t *l, char *out, size_t cap);
 
 /* A batch, executed without a packet in between, up to the first command that fails. CLOSE, LINK, KEYFRAME and RATE for what has closed
  * meanwhile do nothing and do not fail. ticket NULL: nobody asks. Frame data is taken over always. 0, RTC_ECLOSED, RTC_ESTATE (a forked

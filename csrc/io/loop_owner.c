@@ -216,3 +216,17 @@ int rtc_loop_step(rtc_loop_t *l) {
   rtc_loop_turn(l, ALL_SOCKETS);
   return 0;
 }
+
+int rtc_loop_fingerprint(const rtc_loop_t *l, char *out, size_t cap) {
+  static const char hex[] = "0123456789ABCDEF";
+  uint8_t digest[64];
+  int n = rtc_dtls_ctx_fingerprint(l->dtls, 256, digest);
+  if (n < 0) return n;
+  if (cap < (size_t)n * 3) return RTC_ENOBUFS;
+  for (int i = 0; i < n; i++) {
+    out[i * 3] = hex[digest[i] >> 4];
+    out[i * 3 + 1] = hex[digest[i] & 15];
+    out[i * 3 + 2] = i + 1 < n ? ':' : 0;
+  }
+  return n * 3 - 1;
+}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h> /* struct timeval alone */
 
 #include "base/crypto.h"
 #include "proto/dtls_impl.h"
@@ -11,10 +12,9 @@
 enum {
   TIMEOUT_CAP_MS = 3000, /* OpenSSL gives up after 12 repeats, so with 2 s it would after 19 s already */
   RECORD_MAX = 16384,    /* most plain bytes in one record */
+  TURNS_MAX = 2048,      /* of the work loop, more than a full inbox can cause: a bound should OpenSSL ever not get on */
 };
 static const char EXPORTER[] = "EXTRACTOR-dtls_srtp"; /* RFC 5764 §4.2 */
-
-/* ---- state ---- */
 
 static void fail(rtc_dtls_t *d, const char *what, const char *why) {
   if (d->state == RTC_DTLS_FAILED || d->state == RTC_DTLS_CLOSED) return;
@@ -33,8 +33,6 @@ static void fail_with_ssl_reason(rtc_dtls_t *d) {
   const char *why = ERR_reason_error_string(ERR_peek_error());
   fail(d, d->state == RTC_DTLS_CONNECTED ? "connection" : "handshake", why ? why : "unknown reason");
 }
-
-/* ---- peer's certificate ---- */
 
 static bool matches_all(const rtc_dtls_t *d, X509 *cert) {
   uint8_t *der = NULL, digest[64];
@@ -75,8 +73,6 @@ static bool fingerprints_fit(const rtc_fingerprint_t *fps, int n) {
   }
   return strong;
 }
-
-/* ---- life ---- */
 
 /* Next time-out from the last one that ran off (0: a flight has just gone out). */
 static unsigned next_timeout(SSL *ssl, unsigned last_us) {
@@ -129,8 +125,6 @@ void rtc_dtls_free(rtc_dtls_t *d) {
   free(d);
 }
 
-/* ---- work ---- */
-
 int rtc_dtls_put(rtc_dtls_t *d, const uint8_t *p, size_t n) {
   if (d->state == RTC_DTLS_FAILED || d->state == RTC_DTLS_CLOSED) return RTC_ECLOSED;
   if (n < RTC_DTLS_RECORD_HEADER) return RTC_EPROTO;
@@ -144,8 +138,8 @@ int rtc_dtls_put(rtc_dtls_t *d, const uint8_t *p, size_t n) {
 /* True to go on with the next datagram, false when there is nothing more to do now. */
 static bool go_on_after(rtc_dtls_t *d, int result) {
   switch (SSL_get_error(d->ssl, result)) {
-    case SSL_ERROR_WANT_READ: /* also after a single dropped record, with more waiting */
-      return d->in.count > 0;
+    case SSL_ERROR_WANT_READ: /* also after one dropped record, with more waiting in its datagram or the inbox */
+      return d->in.count > 0 || SSL_has_pending(d->ssl);
     case SSL_ERROR_ZERO_RETURN:
       SSL_shutdown(d->ssl); /* our own close_notify */
       closed(d);
@@ -170,13 +164,16 @@ static bool handshake(rtc_dtls_t *d) {
   return true;
 }
 
-/* One record of the peer. Read into the queue itself; when that is full into nowhere, so that alerts are still seen. */
+/* One message of the peer. At the cap it is dropped, but read all the same: a close_notify may stand behind it. */
 static bool receive(rtc_dtls_t *d) {
-  uint8_t *room = d->app.buf || d->in.count || SSL_pending(d->ssl) ? rtc_dtls_queue_room(&d->app, RTC_DTLS_MTU) : NULL;
-  uint8_t spill[RTC_DTLS_MTU];
-  int n = SSL_read(d->ssl, room ? room : spill, RTC_DTLS_MTU);
+  uint8_t message[RECORD_MAX];
+  int n = SSL_read(d->ssl, message, sizeof message);
   if (n <= 0) return go_on_after(d, n);
-  if (room) rtc_dtls_queue_push(&d->app, (size_t)n);
+  uint8_t *room = rtc_dtls_queue_room(&d->app, (size_t)n);
+  if (room) {
+    memcpy(room, message, (size_t)n);
+    rtc_dtls_queue_push(&d->app, (size_t)n);
+  }
   return true;
 }
 
@@ -199,9 +196,8 @@ void rtc_dtls_work(rtc_dtls_t *d) {
   ERR_clear_error();
   if (d->state == RTC_DTLS_HANDSHAKE && DTLSv1_handle_timeout(d->ssl) < 0) fail(d, "handshake", "timed out");
   if (d->waited_ms >= RTC_DTLS_GIVE_UP_MS) fail(d, "handshake", "timed out");
-  /* Each turn takes at least one record from the inbox or from a datagram that was taken before, or is the last. */
   bool more = true;
-  while (more && alive(d)) more = d->state == RTC_DTLS_CONNECTED ? receive(d) : handshake(d);
+  for (int turn = 0; turn < TURNS_MAX && more && alive(d); turn++) more = d->state == RTC_DTLS_CONNECTED ? receive(d) : handshake(d);
   ERR_clear_error();
 }
 
@@ -222,8 +218,6 @@ rtc_time_t rtc_dtls_timeout_in(rtc_dtls_t *d) {
   if (d->state != RTC_DTLS_HANDSHAKE || DTLSv1_get_timeout(d->ssl, &left) != 1) return RTC_NEVER;
   return RTC_SEC(left.tv_sec) + left.tv_usec;
 }
-
-/* ---- what was agreed ---- */
 
 rtc_dtls_state_t rtc_dtls_state(const rtc_dtls_t *d) { return d->state; }
 const char *rtc_dtls_error(const rtc_dtls_t *d) { return d->error; }
@@ -264,8 +258,6 @@ int rtc_dtls_peer_cert(const rtc_dtls_t *d, uint8_t *out, size_t cap) {
   return i2d_X509(cert, &out);
 }
 
-/* ---- application data ---- */
-
 size_t rtc_dtls_data_max(const rtc_dtls_t *d) { return d->state == RTC_DTLS_CONNECTED ? d->data_max : 0; }
 
 int rtc_dtls_send(rtc_dtls_t *d, const uint8_t *p, size_t n) {
@@ -283,10 +275,10 @@ int rtc_dtls_recv(rtc_dtls_t *d, uint8_t *out, size_t cap) {
   size_t n;
   const uint8_t *p = rtc_dtls_queue_peek(&d->app, &n);
   if (!p) return 0;
-  if (n > cap) return RTC_ENOBUFS;
-  memcpy(out, p, n);
+  bool fits = n <= cap;
+  if (fits) memcpy(out, p, n);
   rtc_dtls_queue_pop(&d->app);
-  return (int)n;
+  return fits ? (int)n : RTC_ENOBUFS;
 }
 
 void rtc_dtls_close(rtc_dtls_t *d) {

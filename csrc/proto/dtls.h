@@ -41,10 +41,12 @@ typedef struct rtc_dtls_keys {
 
 /* PEM texts of certificate and private key (ECDSA or RSA). NULL: *err tells which (RTC_EINVAL, RTC_ENOMEM). */
 rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, int *err);
+/* Digest of the certificate (bits as in rtc_fingerprint_t): its length or RTC_EINVAL. */
+RTC_MUST_USE int rtc_dtls_ctx_fingerprint(const rtc_dtls_ctx_t *c, int bits, uint8_t out[64]);
 void rtc_dtls_ctx_free(rtc_dtls_ctx_t *c); /* associations keep it alive: counted */
 
 /* Fingerprints the peer's certificate must all match: 1 to RTC_DTLS_FINGERPRINT_MAX, of known hashes with their right
- * length, and not SHA-1 alone (RFC 8122 §5). NULL: not so, or out of memory. */
+ * length, and not SHA-1 alone. NULL: not so, or out of memory. */
 rtc_dtls_t *rtc_dtls_new(rtc_dtls_ctx_t *c, bool client, const rtc_fingerprint_t *fps, int n);
 void rtc_dtls_free(rtc_dtls_t *d); /* wipes keys; NULL allowed */
 
@@ -70,7 +72,7 @@ const char *rtc_dtls_cipher(const rtc_dtls_t *d);
 int rtc_dtls_peer_cert(const rtc_dtls_t *d, uint8_t *out, size_t cap);
 /* Application data (SCTP). send: 0; RTC_ESTATE unless CONNECTED, RTC_EINVAL when empty or too long for one datagram
  * (rtc_dtls_data_max), RTC_ENOBUFS when the outbox is full. recv: length of the next message, 0 when none, RTC_ENOBUFS
- * when it is longer than cap (it stays). What comes while 16 messages wait is dropped, as the network drops. */
+ * when it was longer than cap (and is lost). What comes while 16 messages wait is dropped, as the network drops. */
 RTC_MUST_USE int rtc_dtls_send(rtc_dtls_t *d, const uint8_t *p, size_t n);
 int rtc_dtls_recv(rtc_dtls_t *d, uint8_t *out, size_t cap);
 /* Longest message that send takes with the agreed cipher (1163 for AES-GCM); 0 unless CONNECTED. */

@@ -3,6 +3,7 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 
+#include "base/crypto.h"
 #include "proto/dtls_impl.h"
 
 /* Ephemeral keys and AEAD (RFC 8827 §6.5), RSA for peers and certificates of that kind; the CBC suite is what older
@@ -19,8 +20,8 @@ enum {
   CERT_LIST_MAX = RTC_DTLS_MESSAGE_MAX,
 };
 
-static const uint64_t OPTIONS = SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-                                SSL_OP_CIPHER_SERVER_PREFERENCE;
+static const uint64_t OPTIONS =
+    SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE;
 
 /* An encrypted key must not make OpenSSL ask on the terminal. */
 static int no_password(char *buf, int size, int writing, void *user) {
@@ -90,4 +91,13 @@ void rtc_dtls_ctx_free(rtc_dtls_ctx_t *c) {
   SSL_CTX_free(c->ssl_ctx);
   BIO_meth_free(c->bio);
   free(c);
+}
+
+int rtc_dtls_ctx_fingerprint(const rtc_dtls_ctx_t *c, int bits, uint8_t out[64]) {
+  uint8_t *der = NULL;
+  int n = i2d_X509(SSL_CTX_get0_certificate(c->ssl_ctx), &der);
+  if (n <= 0) return RTC_EINVAL;
+  int len = rtc_sha(bits, der, (size_t)n, out);
+  OPENSSL_free(der);
+  return len;
 }

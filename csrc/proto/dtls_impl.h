@@ -44,7 +44,7 @@ struct rtc_dtls {
   dtls_queue_t in, out, app;
   rtc_dtls_state_t state;
   bool client, verified, trimmed;
-  uint8_t early;    /* records of the next epoch let through so far */
+  uint8_t early; /* records of the next epoch let through so far */
   uint8_t fp_n;
   uint16_t data_max;
   rtc_fingerprint_t *fps;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class TransportConfig:
     checker: bool = False
     dtls_client: bool = False
     fingerprints: tuple[tuple[str, bytes], ...] = ()
-    extensions: Mapping[int, str] = MappingProxyType({})
+    extensions: Mapping[int, str] = field(default_factory=dict)
     two_byte: bool = False
     reduced_rtcp: bool = False
     ssrc: int = 0

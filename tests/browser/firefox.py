@@ -214,7 +214,18 @@ async def firefox(
         **(prefs or {}),
     }
     (profile / "user.js").write_text(_user_js(settings))
-    argv = [BINARY, "--headless", "--no-remote", "--remote-debugging-port=0", "--profile", str(profile)]
+    # Chromium ends with its pipes; Firefox would outlive tests that are killed.
+    argv = [
+        "setpriv",
+        "--pdeath-signal",
+        "TERM",
+        BINARY,
+        "--headless",
+        "--no-remote",
+        "--remote-debugging-port=0",
+        "--profile",
+        str(profile),
+    ]
     argv += [f"--width={window[0]}", f"--height={window[1]}"]
     env = {"HOME": str(profile), "MOZ_CRASHREPORTER_DISABLE": "1", "MOZ_HEADLESS_WIDTH": str(window[0])}
     env["MOZ_HEADLESS_HEIGHT"] = str(window[1])

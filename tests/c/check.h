@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int check_failed_, check_count_;
+static __attribute__((unused)) int check_failed_, check_count_;
 
 #define CHECK(cond)                                                            \
   do {                                                                         \

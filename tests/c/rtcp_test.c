@@ -51,28 +51,28 @@ static void test_walk(void) {
       {"80c9 00", "-5"},
       {"80c9 0001 00000001", "201 0"},
       {"80c9 0001 00000001 81ce 0002 00000001 00000002", "201 206 0"},
-      {"81ce 0002 00000001 00000002", "206 0"},      /* reduced size: no report first */
-      {"40c9 0001 00000001", "-5"},                  /* version 1 */
+      {"81ce 0002 00000001 00000002", "206 0"}, /* reduced size: no report first */
+      {"40c9 0001 00000001", "-5"},             /* version 1 */
       {"80c9 0001 00000001 40c9 0001 00000001", "201 -5"},
-      {"80c9 0002 00000001", "-5"},                  /* length beyond the packet */
+      {"80c9 0002 00000001", "-5"}, /* length beyond the packet */
       {"80c9 ffff 00000001", "-5"},
-      {"80c9 0000", "-5"},                           /* below the least of an RR */
+      {"80c9 0000", "-5"}, /* below the least of an RR */
       {"80c8 0005 00000001 00000002 00000003 00000004 00000005", "-5"},
       {"81ce 0001 00000001", "-5"},
       {"81cd 0001 00000001", "-5"},
-      {"80cc 0001 00000001", "-5"},                  /* APP without a name */
-      {"80ca 0000", "202 0"},                        /* empty SDES and BYE are allowed */
+      {"80cc 0001 00000001", "-5"}, /* APP without a name */
+      {"80ca 0000", "202 0"},       /* empty SDES and BYE are allowed */
       {"80cb 0000", "203 0"},
       {"80cf 0001 00000001", "207 0"},
-      {"80c0 0000", "0"},                            /* unknown types are skipped by their length */
+      {"80c0 0000", "0"}, /* unknown types are skipped by their length */
       {"80d0 0001 ffffffff 80c9 0001 00000001", "201 0"},
       {"80d0 0002 ffffffff", "-5"},
       {"80c9 0001 00000001 80ff 0000", "201 0"},
-      {"a0c9 0002 00000001 00000004", "201 0"},      /* padding of a word */
-      {"a0c9 0002 00000001 00000001", "201 0"},      /* of a byte: libwebrtc does that */
+      {"a0c9 0002 00000001 00000004", "201 0"}, /* padding of a word */
+      {"a0c9 0002 00000001 00000001", "201 0"}, /* of a byte: libwebrtc does that */
       {"a0c9 0002 00000001 00000000", "-5"},
-      {"a0c9 0002 00000001 00000005", "-5"},         /* eats the sender's SSRC */
-      {"a0c9 0002 00000001 00000009", "-5"},         /* more than there is */
+      {"a0c9 0002 00000001 00000005", "-5"}, /* eats the sender's SSRC */
+      {"a0c9 0002 00000001 00000009", "-5"}, /* more than there is */
       {"a0c9 0000", "-5"},
       {"80c9 0001 00000001 00", "201 -5"},
   };
@@ -106,8 +106,8 @@ static void test_reports(void) {
   rtc_rb_t rb[31], back[31];
   static const int32_t lost[] = {0, 1, -1, 0x7fffff, -0x800000};
   for (int i = 0; i < 31; i++) {
-    rb[i] = (rtc_rb_t){.ssrc = rnd(), .fraction = (uint8_t)rnd(), .lost = lost[i % 5], .highest = rnd(), .jitter = rnd(), .lsr = rnd(),
-                       .dlsr = rnd()};
+    rb[i] = (rtc_rb_t){
+        .ssrc = rnd(), .fraction = (uint8_t)rnd(), .lost = lost[i % 5], .highest = rnd(), .jitter = rnd(), .lsr = rnd(), .dlsr = rnd()};
   }
   static const int counts[] = {0, 1, 2, 30, 31};
   for (size_t c = 0; c < 5; c++) {
@@ -188,17 +188,17 @@ static void test_sdes_forms(void) {
     uint32_t ssrc;
   } t[] = {
       {"81ca 0002 00000009 01 01 61 00", 1, 9},
-      {"81ca 0003 00000009 02 01 62 01 01 61 0000", 1, 9},                            /* NAME first */
-      {"82ca 0005 00000008 02 01 62 00 00000009 01 01 61 00 00000000", 1, 9},         /* CNAME in the second chunk */
-      {"82ca 0004 00000008 00 000000 00000009 01 00", RTC_EPROTO, 0},                 /* cut: length says one word more */
-      {"81ca 0001 00000009", RTC_EPROTO, 0},                                          /* no end mark */
-      {"81ca 0002 00000009 01 02 61 00", 2, 9},                                       /* the text may be any byte */
-      {"81ca 0002 00000009 01 03 61 00", RTC_EPROTO, 0},                              /* length lies */
+      {"81ca 0003 00000009 02 01 62 01 01 61 0000", 1, 9},                    /* NAME first */
+      {"82ca 0005 00000008 02 01 62 00 00000009 01 01 61 00 00000000", 1, 9}, /* CNAME in the second chunk */
+      {"82ca 0004 00000008 00 000000 00000009 01 00", RTC_EPROTO, 0},         /* cut: length says one word more */
+      {"81ca 0001 00000009", RTC_EPROTO, 0},                                  /* no end mark */
+      {"81ca 0002 00000009 01 02 61 00", 2, 9},                               /* the text may be any byte */
+      {"81ca 0002 00000009 01 03 61 00", RTC_EPROTO, 0},                      /* length lies */
       {"81ca 0002 00000009 01 ff 61 00", RTC_EPROTO, 0},
-      {"81ca 0002 00000009 02 02 61 00", RTC_EPROTO, 0},                              /* item ends the body, no CNAME */
-      {"81ca 0002 00000009 02 01 61 01", RTC_EPROTO, 0},                              /* type without a length */
-      {"82ca 0002 00000009 00 000000", RTC_EPROTO, 0},                                /* two chunks promised */
-      {"80ca 0002 00000009 01 01 61 00", RTC_EPROTO, 0},                              /* none promised */
+      {"81ca 0002 00000009 02 02 61 00", RTC_EPROTO, 0}, /* item ends the body, no CNAME */
+      {"81ca 0002 00000009 02 01 61 01", RTC_EPROTO, 0}, /* type without a length */
+      {"82ca 0002 00000009 00 000000", RTC_EPROTO, 0},   /* two chunks promised */
+      {"80ca 0002 00000009 01 01 61 00", RTC_EPROTO, 0}, /* none promised */
       {"80c9 0001 00000009", RTC_EPROTO, 0},
   };
   for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
@@ -223,7 +223,7 @@ static void test_bye(void) {
       {"80cb 0000", 0},
       {"81cb 0001 00000005", 1},
       {"82cb 0002 00000005 00000006", 2},
-      {"82cb 0001 00000005", RTC_EPROTO},           /* a source is missing */
+      {"82cb 0001 00000005", RTC_EPROTO}, /* a source is missing */
       {"9fcb 0001 00000005", RTC_EPROTO},
       {"81cb 0002 00000005 03 627965", 1},          /* "bye" */
       {"81cb 0002 00000005 04 627965", RTC_EPROTO}, /* its length lies */
@@ -354,11 +354,9 @@ static void test_remb(void) {
   } t[] = {
       {"8fce 0004 00000001 00000000 52454d42 00 03d090", 0},          /* exponent 0, 250000 */
       {"8fce 0004 00000001 00000000 52454d43 00 03d090", RTC_EPROTO}, /* other application feedback */
-      {"8fce 0003 00000001 00000000 52454d42", RTC_EPROTO},
-      {"8fce 0004 00000001 00000000 52454d42 00 fc0001", 0},          /* 1 << 63 */
-      {"8fce 0004 00000001 00000000 52454d42 00 fc0003", RTC_EPROTO}, /* 3 << 63 */
-      {"8fce 0004 00000001 00000000 52454d42 ff 000001", RTC_EPROTO},
-      {"81ce 0004 00000001 00000000 52454d42 00 000001", RTC_EPROTO},
+      {"8fce 0003 00000001 00000000 52454d42", RTC_EPROTO},           {"8fce 0004 00000001 00000000 52454d42 00 fc0001", 0}, /* 1 << 63 */
+      {"8fce 0004 00000001 00000000 52454d42 00 fc0003", RTC_EPROTO},                                                        /* 3 << 63 */
+      {"8fce 0004 00000001 00000000 52454d42 ff 000001", RTC_EPROTO}, {"81ce 0004 00000001 00000000 52454d42 00 000001", RTC_EPROTO},
   };
   for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
     exact_t e = exact_hex(t[i].hex);
@@ -380,14 +378,30 @@ static void write_any(rtc_wr_t *w, int which) {
   uint32_t ssrcs[3] = {1, 2, 3};
   rtc_fir_t firs[2] = {{1, 1}, {2, 2}};
   switch (which) {
-    case 0: rtc_rtcp_write_sr(w, &sr, rb, 2); break;
-    case 1: rtc_rtcp_write_rr(w, 1, rb, 2); break;
-    case 2: rtc_rtcp_write_sdes_cname(w, 1, "name"); break;
-    case 3: rtc_rtcp_write_bye(w, ssrcs, 3); break;
-    case 4: rtc_rtcp_write_nack(w, 1, 2, seqs, 3); break;
-    case 5: rtc_rtcp_write_pli(w, 1, 2); break;
-    case 6: rtc_rtcp_write_fir(w, 1, firs, 2); break;
-    default: rtc_rtcp_write_remb(w, 1, 1000000, ssrcs, 3); break;
+    case 0:
+      rtc_rtcp_write_sr(w, &sr, rb, 2);
+      break;
+    case 1:
+      rtc_rtcp_write_rr(w, 1, rb, 2);
+      break;
+    case 2:
+      rtc_rtcp_write_sdes_cname(w, 1, "name");
+      break;
+    case 3:
+      rtc_rtcp_write_bye(w, ssrcs, 3);
+      break;
+    case 4:
+      rtc_rtcp_write_nack(w, 1, 2, seqs, 3);
+      break;
+    case 5:
+      rtc_rtcp_write_pli(w, 1, 2);
+      break;
+    case 6:
+      rtc_rtcp_write_fir(w, 1, firs, 2);
+      break;
+    default:
+      rtc_rtcp_write_remb(w, 1, 1000000, ssrcs, 3);
+      break;
   }
 }
 static void test_no_room(void) {

@@ -150,6 +150,18 @@ static void a_lone_far_number_is_ignored(void) {
   CHECK_EQ(report(&s).lost, 2998);
 }
 
+static void two_far_numbers_must_be_near_each_other(void) {
+  rtc_rxstat_t s;
+  rtc_rxstat_init(&s, RATE);
+  on_time(&s, 0, 0);
+  on_time(&s, 0, 10000);
+  on_time(&s, 0, 13000); /* 3000 on: again a lone one */
+  CHECK_EQ(s.received, 1);
+  on_time(&s, 0, 15999);
+  CHECK_EQ(s.received, 2);
+  CHECK_EQ(rtc_rxstat_lost(&s), 2998);
+}
+
 /* The sender starts anew elsewhere: neither the gap nor the lone first number is lost, what was lost before and after is. */
 static void a_restart_is_not_loss(void) {
   static const int64_t jumps[] = {3000, 30000, INT64_C(1) << 33, -1100, -20000};
@@ -303,6 +315,7 @@ int main(void) {
   RUN(one_before_the_first_counts_as_received);
   RUN(duplicates_are_counted_and_hide_loss);
   RUN(a_lone_far_number_is_ignored);
+  RUN(two_far_numbers_must_be_near_each_other);
   RUN(a_restart_is_not_loss);
   RUN(lost_is_kept_to_24_bits);
   RUN(jitter_by_hand);

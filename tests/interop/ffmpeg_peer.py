@@ -1,7 +1,11 @@
 """FFmpeg's WHIP muxer, through PyAV, as publisher; or a recorder of the offer that it posts.
 
-    ffmpeg_peer.py publish URL [--token T] [--no-audio] [--seconds N]   JSON lines on standard output, as gst_peer.py
-    ffmpeg_peer.py capture FILE                                        write the offer to FILE
+    ffmpeg_peer.py publish URL [--token T] [--no-audio] [--seconds N] [--dtls-active] [--cert FILE --key FILE]
+    ffmpeg_peer.py capture FILE
+
+The first writes JSON lines as gst_peer.py does, the second writes the offer to FILE. Without --dtls-active the muxer is
+the DTLS server; without --cert it makes a certificate, on P-224 where FFmpeg is built with GnuTLS as in PyAV's wheels:
+browsers refuse that one.
 
 A program of its own because PyAV 18 holds the interpreter lock while it connects: a server in the same process would
 hang. The muxer takes no frame before its connection stands: the first ``counts`` means that the server let it in.
@@ -40,8 +44,7 @@ def report(event: str, **fields: object) -> None:
 class Publisher:
     """Encodes a moving pattern (H.264 constrained baseline) and a tone (Opus) into the muxer, in real time."""
 
-    def __init__(self, url: str, token: str | None, audio: bool, size: tuple[int, int] = (640, 360)) -> None:
-        options = {"authorization": token} if token else {}
+    def __init__(self, url: str, audio: bool, options: dict[str, str], size: tuple[int, int] = (640, 360)) -> None:
         self.counts = {"video": 0, "audio": 0}
         self.stopped = False
         self._width, self._height = size
@@ -66,9 +69,10 @@ class Publisher:
 
     def run(self, seconds: float) -> None:
         """Publish for so long, or until ``stopped``; av.FFmpegError when the server refuses or goes away."""
-        start = time.monotonic()
         reported = 0.0
         try:
+            self._catch_up(0.0)  # the first packet makes the muxer connect, which takes its time
+            start = time.monotonic()
             while not self.stopped and (now := time.monotonic() - start) < seconds:
                 self._catch_up(now)
                 if now >= reported + 0.2:
@@ -107,8 +111,12 @@ class Publisher:
 
 def publish(options: argparse.Namespace) -> int:
     """Run a publisher under the command line's options; the exit status."""
+    muxer = {"authorization": options.token, "cert_file": options.cert, "key_file": options.key}
+    muxer = {name: value for name, value in muxer.items() if value is not None}
+    if options.dtls_active:
+        muxer["whip_flags"] = "dtls_active"
     try:
-        publisher = Publisher(options.url, options.token, options.audio)
+        publisher = Publisher(options.url, options.audio, muxer)
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             publisher.stopped = True
@@ -161,6 +169,9 @@ def main() -> int:
     publishing.add_argument("url")
     publishing.add_argument("--token")
     publishing.add_argument("--no-audio", dest="audio", action="store_false")
+    publishing.add_argument("--dtls-active", action="store_true")
+    publishing.add_argument("--cert", help="PEM file with the certificate to show")
+    publishing.add_argument("--key", help="PEM file with its key")
     publishing.add_argument("--seconds", type=float, default=120.0)
     capturing = modes.add_parser("capture")
     capturing.add_argument("file", type=Path)

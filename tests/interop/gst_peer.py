@@ -133,7 +133,7 @@ class Peer:
             self.rtc.emit("add-transceiver", direction, Gst.Caps.from_string(caps))
 
     def _repair(self) -> None:
-        """Offer NACK and retransmission of video (not of audio: Chromium refuses that), and only send when publishing."""
+        """Offer retransmission of video (not of audio: Chromium refuses that), and only send when publishing."""
         number = 0
         while transceiver := self.rtc.emit("get-transceiver", number):
             if transceiver.get_property("kind") == GstWebRTC.WebRTCKind.VIDEO:

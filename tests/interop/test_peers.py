@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import re
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.browser import media
 from tests.browser.chromium import chromium
@@ -25,6 +29,21 @@ async def check_page(page: Page, codec: str) -> None:
     assert now["inbound"]["video"]["mimeType"].lower() == f"video/{codec}".lower()
     await media.wait_moving(page)
     assert await media.audio_level(page) > 0.01
+
+
+def write_certificate(folder: Path) -> list[str]:
+    """Write a self-signed P-256 certificate and its key; gives FFmpeg's options."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    certificate = builder.sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    plain = serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    return ["--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")]
 
 
 @pytest.mark.parametrize("codec", ["VP8", "VP9", "H264"])
@@ -72,7 +91,11 @@ async def test_aiortc_program() -> None:
             assert seen == ["POST", "DELETE"]
 
 
-async def test_ffmpeg() -> None:
+@pytest.mark.parametrize("role", ["--dtls-active", None])
+async def test_ffmpeg(role: str | None, tmp_path: Path) -> None:
+    options = ["--token", "tok", *write_certificate(tmp_path)]
+    if role is not None:
+        options.append(role)
     async with blank_page_server() as url, chromium() as page:
         await page.goto(url)
 
@@ -81,7 +104,7 @@ async def test_ffmpeg() -> None:
             return await media.answer(page, re.sub(r"a=ssrc-group:.*\r\n", "", offer))
 
         async with signalling(answer, token="tok") as (whip, seen):
-            async with peers.program(peers.ffmpeg(whip, "--token", "tok")) as publisher:
+            async with peers.program(peers.ffmpeg(whip, *options)) as publisher:
                 await publisher.wait_frames(video=30, audio=30)
                 await check_page(page, "H264")
                 assert await publisher.stop() == 0

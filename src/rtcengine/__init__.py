@@ -1,0 +1,40 @@
+"""rtcengine: a WebRTC media engine whose packets never touch Python."""
+
+from __future__ import annotations
+
+from .certificate import Certificate
+from .engine import (
+    Batch,
+    Engine,
+    EngineClosed,
+    EngineError,
+    EngineStats,
+    IceConfig,
+    Receiver,
+    RecvConfig,
+    SendConfig,
+    Sender,
+    Transport,
+    TransportConfig,
+    TransportEvent,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "Certificate",
+    "Engine",
+    "EngineClosed",
+    "EngineError",
+    "EngineStats",
+    "IceConfig",
+    "Receiver",
+    "RecvConfig",
+    "SendConfig",
+    "Sender",
+    "Transport",
+    "TransportConfig",
+    "TransportEvent",
+    "__version__",
+]
