@@ -93,18 +93,15 @@ static void publish(rtc_loop_t *l, rtc_time_t now) {
   l->published = now;
 }
 
-/* What closed by itself while the command was under way is no failure: the owner learns of it by its event. */
-static bool may_be_gone(const rtc_cmd_t *c) {
-  return c->op == RTC_OP_CLOSE || c->op == RTC_OP_LINK || c->op == RTC_OP_KEYFRAME || c->op == RTC_OP_RATE;
-}
-
 static void execute(rtc_loop_t *l, rtc_batch_t *b) {
   rtc_time_t now = rtc_clock_now();
   while (b->begun < b->n && b->err == 0) {
-    const rtc_cmd_t *c = &b->cmd[b->begun];
+    rtc_cmd_t *c = &b->cmd[b->begun];
+    bool if_there = c->op & RTC_LOOP_IF_THERE;
+    c->op &= (uint16_t)~RTC_LOOP_IF_THERE;
     b->index = b->begun++;
     b->err = rtc_hub_exec(l->hub, c, now);
-    if (b->err == RTC_EINVAL && may_be_gone(c)) b->err = 0;
+    if (b->err == RTC_EINVAL && if_there) b->err = 0;
     if (b->err < 0 && c->op == RTC_OP_FRAME) l->frames_refused++;
   }
 }

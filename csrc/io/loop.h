@@ -9,11 +9,12 @@
 #include "io/udp.h"
 
 enum {
-  RTC_LOOP_SOCKETS = 16,   /* most addresses */
-  RTC_LOOP_EVENTS = 1024,  /* events that wait outside the engine; at the cap they wait inside */
-  RTC_LOOP_FLUSH = 1024,   /* datagrams that wait inside a receive batch before they are sent */
-  RTC_LOOP_BATCHES = 4,    /* receive batches of one socket before others get their turn */
-  RTC_LOOP_STALL_US = 2000 /* most time one step waits for a full send buffer */
+  RTC_LOOP_SOCKETS = 16,      /* most addresses */
+  RTC_LOOP_EVENTS = 1024,     /* events that wait outside the engine; at the cap they wait inside */
+  RTC_LOOP_FLUSH = 1024,      /* datagrams that wait inside a receive batch before they are sent */
+  RTC_LOOP_BATCHES = 4,       /* receive batches of one socket before others get their turn */
+  RTC_LOOP_IF_THERE = 0x8000, /* with an op: what it names may have closed meanwhile, and then it does nothing; not with frames */
+  RTC_LOOP_STALL_US = 2000    /* most time one step waits for a full send buffer */
 };
 
 typedef struct rtc_loop rtc_loop_t;
@@ -50,9 +51,8 @@ void rtc_loop_free(rtc_loop_t *l); /* stops first; nobody may use it meanwhile; 
 /* Digest of the certificate by SHA-256, as an SDP has it ("AB:CD:.."); needs 96 bytes. Its length, or RTC_E*. */
 RTC_MUST_USE int rtc_loop_fingerprint(const rtc_loop_t *l, char *out, size_t cap);
 
-/* A batch, executed without a packet in between, up to the first command that fails. CLOSE, LINK, KEYFRAME and RATE for what has closed
- * meanwhile do nothing and do not fail. ticket NULL: nobody asks. Frame data is taken over always. 0, RTC_ECLOSED, RTC_ESTATE (a forked
- * child), or as rtc_mailbox_post. */
+/* A batch, executed without a packet in between, up to the first command that fails. ticket NULL: nobody asks. Frame data is taken over
+ * always. 0, RTC_ECLOSED, RTC_ESTATE (a forked child), or as rtc_mailbox_post. */
 RTC_MUST_USE int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
 
 /* Readable when there are events or results. Call rtc_loop_look first, then collect both until 0. */

@@ -3,5 +3,6 @@
 
 include "bind/err.pxi"
 include "bind/base.pxi"
+include "bind/srtp.pxi"
 include "bind/stats.pxi"
 include "bind/loop.pxi"

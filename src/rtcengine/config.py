@@ -28,9 +28,10 @@ class TransportConfig:
     """One DTLS association and the path below it.
 
     `checker`: False answers checks (ICE-lite); True checks the addresses given by `Batch.path` and nominates one.
-    `fingerprints`: pairs like ("sha-256", digest bytes) that the peer's certificate must all match. `extensions`: ids of
-    the whole BUNDLE group to URIs; unknown URIs are passed over. `two_byte`: extmap-allow-mixed was agreed (RFC 8285 §6).
-    `reduced_rtcp`: rtcp-rsize was agreed (RFC 5506). `ssrc`: ours in reports when no sender's fits, 0 for a random one.
+    `fingerprints`: pairs like ("sha-256", digest bytes) that the peer's certificate must all match. `extensions`: ids
+    of the whole BUNDLE group to URIs; unknown URIs are passed over. `two_byte`: extmap-allow-mixed was agreed (RFC 8285
+    §6). `reduced_rtcp`: rtcp-rsize was agreed (RFC 5506). `ssrc`: ours in reports when no sender's fits, 0 for a random
+    one.
     """
 
     ice: IceConfig
@@ -66,8 +67,8 @@ class RecvConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendConfig:
-    """One stream that we send, under this SSRC. `rtx_ssrc` 0: no repair by RTX (RFC 4588). `extensions`: the URIs agreed
-    for its section; their ids are the transport's."""
+    """One stream that we send, under this SSRC. `rtx_ssrc` 0: no repair by RTX (RFC 4588). `extensions`: the URIs
+    agreed for its section; their ids are the transport's."""
 
     video: bool
     codec: str

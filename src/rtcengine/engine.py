@@ -1,7 +1,8 @@
 """The engine: one C thread that owns sockets, timers and packets, steered by batches of commands and heard by events.
 
-Nothing here runs for a packet. Everything belongs to the asyncio loop that called `Engine.start`; only `Sender.send_frame`
-may be called from any thread. A program that blocks that loop, or holds the GIL, delays events and commands, no media.
+Nothing here runs for a packet. Everything belongs to the asyncio loop that called `Engine.start`; only
+`Sender.send_frame` may be called from any thread. A program that blocks that loop, or holds the GIL, delays events and
+commands, no media.
 """
 
 from __future__ import annotations
@@ -103,8 +104,8 @@ class Transport:
     """One DTLS association with one peer. Made by `Batch.transport`.
 
     `state`: new, checked (a path passed its check), connected (DTLS done, fingerprint right), stalled (connected, but
-    nothing authentic came for 3 s) or closed; then `reason` is command, consent (RFC 7675), close_notify, dtls or timeout,
-    and `error` says more where there is more to say. `on_event` is called on the asyncio loop for each change.
+    nothing authentic came for 3 s) or closed; then `reason` is command, consent (RFC 7675), close_notify, dtls or
+    timeout, and `error` says more where there is more to say. `on_event` is called on the asyncio loop for each change.
     """
 
     def __init__(self, engine: Engine, id: int, config: TransportConfig, on_event: EventHandler | None) -> None:
@@ -178,8 +179,8 @@ class Receiver:
 
 
 class Sender:
-    """One stream that we send, fed by a receiver (`Batch.link`) or by `send_frame`. `on_keyframe` is called when the peer
-    wants a key frame of a sender that `send_frame` feeds."""
+    """One stream that we send, fed by a receiver (`Batch.link`) or by `send_frame`. `on_keyframe` is called when the
+    peer wants a key frame of a sender that `send_frame` feeds."""
 
     def __init__(self, id: int, transport: Transport, config: SendConfig) -> None:
         self.id = id
@@ -265,7 +266,7 @@ class Batch:
         return self._add(sender, f"sender {sender.id} of transport {transport.id}")
 
     def link(self, sender: Sender, receiver: Receiver | None) -> None:
-        """Feeds the sender from the receiver, from the next key frame on; None: from nobody. Codecs must be the same."""
+        """Feeds the sender from the receiver, from its next key frame on; None: from nobody. One codec for both."""
         self._own(sender.transport)
         if receiver is not None:
             self._own(receiver.transport)
@@ -289,8 +290,8 @@ class Batch:
         self._names.append(f"rate of transport {transport.id}")
 
     async def commit(self) -> None:
-        """Returns when the engine's thread has carried out all of it. EngineError names the command that failed. Then, and
-        when this is cancelled, the transports that the batch made are closed again."""
+        """Returns when the engine's thread has carried out all of it. EngineError names the command that failed. Then,
+        and when this is cancelled, the transports that the batch made are closed again."""
         if not self._names:
             return
         future = self._engine._submit(self)
@@ -324,8 +325,8 @@ def log_failure(future: asyncio.Future[None]) -> None:
 class Engine:
     """One engine thread with its UDP sockets.
 
-    `udp`: (IP, port) pairs to bind at start. Port 0 is a free one, the same for all of them. An address of a family that
-    this machine lacks is left out as long as another one remains. `recv_buffer`, `send_buffer`: bytes asked for, a
+    `udp`: (IP, port) pairs to bind at start. Port 0 is a free one, the same for all of them. An address of a family
+    that this machine lacks is left out as long as another one remains. `recv_buffer`, `send_buffer`: bytes asked for, a
     socket; what was granted is in `features`. `portable`: only what POSIX has (for tests).
     """
 
@@ -347,7 +348,9 @@ class Engine:
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
         self._bound: list[Address] = []
-        self._transport_ids, self._receiver_ids, self._sender_ids = itertools.count(1), itertools.count(1), itertools.count(1)
+        self._transport_ids = itertools.count(1)
+        self._receiver_ids = itertools.count(1)
+        self._sender_ids = itertools.count(1)
         # What lives, by id. Ids are never used again, so an event of what is gone finds nothing here.
         self._transports: dict[int, Transport] = {}
         self._receivers: dict[int, Receiver] = {}

@@ -10,9 +10,9 @@ Address = tuple[str, int]
 STATES = ("new", "checked", "connected", "stalled", "closed")
 # SRTP protection profiles (RFC 5764 §4.1.2, RFC 7714 §14.2).
 PROFILES = {
-    0x0001: "SRTP_AES128_CM_SHA1_80",
-    0x0007: "SRTP_AEAD_AES_128_GCM",
-    0x0008: "SRTP_AEAD_AES_256_GCM",
+    0x0001: "AES_CM_128_HMAC_SHA1_80",
+    0x0007: "AEAD_AES_128_GCM",
+    0x0008: "AEAD_AES_256_GCM",
 }
 
 
@@ -88,9 +88,9 @@ class ReceiverStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderStats:
-    """One stream that we send. `source`: id of the receiver that feeds it, 0 for none. `nacks`, `pli`, `fir`: asked by
-    the peer. `lost`, `fraction_lost`, `jitter_s`: as the peer reports. `rtt_us`, `remb_bps` 0: unknown. `waiting`: for a
-    key frame."""
+    """One stream that we send. `source`: id of the receiver that feeds it, 0 for none. `nacks`, `pli`, `fir`: asked
+    by the peer. `lost`, `fraction_lost`, `jitter_s`: as the peer reports. `rtt_us`, `remb_bps` 0: unknown. `waiting`:
+    for a key frame."""
 
     id: int
     transport: int
@@ -114,9 +114,9 @@ class SenderStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopStats:
-    """The thread behind it. `kernel_drops`: datagrams lost because a receive buffer was full; `send_refused`: those that
-    the kernel did not take; `frames_refused`: frames for a sender that does not exist or is fed by a receiver. Buffers
-    are bytes, one entry a socket."""
+    """The thread behind it. `kernel_drops`: datagrams lost because a receive buffer was full; `send_refused`: those
+    that the kernel did not take; `frames_refused`: frames for a sender that does not exist or is fed by a receiver.
+    Buffers are bytes, one entry a socket."""
 
     cpu_seconds: float
     steps: int

@@ -138,6 +138,7 @@ cdef extern from "io/udp.h":
 cdef extern from "io/loop.h":
     enum:
         RTC_LOOP_SOCKETS
+        RTC_LOOP_IF_THERE
     ctypedef struct rtc_loop_t:
         pass
     ctypedef struct rtc_loop_cfg_t:
@@ -281,7 +282,7 @@ cdef class Commands:
         self.done()
 
     def close(self, uint32_t id):
-        self.add(RTC_OP_CLOSE, id)
+        self.add(RTC_OP_CLOSE | RTC_LOOP_IF_THERE, id)
         self.done()
 
     def receive(self, uint32_t id, uint32_t transport, config):
@@ -324,15 +325,15 @@ cdef class Commands:
         self.done()
 
     def link(self, uint32_t id, uint32_t receiver):
-        self.add(RTC_OP_LINK, id).u.link = receiver
+        self.add(RTC_OP_LINK | RTC_LOOP_IF_THERE, id).u.link = receiver
         self.done()
 
     def keyframe(self, uint32_t id):
-        self.add(RTC_OP_KEYFRAME, id)
+        self.add(RTC_OP_KEYFRAME | RTC_LOOP_IF_THERE, id)
         self.done()
 
     def rate(self, uint32_t id, int64_t bps):
-        self.add(RTC_OP_RATE, id).u.rate_bps = bps
+        self.add(RTC_OP_RATE | RTC_LOOP_IF_THERE, id).u.rate_bps = bps
         self.done()
 
     def stats(self, StatsRows rows):
