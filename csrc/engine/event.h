@@ -32,6 +32,7 @@ typedef enum rtc_reason {
   RTC_WHY_TIMEOUT,      /* not connected in RTC_SETUP_MS */
 } rtc_reason_t;
 
+enum { RTC_WHY_MAX = 96 };
 enum { RTC_STALL_MS = 3000, RTC_SETUP_MS = 30000 };
 
 typedef struct rtc_event {
@@ -44,7 +45,7 @@ typedef struct rtc_event {
   uint32_t ssrc;
   rtc_path_t path;
   rtc_time_t added, checked, connected, first_media; /* monotonic; 0 when it has not happened */
-  const char *text;                                  /* static: why DTLS failed, or "" */
+  char text[RTC_WHY_MAX]; /* why DTLS failed, or "" */
 } rtc_event_t;
 
 #endif

@@ -319,8 +319,8 @@ static void event_of(const rtc_transport_t *t, rtc_event_t *e) {
                      .added = t->added,
                      .checked = t->checked,
                      .connected = t->connected,
-                     .first_media = t->first_media,
-                     .text = t->text ? t->text : ""};
+                     .first_media = t->first_media};
+  memcpy(e->text, t->text, sizeof e->text);
 }
 
 /* One event of t's streams that is due: 1 or 0. */
@@ -328,13 +328,13 @@ static int stream_event(rtc_transport_t *t, rtc_event_t *e) {
   for (rtc_recv_t *r = t->recvs; r; r = r->next) {
     if (!r->active_event) continue;
     r->active_event = false;
-    *e = (rtc_event_t){.type = RTC_EV_RECV, .id = r->id, .ssrc = r->ssrc, .text = ""};
+    *e = (rtc_event_t){.type = RTC_EV_RECV, .id = r->id, .ssrc = r->ssrc};
     return 1;
   }
   for (rtc_send_t *s = t->sends; s; s = s->next) {
     if (!s->key_event) continue;
     s->key_event = false;
-    *e = (rtc_event_t){.type = RTC_EV_KEYFRAME, .id = s->id, .ssrc = s->cfg.ssrc, .text = ""};
+    *e = (rtc_event_t){.type = RTC_EV_KEYFRAME, .id = s->id, .ssrc = s->cfg.ssrc};
     return 1;
   }
   return 0;

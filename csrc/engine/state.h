@@ -137,7 +137,7 @@ struct rtc_transport {
   rtc_srtp_t rx, tx;
 
   uint8_t state, reason;
-  const char *text;
+  char text[RTC_WHY_MAX];
   bool dirty, closing;
   rtc_transport_t *next_dirty;
   rtc_time_t added, checked, connected, first_media;

@@ -22,7 +22,6 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
   t->id = id;
   t->added = now;
   t->dtls_at = t->report_at = RTC_NEVER;
-  t->text = "";
   rtc_pacer_init(&t->pacer, RTC_PACER_START_BPS, now);
   t->rate_at = now;
   t->cfg = malloc(sizeof *t->cfg);
@@ -299,7 +298,8 @@ void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text,
   }
   t->state = RTC_T_CLOSED;
   t->reason = (uint8_t)why;
-  t->text = text;
+  size_t n = strlen(text);
+  memcpy(t->text, text, n < sizeof t->text ? n : sizeof t->text - 1); /* the rest is zero since calloc */
   shed(t);
   if (!t->busy) rtc_hub_touch(t);
 }

@@ -221,19 +221,14 @@ int rtcengine_send_frame(rtcengine_t *e, uint32_t sender, const uint8_t *data, s
   return run(e, &c);
 }
 
-static const char *why_closed(const rtc_event_t *e) {
-  switch ((rtc_reason_t)e->reason) {
-    case RTC_WHY_COMMAND:
-      return "closed by us";
-    case RTC_WHY_CONSENT:
-      return "consent ran out";
-    case RTC_WHY_CLOSE_NOTIFY:
-      return "closed by the peer";
-    case RTC_WHY_DTLS:
-    case RTC_WHY_TIMEOUT:
-      return e->text[0] ? e->text : "not connected in time";
-    case RTC_WHY_NONE:
-      break;
+static const char *why_closed(uint8_t reason) {
+  switch ((rtc_reason_t)reason) {
+    case RTC_WHY_COMMAND: return "closed by us";
+    case RTC_WHY_CONSENT: return "consent ran out";
+    case RTC_WHY_CLOSE_NOTIFY: return "closed by the peer";
+    case RTC_WHY_DTLS: return "the DTLS handshake failed";
+    case RTC_WHY_TIMEOUT: return "not connected in time";
+    case RTC_WHY_NONE: break;
   }
   return "";
 }
@@ -242,7 +237,7 @@ int rtcengine_next_event(rtcengine_t *e, rtcengine_event_t *out) {
   rtc_event_t v;
   rtc_loop_look(e->loop);
   if (!rtc_loop_event(e->loop, &v)) return 0;
-  *out = (rtcengine_event_t){.id = v.id, .state = v.state, .reason = v.state == RTC_T_CLOSED ? why_closed(&v) : ""};
+  *out = (rtcengine_event_t){.id = v.id, .state = v.state, .reason = v.state == RTC_T_CLOSED ? why_closed(v.reason) : ""};
   out->type = v.type == RTC_EV_TRANSPORT ? RTCENGINE_EV_TRANSPORT
               : v.type == RTC_EV_RECV    ? RTCENGINE_EV_RECEIVER
                                          : RTCENGINE_EV_KEYFRAME_WANTED;

@@ -96,12 +96,9 @@ static void publish(rtc_loop_t *l, rtc_time_t now) {
 static void execute(rtc_loop_t *l, rtc_batch_t *b) {
   rtc_time_t now = rtc_clock_now();
   while (b->begun < b->n && b->err == 0) {
-    rtc_cmd_t *c = &b->cmd[b->begun];
-    bool if_there = c->op & RTC_LOOP_IF_THERE;
-    c->op &= (uint16_t)~RTC_LOOP_IF_THERE;
+    const rtc_cmd_t *c = &b->cmd[b->begun];
     b->index = b->begun++;
     b->err = rtc_hub_exec(l->hub, c, now);
-    if (b->err == RTC_EINVAL && if_there) b->err = 0;
     if (b->err < 0 && c->op == RTC_OP_FRAME) l->frames_refused++;
   }
 }

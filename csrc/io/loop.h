@@ -9,12 +9,11 @@
 #include "io/udp.h"
 
 enum {
-  RTC_LOOP_SOCKETS = 16,      /* most addresses */
-  RTC_LOOP_EVENTS = 1024,     /* events that wait outside the engine; at the cap they wait inside */
-  RTC_LOOP_FLUSH = 1024,      /* datagrams that wait inside a receive batch before they are sent */
-  RTC_LOOP_BATCHES = 4,       /* receive batches of one socket before others get their turn */
-  RTC_LOOP_IF_THERE = 0x8000, /* with an op: what it names may have closed meanwhile, and then it does nothing; not with frames */
-  RTC_LOOP_STALL_US = 2000    /* most time one step waits for a full send buffer */
+  RTC_LOOP_SOCKETS = 16,   /* most addresses */
+  RTC_LOOP_EVENTS = 1024,  /* events that wait outside the engine; at the cap they wait inside */
+  RTC_LOOP_FLUSH = 1024,   /* datagrams that wait inside a receive batch before they are sent */
+  RTC_LOOP_BATCHES = 4,    /* receive batches of one socket before others get their turn */
+  RTC_LOOP_STALL_US = 2000 /* most time one step waits for a full send buffer */
 };
 
 typedef struct rtc_loop rtc_loop_t;

@@ -21,7 +21,7 @@ enum {
   RTC_CONSENT_MS = 30000,     /* consent lasts this long from the last valid request or answer */
   RTC_CONSENT_MOVE_MS = 1000, /* without USE-CANDIDATE the path moves when the present one was silent this long */
   RTC_CHECK_FIRST_MS = 50,
-  RTC_CHECK_MAX_MS = 1600,
+  RTC_CHECK_MAX_MS = 400,
   RTC_CHECK_KEEP_MS = 5000,
   RTC_CHECK_PATHS = 16,
 };

@@ -1,4 +1,5 @@
 #include <openssl/bio.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 

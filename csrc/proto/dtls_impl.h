@@ -1,9 +1,8 @@
 /* dtls_impl: what dtls.c (the association), dtls_ctx.c (certificate and settings) and dtls_bio.c (datagrams to and from
- * OpenSSL) share. Private to these three, the only ones that know openssl/ssl.h. */
+ * OpenSSL) share. Private to these three, the only ones that know openssl/ssl.h; here its types are names alone. */
 #ifndef RTC_PROTO_DTLS_IMPL_H
 #define RTC_PROTO_DTLS_IMPL_H
 
-#include <openssl/ssl.h>
 #include <stdatomic.h>
 
 #include "proto/dtls.h"
@@ -33,14 +32,14 @@ void rtc_dtls_queue_pop(dtls_queue_t *q);
 void rtc_dtls_queue_clear(dtls_queue_t *q);
 
 struct rtc_dtls_ctx {
-  SSL_CTX *ssl_ctx;
-  BIO_METHOD *bio; /* one for all: OpenSSL has few BIO type numbers to give */
+  struct ssl_ctx_st *ssl_ctx;
+  struct bio_method_st *bio; /* one for all: OpenSSL has few BIO type numbers to give */
   atomic_int refs;
 };
 
 struct rtc_dtls {
   rtc_dtls_ctx_t *ctx;
-  SSL *ssl;
+  struct ssl_st *ssl;
   dtls_queue_t in, out, app;
   rtc_dtls_state_t state;
   bool client, verified, trimmed;
@@ -52,10 +51,10 @@ struct rtc_dtls {
   char error[96];
 };
 
-BIO_METHOD *rtc_dtls_bio_method(void);
-BIO *rtc_dtls_bio_new(rtc_dtls_t *d);
+struct bio_method_st *rtc_dtls_bio_method(void);
+struct bio_st *rtc_dtls_bio_new(rtc_dtls_t *d);
 
 /* Called during the handshake, when the peer's certificate has come: 1 lets it go on, 0 ends it with an alert. */
-int rtc_dtls_verify(X509_STORE_CTX *store, void *unused);
+int rtc_dtls_verify(struct x509_store_ctx_st *store, void *unused);
 
 #endif

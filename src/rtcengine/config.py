@@ -89,8 +89,8 @@ def check_transport(config: TransportConfig) -> None:
         if side == "remote" and not ufrag and not pwd and not config.checker:
             continue
         check_credentials(side, ufrag, pwd)
-    if not config.fingerprints:
-        raise ValueError("a transport needs a fingerprint of the peer's certificate")
+    if not any(algorithm.lower() != "sha-1" for algorithm, _ in config.fingerprints):
+        raise ValueError("a transport needs a fingerprint of the peer's certificate other than by SHA-1")
     for algorithm, digest in config.fingerprints:
         bits = DIGEST_BITS.get(algorithm.lower())
         if bits is None:

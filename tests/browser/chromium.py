@@ -234,10 +234,7 @@ def _argv(
     if fake_devices or fake_video is not None:
         argv += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     if fake_video is not None:
-        clip = Path(fake_video).resolve()
-        if not clip.is_file():
-            raise BrowserError(f"no such clip: {clip}")
-        argv.append(f"--use-file-for-fake-video-capture={clip}")
+        argv.append(f"--use-file-for-fake-video-capture={Path(fake_video).resolve()}")
     if ignore_certificate_errors:
         argv.append("--ignore-certificate-errors")
     if secure_origins:
@@ -294,6 +291,8 @@ async def chromium(
     netns: run inside this network namespace (``ip netns``; needs root).
     secure_origins: http origins to treat as secure, so that getUserMedia works there.
     """
+    if fake_video is not None and not os.path.isfile(fake_video):  # noqa: ASYNC240
+        raise BrowserError(f"no such clip: {fake_video}")
     profile = temporary_profile("chromium")
     argv = _argv(
         profile,

@@ -127,8 +127,9 @@ class BrowserProcess:
 
     @property
     def running(self) -> bool:
-        """False once the main process has ended."""
-        return self._process is not None and self._process.returncode is None
+        """False once the main process has ended and all that it wrote has been read."""
+        ended = self._process is None or self._process.returncode is not None
+        return not (ended and (self._reader is None or self._reader.done()))
 
     def failure(self, what: str) -> BrowserError:
         """An error that carries the last lines the browser wrote."""

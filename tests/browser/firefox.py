@@ -217,7 +217,7 @@ async def firefox(
     # Chromium ends with its pipes; Firefox would outlive tests that are killed.
     argv = [
         "setpriv",
-        "--pdeath-signal",
+        "--pdeathsig",
         "TERM",
         BINARY,
         "--headless",

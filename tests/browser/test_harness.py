@@ -255,6 +255,18 @@ async def test_drop_udp_loses_the_share_it_says() -> None:
     assert f"rtctest_{os.getpid()}_" not in await run("nft", "list", "tables")
 
 
+async def test_drop_udp_inside_a_namespace() -> None:
+    async with namespace() as ns, drop_udp(100, 40000, netns=ns) as loss:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(5):
+                sender.sendto(b"lost", (ns.address, 40000))
+
+            async def all_dropped() -> bool:
+                return await loss.dropped() == 5
+
+            await until(all_dropped)
+
+
 async def test_until_tells_the_last_value() -> None:
     with pytest.raises(AssertionError, match=r"something was not met in 0.1 s; last value: 0"):
         await until(lambda: 0, timeout=0.1, what="something")

@@ -40,12 +40,12 @@ static void test_bytes(void) {
       {"8fcd 0005 0a0b0c0d 01020304 0007 0003 000001 ff a800 03 04", 7, 255, 3, {64750, NO, 65750}},
       /* two-bit vector: small, lost, large 256, large -1 */
       {"8fcd 0006 0a0b0c0d 01020304 0007 0004 000000 01 d280 00 0100 ffff 00", 7, 1, 4, {0, NO, 64000, 63750}},
-      /* run of 8 lost, then run of 7 large: 300 each after a first small one comes as two-bit */
-      {"8fcd 0006 0a0b0c0d 01020304 0000 0009 fffff6 09 0008 2001 00 000000", 0, 9, 9, {NO, NO, NO, NO, NO, NO, NO, NO, -640000}},
+      /* eight lost, then one: a one-bit vector cut short by the end; the reference time is negative */
+      {"8fcd 0005 0a0b0c0d 01020304 0000 0009 fffff6 09 8020 00 00", 0, 9, 9, {NO, NO, NO, NO, NO, NO, NO, NO, -640000}},
       /* widest deltas */
       {"8fcd 0006 0a0b0c0d 01020304 0000 0003 0000c8 00 da00 00 7fff 8000 00", 0, 0, 3, {12800000, 20991750, 12799750}},
       /* 15 statuses of zeros and ones: a full one-bit vector, then a run of one; each first bit the most significant */
-      {"8fcd 0007 0a0b0c0d 01020304 0000 000f 000000 00 9fff 2001 00 01 01 01 01 01 01 01 01 01 01 01 01 01",
+      {"8fcd 0009 0a0b0c0d 01020304 0000 000f 000000 00 9fff 2001 00 01 01 01 01 01 01 01 01 01 01 01 01 01",
        0,
        0,
        15,

@@ -153,7 +153,9 @@ async def drop_udp(percent: float, port: int, netns: Namespace | None = None) ->
     if not 0 < port < 65536:
         raise ValueError(f"not a port: {port}")
     table = f"{_PREFIX}_{os.getpid()}_{next(_serial)}"
-    drop = f"numgen random mod 10000 < {round(percent * 100)} counter drop"
+    share = round(percent * 100)
+    # nft refuses a comparison that always holds.
+    drop = f"numgen random mod 10000 < {share} counter drop" if share < 10000 else "counter drop"
     rules = (
         f"table inet {table} {{ chain input {{ type filter hook input priority 0; policy accept; "
         f"udp dport {port} {drop}; udp sport {port} {drop}; }}; }}"

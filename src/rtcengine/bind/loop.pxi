@@ -125,7 +125,7 @@ cdef extern from "engine/event.h":
         int64_t checked
         int64_t connected
         int64_t first_media
-        const char *text
+        char text[96]
 
 cdef extern from "io/udp.h":
     enum:
@@ -138,7 +138,6 @@ cdef extern from "io/udp.h":
 cdef extern from "io/loop.h":
     enum:
         RTC_LOOP_SOCKETS
-        RTC_LOOP_IF_THERE
     ctypedef struct rtc_loop_t:
         pass
     ctypedef struct rtc_loop_cfg_t:
@@ -282,7 +281,7 @@ cdef class Commands:
         self.done()
 
     def close(self, uint32_t id):
-        self.add(RTC_OP_CLOSE | RTC_LOOP_IF_THERE, id)
+        self.add(RTC_OP_CLOSE, id)
         self.done()
 
     def receive(self, uint32_t id, uint32_t transport, config):
@@ -325,15 +324,15 @@ cdef class Commands:
         self.done()
 
     def link(self, uint32_t id, uint32_t receiver):
-        self.add(RTC_OP_LINK | RTC_LOOP_IF_THERE, id).u.link = receiver
+        self.add(RTC_OP_LINK, id).u.link = receiver
         self.done()
 
     def keyframe(self, uint32_t id):
-        self.add(RTC_OP_KEYFRAME | RTC_LOOP_IF_THERE, id)
+        self.add(RTC_OP_KEYFRAME, id)
         self.done()
 
     def rate(self, uint32_t id, int64_t bps):
-        self.add(RTC_OP_RATE | RTC_LOOP_IF_THERE, id).u.rate_bps = bps
+        self.add(RTC_OP_RATE, id).u.rate_bps = bps
         self.done()
 
     def stats(self, StatsRows rows):

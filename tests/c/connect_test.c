@@ -1,0 +1,246 @@
+/* Two engines find each other from nothing but addresses, credentials and fingerprints: ICE checks, DTLS, keys, first frame; in
+ * virtual time. OpenSSL's time-outs run on the same clock because this program defines gettimeofday. */
+#include <sys/time.h>
+
+#include "check.h"
+#include "engine/hub.h"
+#include "sim/sim.h"
+#include "test_cert.h"
+
+static rtc_sim_t *clock_of;
+
+int gettimeofday(struct timeval *restrict tv, void *restrict zone) {
+  (void)zone;
+  rtc_time_t now = clock_of ? rtc_sim_now(clock_of) : 0;
+  tv->tv_sec = 1700000000 + now / 1000000;
+  tv->tv_usec = now % 1000000;
+  return 0;
+}
+
+typedef struct pair {
+  rtc_sim_t *sim;
+  rtc_dtls_ctx_t *ctx;
+  rtc_hub_t *hub[2]; /* 0: lite server, 1: checking client */
+  int at[2];
+  rtc_event_t last[2];
+} pair_t;
+
+static void do_(pair_t *p, int side, const rtc_cmd_t *c) {
+  int err = rtc_hub_exec(p->hub[side], c, rtc_sim_now(p->sim));
+  if (err < 0) {
+    fprintf(stderr, "command %d: %s\n", c->op, rtc_err_text(err));
+    exit(2);
+  }
+}
+
+static void add(pair_t *p, int side, bool server_is_dtls_client, bool wrong_fingerprint) {
+  static const char *const ufrag[2] = {"serverfrag", "clientfrag"};
+  static const char *const pwd[2] = {"server-password-long-enough", "client-password-long-enough"};
+  rtc_cmd_t c = {.op = RTC_OP_TRANSPORT, .id = 1};
+  rtc_transport_cfg_t *t = &c.u.transport;
+  snprintf(t->ice.local_ufrag, sizeof t->ice.local_ufrag, "%s", ufrag[side]);
+  snprintf(t->ice.local_pwd, sizeof t->ice.local_pwd, "%s", pwd[side]);
+  snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "%s", ufrag[1 - side]);
+  snprintf(t->ice.remote_pwd, sizeof t->ice.remote_pwd, "%s", pwd[1 - side]);
+  t->checker = side == 1;
+  t->dtls_client = (side == 1) != server_is_dtls_client;
+  t->fp_n = 1;
+  t->fp[0].bits = 256;
+  int n = rtc_dtls_ctx_fingerprint(p->ctx, 256, t->fp[0].value);
+  t->fp[0].len = (uint8_t)n;
+  if (wrong_fingerprint) t->fp[0].value[5] ^= 1;
+  rtc_extmap_init(&t->ext);
+  t->reduced_rtcp = true;
+  do_(p, side, &c);
+}
+
+static void open_pair(pair_t *p, uint64_t seed, bool server_is_dtls_client, int wrong_side) {
+  int err;
+  *p = (pair_t){.sim = rtc_sim_new(seed)};
+  clock_of = p->sim;
+  p->ctx = rtc_dtls_ctx_new(TEST_CERT, strlen(TEST_CERT), TEST_KEY, strlen(TEST_KEY), &err);
+  for (int i = 0; i < 2; i++) {
+    rtc_hub_cfg_t cfg = {.dtls = p->ctx, .slots = 4096};
+    memset(cfg.seed, (int)seed + i, sizeof cfg.seed);
+    p->hub[i] = rtc_hub_new(&cfg, rtc_sim_now(p->sim));
+    uint8_t ip[4] = {10, 0, 0, (uint8_t)(i + 1)};
+    rtc_addr_t a;
+    rtc_addr_set(&a, ip, 4, (uint16_t)(5000 + i));
+    p->at[i] = rtc_sim_add(p->sim, p->hub[i], &a);
+    add(p, i, server_is_dtls_client, wrong_side == i);
+  }
+  rtc_path_t path = rtc_sim_path(p->sim, p->at[1], p->at[0]);
+  do_(p, 1, &(rtc_cmd_t){.op = RTC_OP_PATH, .id = 1, .u.path = path});
+  rtc_sim_flush(p->sim, p->at[1]);
+}
+
+static void close_pair(pair_t *p) {
+  for (int i = 0; i < 2; i++) rtc_hub_free(p->hub[i]);
+  rtc_dtls_ctx_free(p->ctx);
+  rtc_sim_free(p->sim);
+  clock_of = NULL;
+}
+
+static void look(pair_t *p) {
+  rtc_event_t e;
+  for (int i = 0; i < 2; i++)
+    while (rtc_hub_event(p->hub[i], &e))
+      if (e.type == RTC_EV_TRANSPORT) p->last[i] = e;
+}
+
+static void both_ways(pair_t *p, const rtc_link_t *link) {
+  rtc_sim_link(p->sim, p->at[0], p->at[1], link);
+  rtc_sim_link(p->sim, p->at[1], p->at[0], link);
+}
+
+/* Runs until both have this state; how long it took, or RTC_NEVER after `most`. */
+static rtc_time_t until(pair_t *p, rtc_tstate_t state, rtc_time_t most) {
+  rtc_time_t start = rtc_sim_now(p->sim);
+  while (rtc_sim_now(p->sim) - start < most) {
+    rtc_sim_run(p->sim, rtc_sim_now(p->sim) + RTC_MS(1));
+    look(p);
+    if (p->last[0].state == state && p->last[1].state == state) return rtc_sim_now(p->sim) - start;
+  }
+  return RTC_NEVER;
+}
+
+static void connects_in_a_few_round_trips(void) {
+  for (int role = 0; role < 2; role++) {
+    pair_t p;
+    open_pair(&p, 1, role, -1);
+    rtc_link_t link = {.delay_us = 20000};
+    both_ways(&p, &link);
+    rtc_time_t took = until(&p, RTC_T_CONNECTED, RTC_SEC(5));
+    CHECK(took <= RTC_MS(40) * 4); /* one for the check, two for DTLS 1.2, one of grace */
+    CHECK_EQ(p.last[0].srtp_profile, RTC_SRTP_AEAD_AES_128_GCM);
+    CHECK_EQ(p.last[1].srtp_profile, RTC_SRTP_AEAD_AES_128_GCM);
+    close_pair(&p);
+  }
+}
+
+/* 30 % lost each way: every one of 100 is connected within 10 s. */
+static void connects_through_loss(void) {
+  int late = 0;
+  for (uint64_t seed = 1; seed <= 100; seed++) {
+    pair_t p;
+    open_pair(&p, seed, seed & 1, -1);
+    rtc_link_t link = {.delay_us = 25000, .jitter_us = 5000, .loss = 0.3, .duplicate = 0.02};
+    both_ways(&p, &link);
+    if (until(&p, RTC_T_CONNECTED, RTC_SEC(10)) == RTC_NEVER) {
+      late++;
+      fprintf(stderr, "seed %d: %d %d\n", (int)seed, p.last[0].state, p.last[1].state);
+    }
+    close_pair(&p);
+  }
+  CHECK_EQ(late, 0);
+}
+
+static void wrong_fingerprint_gets_nothing(void) {
+  for (int side = 0; side < 2; side++) {
+    pair_t p;
+    open_pair(&p, 5, false, side);
+    rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(5));
+    look(&p);
+    CHECK_EQ(p.last[side].state, RTC_T_CLOSED);
+    CHECK_EQ(p.last[side].reason, RTC_WHY_DTLS);
+    CHECK(strlen(p.last[side].text) > 0);
+    CHECK_EQ(p.last[side].connected, 0);
+    close_pair(&p);
+  }
+}
+
+/* Nobody answers any more: consent ends after 30 s, not before. Closing is told to the peer. */
+static void consent_and_close(void) {
+  pair_t p;
+  open_pair(&p, 8, false, -1);
+  CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(300));
+  look(&p);
+  CHECK_EQ(p.last[0].state, RTC_T_CONNECTED);
+  rtc_link_t dead = {.loss = 1};
+  both_ways(&p, &dead);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(20));
+  look(&p);
+  CHECK_EQ(p.last[0].state, RTC_T_CONNECTED);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(15));
+  look(&p);
+  for (int i = 0; i < 2; i++) {
+    CHECK_EQ(p.last[i].state, RTC_T_CLOSED);
+    CHECK_EQ(p.last[i].reason, RTC_WHY_CONSENT);
+  }
+  close_pair(&p);
+
+  open_pair(&p, 9, false, -1);
+  CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
+  do_(&p, 1, &(rtc_cmd_t){.op = RTC_OP_CLOSE, .id = 1});
+  rtc_sim_flush(p.sim, p.at[1]);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_MS(100));
+  look(&p);
+  CHECK_EQ(p.last[0].reason, RTC_WHY_CLOSE_NOTIFY);
+  CHECK_EQ(p.last[1].reason, RTC_WHY_COMMAND);
+  do_(&p, 1, &(rtc_cmd_t){.op = RTC_OP_CLOSE, .id = 1}); /* once more: no error */
+  close_pair(&p);
+}
+
+/* The client's address changes under it: it goes on from the new one as soon as its checks come from there. */
+static void address_moves(void) {
+  pair_t p;
+  open_pair(&p, 12, false, -1);
+  CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
+  uint8_t ip[4] = {10, 0, 0, 77};
+  rtc_addr_t moved;
+  rtc_addr_set(&moved, ip, 4, 7777);
+  rtc_sim_move(p.sim, p.at[1], &moved);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(8));
+  look(&p);
+  CHECK_EQ(p.last[0].state, RTC_T_CONNECTED);
+  CHECK(rtc_addr_eq(&p.last[0].path.remote, &moved));
+  close_pair(&p);
+}
+
+/* Restart: new credentials on both sides, the association goes on. */
+static void restart_keeps_the_association(void) {
+  pair_t p;
+  open_pair(&p, 14, false, -1);
+  CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
+  rtc_ice_cfg_t ice[2] = {{"serverfrag2", "server-password-2-long-enough", "clientfrag2", "client-password-2-long-enough"},
+                          {"clientfrag2", "client-password-2-long-enough", "serverfrag2", "server-password-2-long-enough"}};
+  do_(&p, 0, &(rtc_cmd_t){.op = RTC_OP_RESTART, .id = 1, .u.ice = ice[0]});
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(10)); /* the old ones still hold */
+  look(&p);
+  CHECK_EQ(p.last[0].state, RTC_T_CONNECTED);
+  do_(&p, 1, &(rtc_cmd_t){.op = RTC_OP_RESTART, .id = 1, .u.ice = ice[1]});
+  rtc_sim_flush(p.sim, p.at[1]);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(60));
+  look(&p);
+  for (int i = 0; i < 2; i++) CHECK_EQ(p.last[i].state, RTC_T_CONNECTED);
+  close_pair(&p);
+}
+
+static void nobody_there(void) {
+  pair_t p;
+  open_pair(&p, 15, false, -1);
+  rtc_link_t dead = {.loss = 1};
+  both_ways(&p, &dead);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(29));
+  look(&p);
+  CHECK_EQ(p.last[0].state, RTC_T_NEW);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(2));
+  look(&p);
+  for (int i = 0; i < 2; i++) {
+    CHECK_EQ(p.last[i].state, RTC_T_CLOSED);
+    CHECK_EQ(p.last[i].reason, RTC_WHY_TIMEOUT);
+  }
+  close_pair(&p);
+}
+
+int main(void) {
+  RUN(connects_in_a_few_round_trips);
+  RUN(connects_through_loss);
+  RUN(wrong_fingerprint_gets_nothing);
+  RUN(consent_and_close);
+  RUN(address_moves);
+  RUN(restart_keeps_the_association);
+  RUN(nobody_there);
+  return CHECK_END();
+}
