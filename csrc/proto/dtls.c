@@ -188,6 +188,9 @@ static void trim(rtc_dtls_t *d) {
   SSL_free_buffers(d->ssl);
 }
 
+/* Before a write: unlike a read, OpenSSL's DTLS does not make again what trim has given back. */
+static bool untrim(rtc_dtls_t *d) { return !d->trimmed || SSL_alloc_buffers(d->ssl) == 1; }
+
 static bool alive(const rtc_dtls_t *d) {
   return d->state == RTC_DTLS_HANDSHAKE || d->state == RTC_DTLS_CONNECTED || (d->state == RTC_DTLS_NEW && (d->client || d->in.count));
 }
@@ -264,7 +267,7 @@ size_t rtc_dtls_data_max(const rtc_dtls_t *d) { return d->state == RTC_DTLS_CONN
 int rtc_dtls_send(rtc_dtls_t *d, const uint8_t *p, size_t n) {
   if (d->state != RTC_DTLS_CONNECTED) return RTC_ESTATE;
   if (!n || n > d->data_max) return RTC_EINVAL;
-  if (rtc_dtls_queue_full(&d->out, RTC_DTLS_MTU)) return RTC_ENOBUFS;
+  if (rtc_dtls_queue_full(&d->out, RTC_DTLS_MTU) || !untrim(d)) return RTC_ENOBUFS;
   ERR_clear_error();
   if (SSL_write(d->ssl, p, (int)n) == (int)n) return 0;
   fail_with_ssl_reason(d);
@@ -285,7 +288,7 @@ int rtc_dtls_recv(rtc_dtls_t *d, uint8_t *out, size_t cap) {
 void rtc_dtls_close(rtc_dtls_t *d) {
   if (d->state == RTC_DTLS_FAILED || d->state == RTC_DTLS_CLOSED) return;
   ERR_clear_error();
-  if (d->state == RTC_DTLS_CONNECTED) SSL_shutdown(d->ssl);
+  if (d->state == RTC_DTLS_CONNECTED && untrim(d)) SSL_shutdown(d->ssl);
   ERR_clear_error();
   closed(d);
 }

@@ -9,11 +9,15 @@
 enum {
   PREFIX = 2, /* length before each datagram in a queue */
   QUEUE_BYTES = RTC_DTLS_IN_BYTES + PREFIX * RTC_DTLS_IN_MAX,
-  CONTENT_CCS = 20, /* record content types (RFC 6347 §4.1) */
+  CONTENT_CCS = 20, /* record content types (RFC 6347 §4.1, RFC 9147 §4) */
+  CONTENT_ALERT = 21,
   CONTENT_HANDSHAKE = 22,
-  CONTENT_LAST = 25,
+  CONTENT_ACK = 26,
+  CONTENT_UNIFIED = 32, /* 32..63: DTLS 1.3's encrypted records, of another form */
   HANDSHAKE_HEADER = 12,
 };
+
+static bool of_handshake(uint8_t type) { return type == CONTENT_CCS || type == CONTENT_HANDSHAKE; }
 
 bool rtc_dtls_queue_full(const dtls_queue_t *q, size_t n) {
   return q->count == RTC_DTLS_IN_MAX || n > UINT16_MAX || q->tail - q->head + PREFIX + n > QUEUE_BYTES;
@@ -25,6 +29,7 @@ uint8_t *rtc_dtls_queue_room(dtls_queue_t *q, size_t n) {
   if (q->tail + PREFIX + n > QUEUE_BYTES) {
     memmove(q->buf, q->buf + q->head, q->tail - q->head);
     q->tail -= q->head;
+    q->newest -= q->head;
     q->head = 0;
   }
   return q->buf + q->tail + PREFIX;
@@ -32,6 +37,7 @@ uint8_t *rtc_dtls_queue_room(dtls_queue_t *q, size_t n) {
 
 void rtc_dtls_queue_push(dtls_queue_t *q, size_t n) {
   rtc_put16(q->buf + q->tail, (uint16_t)n);
+  q->newest = q->tail;
   q->tail += PREFIX + (uint32_t)n;
   q->count++;
 }
@@ -48,21 +54,53 @@ void rtc_dtls_queue_pop(dtls_queue_t *q) {
   if (!--q->count) q->head = q->tail = 0;
 }
 
+/* Appends to the newest datagram; false when there is none of this kind or it would become too long. */
+static bool join_newest(dtls_queue_t *q, const uint8_t *p, size_t n) {
+  if (!q->count) return false;
+  uint8_t *newest = q->buf + q->newest;
+  size_t was = rtc_get16(newest);
+  if (!of_handshake(newest[PREFIX]) || was + n > RTC_DTLS_MTU || q->tail + n > QUEUE_BYTES) return false;
+  memcpy(q->buf + q->tail, p, n);
+  rtc_put16(newest, (uint16_t)(was + n));
+  q->tail += (uint32_t)n;
+  return true;
+}
+
 void rtc_dtls_queue_clear(dtls_queue_t *q) {
   free(q->buf);
   memset(q, 0, sizeof *q);
 }
 
-/* Whether each handshake message begun in this record of epoch 0 claims a length that we are ready to store. */
-static bool messages_fit(const uint8_t *p, size_t n) {
-  while (n >= HANDSHAKE_HEADER) {
-    size_t fragment = rtc_get24(p + 9);
-    if (rtc_get24(p + 1) > RTC_DTLS_MESSAGE_MAX) return false;
-    if (fragment > n - HANDSHAKE_HEADER) return true; /* malformed: OpenSSL drops it */
-    p += HANDSHAKE_HEADER + fragment;
-    n -= HANDSHAKE_HEADER + fragment;
-  }
+/* Whether each fragment in a plain handshake record is whole, lies in its message, and the message is one that we are
+ * ready to store. */
+static bool fragments_fit(const uint8_t *p, size_t n) {
+  do {
+    if (n < HANDSHAKE_HEADER) return false;
+    size_t message = rtc_get24(p + 1), at = rtc_get24(p + 6), len = rtc_get24(p + 9);
+    if (message > RTC_DTLS_MESSAGE_MAX || at + len > message || len > n - HANDSHAKE_HEADER) return false;
+    p += HANDSHAKE_HEADER + len;
+    n -= HANDSHAKE_HEADER + len;
+  } while (n);
   return true;
+}
+
+/* A record of epoch 0 is not authenticated, and OpenSSL ends the handshake at a malformed one or one that has no place
+ * there. It is to be dropped (RFC 6347 §4.1.2.7): whoever can fake the peer's address must not end it with one datagram. */
+static bool plain_record_fits(uint8_t type, const uint8_t *body, size_t n) {
+  switch (type) {
+    case CONTENT_CCS:
+      return n == 1;
+    case CONTENT_ALERT:
+      return n == 2;
+    case CONTENT_HANDSHAKE:
+      return fragments_fit(body, n);
+    default:
+#ifdef DTLS1_3_VERSION
+      return type == CONTENT_ACK;
+#else
+      return false;
+#endif
+  }
 }
 
 /* The state machine has read the peer's ChangeCipherSpec, so the next epoch's records are read, not laid by. */
@@ -71,24 +109,34 @@ static bool past_ccs(const SSL *ssl) {
   return s == TLS_ST_SR_CHANGE || s == TLS_ST_CR_CHANGE || SSL_is_init_finished(ssl);
 }
 
-/* How many bytes of a datagram OpenSSL may see: whole records up to the first that would make it store more for a
- * half-open peer than we allow. Judges nothing else: malformed records are OpenSSL's to drop. */
+static bool is_unified(uint8_t type) {
+#ifdef DTLS1_3_VERSION
+  return type >= CONTENT_UNIFIED && type < 2 * CONTENT_UNIFIED;
+#else
+  (void)type;
+  return false;
+#endif
+}
+
+/* How many bytes of a datagram OpenSSL may see while the handshake runs: whole records, up to the first that would end it
+ * or make it store more for a half-open peer than we allow. */
 static size_t admit(rtc_dtls_t *d, const uint8_t *p, size_t n) {
   if (past_ccs(d->ssl)) return n;
   size_t at = 0;
   while (n - at >= RTC_DTLS_RECORD_HEADER) {
     const uint8_t *r = p + at;
     size_t len = rtc_get16(r + 11);
-    if (r[0] < CONTENT_CCS || r[0] > CONTENT_LAST || len > n - at - RTC_DTLS_RECORD_HEADER) break;
-    if (rtc_get16(r + 3) != 0) {
-      if (d->early == RTC_DTLS_EARLY_MAX) return at;
+    if (is_unified(r[0])) return n;
+    if (len > n - at - RTC_DTLS_RECORD_HEADER) break;
+    if (rtc_get16(r + 3) == 0) {
+      if (!plain_record_fits(r[0], r + RTC_DTLS_RECORD_HEADER, len)) break;
+    } else if (r[0] == CONTENT_HANDSHAKE || r[0] == CONTENT_ALERT) { /* others it does not lay by */
+      if (d->early == RTC_DTLS_EARLY_MAX) break;
       d->early++;
-    } else if (r[0] == CONTENT_HANDSHAKE && !messages_fit(r + RTC_DTLS_RECORD_HEADER, len)) {
-      return at;
     }
     at += RTC_DTLS_RECORD_HEADER + len;
   }
-  return n;
+  return at;
 }
 
 /* One datagram a call, as a socket would; what does not fit the caller's buffer is cut off. */
@@ -108,11 +156,14 @@ static int bio_read(BIO *b, char *out, int cap) {
   return -1;
 }
 
-/* A full outbox loses the datagram, as the network may; the handshake's timer sends it again. */
+/* OpenSSL repeats a flight with a datagram for each record. They are put together, so that the loss of any one of five
+ * small datagrams does not cost the flight. A full outbox loses the datagram, as the network may; the timer sends it again. */
 static int bio_write(BIO *b, const char *p, int n) {
   rtc_dtls_t *d = BIO_get_data(b);
+  const uint8_t *record = (const uint8_t *)p;
   BIO_clear_retry_flags(b);
   if (n <= 0 || n > RTC_DTLS_MTU) return -1;
+  if (of_handshake(record[0]) && join_newest(&d->out, record, (size_t)n)) return n;
   uint8_t *room = rtc_dtls_queue_room(&d->out, (size_t)n);
   if (room) {
     memcpy(room, p, (size_t)n);

@@ -18,7 +18,7 @@ enum {
 /* Datagrams in order, copied, each with its length before it. Memory comes with the first one. */
 typedef struct dtls_queue {
   uint8_t *buf; /* RTC_DTLS_IN_BYTES + two bytes a datagram */
-  uint32_t head, tail, count;
+  uint32_t head, tail, newest, count;
 } dtls_queue_t;
 
 bool rtc_dtls_queue_full(const dtls_queue_t *q, size_t n);

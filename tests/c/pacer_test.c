@@ -57,7 +57,7 @@ static void test_steps(void) {
       {4000, 0, "v", RTC_NEVER}, /* the tenth */
       {4000, 1, "", 5000},
       {5000, 0, "v", RTC_NEVER},
-      {11000, 7, "vvvvvv", 12000}, /* full again after debt and burst */
+      {11000, 7, "vvvvvv", 12000},                        /* full again after debt and burst */
       {RTC_SEC(1000), 8, "vvvvvv", RTC_SEC(1000) + 1000}, /* silence earns no more than one burst */
       {RTC_SEC(999), 0, "", RTC_SEC(1000) + 1000},        /* a clock that goes back earns nothing */
       {RTC_SEC(1000) + 1000, 0, "v", RTC_SEC(1000) + 2000},
@@ -188,7 +188,8 @@ static int play(rtc_pacer_t *p, rtc_pool_t *pool, const plan_t *plan, int n, int
     if (next > now) now = next;
     for (; i < n && plan[i].at <= now; i++) put(p, pool, plan[i].c, plan[i].len, (uint64_t)i, now);
     rtc_pace_t c;
-    for (rtc_pkt_t *k; out < POPS && (k = rtc_pacer_pop(p, &c, now)) != NULL; rtc_pkt_put(k)) pops[out++] = (pop_t){now, k->len, c, k->tag[0]};
+    for (rtc_pkt_t *k; out < POPS && (k = rtc_pacer_pop(p, &c, now)) != NULL; rtc_pkt_put(k))
+      pops[out++] = (pop_t){now, k->len, c, k->tag[0]};
   }
   return out;
 }

@@ -46,7 +46,7 @@ class Joining:
     authorization: str
 
 
-Hook = Callable[[Joining], bool | None | Awaitable[bool | None]]
+Hook = Callable[[Joining], bool | Awaitable[bool | None] | None]
 Listener = Callable[[str, Session], None]
 
 

@@ -1,0 +1,99 @@
+"""Two engines over loopback: a server that answers checks and a client that checks. Shared by tests, and run as a program it
+is the far end of a relay: it publishes, watches, and tells when each packet came."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rtcengine import Batch, Certificate, Engine, IceConfig, RecvConfig, SendConfig, Transport, TransportConfig
+
+VIDEO: dict[str, Any] = {"video": True, "codec": "VP8", "pt": 96, "rtx_pt": 97, "clock_rate": 90000, "mid": "v", "nack": True}
+AUDIO: dict[str, Any] = {"video": False, "codec": "opus", "pt": 111, "clock_rate": 48000, "mid": "a"}
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
+EXTENSIONS = {4: MID}
+KEY_FRAME = b"\x10\x02\x00\x9d\x01\x2a\x40\x01\xb4\x00" + bytes(2000)
+DELTA_FRAME = b"\x11" + bytes(800)
+OPUS_FRAME = bytes(80)
+names = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Names:
+    """ICE credentials of a pair; `other()` is the same seen from the far end."""
+
+    ufrag: str
+    pwd: str
+    far_ufrag: str
+    far_pwd: str
+
+    @classmethod
+    def new(cls) -> Names:
+        number = next(names)
+        return cls(f"near{number}", secrets.token_hex(16), f"far{number}", secrets.token_hex(16))
+
+    def other(self) -> Names:
+        return Names(self.far_ufrag, self.far_pwd, self.ufrag, self.pwd)
+
+    def config(self, fingerprint: bytes, client: bool, **more: Any) -> TransportConfig:
+        """`client`: checks, and starts DTLS."""
+        return TransportConfig(
+            ice=IceConfig(self.ufrag, self.pwd, self.far_ufrag, self.far_pwd),
+            checker=client,
+            dtls_client=client,
+            fingerprints=(("sha-256", fingerprint),),
+            extensions=EXTENSIONS,
+            cname="pair",
+            **more,
+        )
+
+
+def receive(batch: Batch, transport: Transport, kind: dict[str, Any]) -> Any:
+    video = kind["video"]
+    return batch.receive(transport, RecvConfig(**kind, pli=video, twcc=video))
+
+
+def send(batch: Batch, transport: Transport, kind: dict[str, Any], ssrc: int) -> Any:
+    rtx = ssrc + 1 if kind["video"] else 0
+    return batch.send(transport, SendConfig(**kind, ssrc=ssrc, rtx_ssrc=rtx, extensions=frozenset({MID})))
+
+
+async def far_end(told: dict[str, Any]) -> list[tuple[float, int]]:
+    """Publishes a frame each 10 ms for some seconds and watches it come back: samples of (time.monotonic(), frames)."""
+    certificate = Certificate(told["cert"].encode(), told["key"].encode())
+    samples: list[tuple[float, int]] = []
+    async with Engine(certificate, udp=[("127.0.0.1", 0)]) as engine:
+        batch = engine.batch()
+        ends = []
+        for one in told["names"]:
+            transport = batch.transport(Names(*one).config(bytes.fromhex(told["fingerprint"]), client=True))
+            batch.path(transport, ("127.0.0.1", told["port"]))
+            ends.append(transport)
+        source = send(batch, ends[0], VIDEO, 1000)
+        sink = receive(batch, ends[1], VIDEO)
+        await batch.commit()
+        await asyncio.gather(*(t.wait("connected") for t in ends))
+        wanted = [True]
+        source.on_keyframe = lambda: wanted.append(True)
+        start = time.monotonic()
+        for n in itertools.count():
+            await asyncio.sleep(max(0.0, start + n / 100 - time.monotonic()))
+            source.send_frame(KEY_FRAME if wanted else DELTA_FRAME, n * 900, bool(wanted))
+            wanted.clear()
+            stats = await engine.stats()
+            samples.append((time.monotonic(), stats.receivers[sink.id].frames))
+            if n == 50:
+                print("ready", flush=True)
+            if time.monotonic() - start > told["seconds"]:
+                return samples
+
+
+if __name__ == "__main__":
+    result = asyncio.run(far_end(json.loads(sys.stdin.readline())))
+    print(json.dumps(result), flush=True)
