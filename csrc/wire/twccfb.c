@@ -70,7 +70,8 @@ static uint16_t pack(const statuses_t *s, int i, chunk_kind_t kind, int n) {
   return (uint16_t)bits;
 }
 
-/* Chunks for as many statuses as `room` bytes take with their deltas. Cuts s->n to that; returns the chunks' end. */
+/* Chunks for as many statuses as `room` bytes take with their deltas. Cuts s->n to that; returns the chunks' end.
+ * A chunk that is cut leaves less room than another one needs, so it is the last. */
 static uint8_t *put_chunks(uint8_t *p, size_t room, statuses_t *s) {
   int i = 0;
   while (i < s->n && room > 2) {
@@ -82,7 +83,6 @@ static uint8_t *put_chunks(uint8_t *p, size_t room, statuses_t *s) {
     rtc_put16(p, pack(s, i, kind, fit));
     p += 2;
     i += fit;
-    if (fit < take) break;
   }
   s->n = i;
   return p;

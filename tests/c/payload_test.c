@@ -134,6 +134,7 @@ static void test_h264_look(void) {
       {"78 0002 0605 0002 419a", "s"},
       {"78 0002 419a 0002 4140", "s"},
       {"78 0002 4140 0002 419a", ""}, /* the first unit decides */
+      {"78 0002 4140 0002 6742", ""}, /* on the start, and there is no key without one */
       {"78 0003 6742 0002 68ce", ""}, /* lengths lie */
       {"78 0002 6742 0003 68ce", ""},
       {"78 0002 6742 0000", ""},

@@ -45,7 +45,8 @@ class Shown:
 
 
 class Terminal:
-    """`ready` once, then `refresh` as a task, `closing` when the relay begins to stop. `quiet`: only the line that says ready."""
+    """`ready` once, then `refresh` as a task, `closing` when the relay begins to stop. `quiet`: nothing but the line that
+    says ready."""
 
     def __init__(self, relay: Relay, server: Server, *, json: bool, quiet: bool) -> None:
         self._relay = relay
