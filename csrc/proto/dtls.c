@@ -12,6 +12,7 @@
 
 enum {
   TIMEOUT_CAP_MS = 1200, /* OpenSSL gives up after 12 repeats: after 12 s with this, which still leaves 11 tries in 10 s */
+  AEAD_UNCOUNTED = 24,   /* nonce and tag of an encrypted Finished, which OpenSSL forgets when it fills a datagram with a flight */
   RECORD_MAX = 16384,    /* most plain bytes in one record */
   TURNS_MAX = 2048,      /* of the work loop, more than a full inbox can cause: a bound should OpenSSL ever not get on */
 };
@@ -94,7 +95,7 @@ static bool make_ssl(rtc_dtls_t *d) {
     SSL_set_connect_state(d->ssl);
   else
     SSL_set_accept_state(d->ssl);
-  return SSL_set_mtu(d->ssl, RTC_DTLS_MTU) > 0;
+  return SSL_set_mtu(d->ssl, RTC_DTLS_MTU - AEAD_UNCOUNTED) > 0;
 }
 
 rtc_dtls_t *rtc_dtls_new(rtc_dtls_ctx_t *c, bool client, const rtc_fingerprint_t *fps, int n) {
@@ -159,6 +160,7 @@ static bool handshake(rtc_dtls_t *d) {
     fail(d, "handshake", "peer not verified");
     return false;
   }
+  SSL_set_mtu(d->ssl, RTC_DTLS_MTU); /* for application data every byte is counted */
   size_t max = DTLS_get_data_mtu(d->ssl);
   d->data_max = (uint16_t)(max > RTC_DTLS_MTU ? RTC_DTLS_MTU : max);
   d->state = RTC_DTLS_CONNECTED;
@@ -191,28 +193,40 @@ static void trim(rtc_dtls_t *d) {
 /* Before a write: unlike a read, OpenSSL's DTLS does not make again what trim has given back. */
 static bool untrim(rtc_dtls_t *d) { return !d->trimmed || SSL_alloc_buffers(d->ssl) == 1; }
 
-static bool alive(const rtc_dtls_t *d) {
-  return d->state == RTC_DTLS_HANDSHAKE || d->state == RTC_DTLS_CONNECTED || (d->state == RTC_DTLS_NEW && (d->client || d->in.count));
+/* Whether there may be something to do. An idle connection is left alone: a read would get its buffers anew. */
+static bool busy(const rtc_dtls_t *d) {
+  switch (d->state) {
+    case RTC_DTLS_NEW:
+      return d->client || d->in.count;
+    case RTC_DTLS_HANDSHAKE:
+      return true;
+    case RTC_DTLS_CONNECTED:
+      return d->in.count || SSL_has_pending(d->ssl);
+    default:
+      return false;
+  }
 }
 
 void rtc_dtls_work(rtc_dtls_t *d) {
-  if (!alive(d)) return;
+  if (!busy(d)) return;
   ERR_clear_error();
   if (d->state == RTC_DTLS_HANDSHAKE && DTLSv1_handle_timeout(d->ssl) < 0) fail(d, "handshake", "timed out");
   if (d->waited_ms >= RTC_DTLS_GIVE_UP_MS) fail(d, "handshake", "timed out");
   bool more = true;
-  for (int turn = 0; turn < TURNS_MAX && more && alive(d); turn++) more = d->state == RTC_DTLS_CONNECTED ? receive(d) : handshake(d);
+  for (int turn = 0; turn < TURNS_MAX && more && busy(d); turn++) more = d->state == RTC_DTLS_CONNECTED ? receive(d) : handshake(d);
   ERR_clear_error();
 }
 
 int rtc_dtls_get(rtc_dtls_t *d, uint8_t *out, size_t cap) {
   size_t n;
   const uint8_t *p = rtc_dtls_queue_peek(&d->out, &n);
-  if (!p) return 0;
+  if (!p) {
+    trim(d);
+    return 0;
+  }
   if (n > cap) return RTC_ENOBUFS;
   memcpy(out, p, n);
   rtc_dtls_queue_pop(&d->out);
-  trim(d);
   return (int)n;
 }
 

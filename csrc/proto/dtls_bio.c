@@ -128,9 +128,10 @@ static size_t admit(rtc_dtls_t *d, const uint8_t *p, size_t n) {
     size_t len = rtc_get16(r + 11);
     if (is_unified(r[0])) return n;
     if (len > n - at - RTC_DTLS_RECORD_HEADER) break;
-    if (rtc_get16(r + 3) == 0) {
+    uint16_t epoch = rtc_get16(r + 3);
+    if (epoch == 0) {
       if (!plain_record_fits(r[0], r + RTC_DTLS_RECORD_HEADER, len)) break;
-    } else if (r[0] == CONTENT_HANDSHAKE || r[0] == CONTENT_ALERT) { /* others it does not lay by */
+    } else if (epoch == 1 && (r[0] == CONTENT_HANDSHAKE || r[0] == CONTENT_ALERT)) { /* others it does not lay by */
       if (d->early == RTC_DTLS_EARLY_MAX) break;
       d->early++;
     }
@@ -157,12 +158,13 @@ static int bio_read(BIO *b, char *out, int cap) {
 }
 
 /* OpenSSL repeats a flight with a datagram for each record. They are put together, so that the loss of any one of five
- * small datagrams does not cost the flight. A full outbox loses the datagram, as the network may; the timer sends it again. */
+ * small datagrams does not cost the flight. A datagram that finds the outbox full, or is too long, is lost, as in the
+ * network; the timer sends it again, and then a record at a time. */
 static int bio_write(BIO *b, const char *p, int n) {
   rtc_dtls_t *d = BIO_get_data(b);
   const uint8_t *record = (const uint8_t *)p;
   BIO_clear_retry_flags(b);
-  if (n <= 0 || n > RTC_DTLS_MTU) return -1;
+  if (n <= 0 || n > RTC_DTLS_MTU) return n;
   if (of_handshake(record[0]) && join_newest(&d->out, record, (size_t)n)) return n;
   uint8_t *room = rtc_dtls_queue_room(&d->out, (size_t)n);
   if (room) {

@@ -74,7 +74,7 @@ static uint16_t pack(const statuses_t *s, int i, chunk_kind_t kind, int n) {
  * A chunk that is cut leaves less room than another one needs, so it is the last. */
 static uint8_t *put_chunks(uint8_t *p, size_t room, statuses_t *s) {
   int i = 0;
-  while (i < s->n && room > 2) {
+  while (i < s->n && room >= 2) {
     int take, fit = 0;
     chunk_kind_t kind = choose(s, i, &take);
     room -= 2;

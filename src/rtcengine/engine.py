@@ -298,6 +298,7 @@ class Batch:
         try:
             await asyncio.shield(future)
         except asyncio.CancelledError:
+            future.add_done_callback(log_failure)
             self._engine._undo(self._made)
             raise
 
@@ -355,7 +356,7 @@ class Engine:
         self._transports: dict[int, Transport] = {}
         self._receivers: dict[int, Receiver] = {}
         self._senders: dict[int, Sender] = {}
-        # By ticket. The batch is kept until its result: it owns the memory that statistics are written to.
+        # By ticket: who waits for which batch.
         self._pending: dict[int, tuple[Batch, asyncio.Future[None]]] = {}
 
     async def start(self) -> None:
@@ -442,7 +443,8 @@ class Engine:
             batch._names.append("statistics")
             await asyncio.shield(self._submit(batch))
             if all(need <= had + 16 for need, had in zip(rows.needed(), room, strict=True)):
-                return make_stats(rows, self._running().info())
+                info = self._running().info()
+                return EngineStats.of(rows.hub(), rows.transports(), rows.receivers(), rows.senders(), info)
             room = rows.needed()
 
     def _running(self) -> _core.Loop:
@@ -580,38 +582,3 @@ class Engine:
         except Exception as error:
             assert self._loop is not None
             self._loop.call_exception_handler({"message": f"{callback!r} failed", "exception": error})
-
-
-def seconds(us: int) -> float | None:
-    return us / 1e6 if us else None
-
-
-def make_stats(rows: _core.StatsRows, info: dict[str, Any]) -> EngineStats:
-    """The engine's rows in Python's units."""
-    hub = rows.hub()
-    hub["now"] /= 1e6
-    loop = LoopStats(
-        cpu_seconds=info["cpu_us"] / 1e6,
-        recv_buffer=tuple(info["recv_buffer"]),
-        send_buffer=tuple(info["send_buffer"]),
-        **{
-            name: info[name]
-            for name in ("steps", "recv_calls", "send_calls", "kernel_drops", "send_refused", "frames_refused")
-        },
-    )
-    transports = {}
-    for row in rows.transports():
-        row["state"] = STATES[row["state"]]
-        row["srtp_profile"] = PROFILES.get(row["srtp_profile"], "")
-        for name in ("heard", "added", "connected"):
-            row[name] = seconds(row[name])
-        transports[row["id"]] = TransportStats(**row)
-    receivers = {row["id"]: ReceiverStats(**row | {"last": seconds(row["last"])}) for row in rows.receivers()}
-    senders = {row["id"]: SenderStats(**row) for row in rows.senders()}
-    return EngineStats(
-        hub=HubStats(**hub),  # type: ignore[typeddict-item]
-        loop=loop,
-        transports=transports,
-        receivers=receivers,
-        senders=senders,
-    )

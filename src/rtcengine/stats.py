@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 Address = tuple[str, int]
+Row = dict[str, Any]
 
 STATES = ("new", "checked", "connected", "stalled", "closed")
 # SRTP protection profiles (RFC 5764 §4.1.2, RFC 7714 §14.2).
@@ -138,3 +139,34 @@ class EngineStats:
     transports: dict[int, TransportStats]
     receivers: dict[int, ReceiverStats]
     senders: dict[int, SenderStats]
+
+    @classmethod
+    def of(cls, hub: Row, transports: list[Row], receivers: list[Row], senders: list[Row], info: Row) -> EngineStats:
+        """From the binding's rows, which have C's units: microseconds, numbers for states and profiles."""
+        for row in transports:
+            row["state"] = STATES[row["state"]]
+            row["srtp_profile"] = PROFILES.get(row["srtp_profile"], "")
+            for name in ("heard", "added", "connected"):
+                row[name] = seconds(row[name])
+        for row in receivers:
+            row["last"] = seconds(row["last"])
+        hub["now"] /= 1e6
+        counters = ("steps", "recv_calls", "send_calls", "kernel_drops", "send_refused", "frames_refused")
+        loop = LoopStats(
+            cpu_seconds=info["cpu_us"] / 1e6,
+            recv_buffer=tuple(info["recv_buffer"]),
+            send_buffer=tuple(info["send_buffer"]),
+            **{name: info[name] for name in counters},
+        )
+        return cls(
+            hub=HubStats(**hub),  # type: ignore[typeddict-item]
+            loop=loop,
+            transports={row["id"]: TransportStats(**row) for row in transports},
+            receivers={row["id"]: ReceiverStats(**row) for row in receivers},
+            senders={row["id"]: SenderStats(**row) for row in senders},
+        )
+
+
+def seconds(us: int) -> float | None:
+    """None for what has not happened, which C says by 0."""
+    return us / 1e6 if us else None

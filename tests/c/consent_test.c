@@ -369,19 +369,19 @@ static void checker_backs_off_and_gives_up(void) {
   n.deaf[1] = true;
   rtc_path_t p = path(1);
   CHECK_EQ(rtc_consent_add_path(&n.client, &p, RTC_SEC(7)), 0);
-  static const int gaps_ms[] = {50, 100, 200, 400, 800, 1600, 1600, 1600};
-  rtc_time_t at = RTC_SEC(7);
-  for (size_t i = 0; i < sizeof gaps_ms / sizeof gaps_ms[0]; i++) {
+  rtc_time_t at = RTC_SEC(7), gap = RTC_MS(RTC_CHECK_FIRST_MS);
+  for (int i = 0; i < 10; i++) {
     CHECK_EQ(rtc_consent_next_at(&n.client), at);
     net_step(&n, at);
     CHECK_EQ(n.sent[1], i + 1);
-    at += RTC_MS(gaps_ms[i]);
+    at += gap;
+    gap = rtc_time_min(gap * 2, RTC_MS(RTC_CHECK_MAX_MS));
   }
   while ((at = rtc_consent_next_at(&n.client)) != RTC_NEVER) {
-    CHECK(at <= RTC_SEC(7 + 32));
+    CHECK(at <= RTC_SEC(7) + RTC_MS(RTC_CONSENT_MS + RTC_CHECK_MAX_MS));
     net_step(&n, at);
   }
-  CHECK(n.sent[1] > 15 && n.sent[1] < 30 && !n.client.has_path);
+  CHECK(n.sent[1] > 10 && n.sent[1] <= RTC_CONSENT_MS / RTC_CHECK_MAX_MS + 5 && !n.client.has_path);
   net_clear(&n);
 }
 

@@ -1,244 +1,5 @@
-/* dtls: both roles against each other over a network of this file's making, with OpenSSL's clock and memory in hand. */
-#include "proto/dtls.h"
-
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <sys/time.h>
-
-#include "base/bytes.h"
-#include "base/crypto.h"
-#include "check.h"
-#include "proto/dtls_impl.h"
-
-/* OpenSSL's DTLS timers ask gettimeofday. This one stands still but for what the tests add. */
-static int64_t clock_us = 1700000000000000;
-int gettimeofday(struct timeval *restrict tv, void *restrict tz) {
-  (void)tz;
-  tv->tv_sec = clock_us / 1000000;
-  tv->tv_usec = clock_us % 1000000;
-  return 0;
-}
-
-/* OpenSSL's memory, counted: each block has its size before it. */
-enum { BLOCK = 16 };
-static int64_t held;
-static void *counted_realloc(void *p, size_t n, const char *file, int line) {
-  (void)file;
-  (void)line;
-  uint8_t *old = p ? (uint8_t *)p - BLOCK : NULL;
-  size_t was = 0;
-  if (old) memcpy(&was, old, sizeof was);
-  if (n > SIZE_MAX / 2) return NULL;
-  uint8_t *q = realloc(old, n + BLOCK);
-  if (!q) return NULL;
-  memcpy(q, &n, sizeof n);
-  held += (int64_t)n - (int64_t)was;
-  return q + BLOCK;
-}
-static void *counted_malloc(size_t n, const char *file, int line) { return n ? counted_realloc(NULL, n, file, line) : NULL; }
-static void counted_free(void *p, const char *file, int line) {
-  (void)file;
-  (void)line;
-  if (!p) return;
-  size_t was;
-  memcpy(&was, (uint8_t *)p - BLOCK, sizeof was);
-  held -= (int64_t)was;
-  free((uint8_t *)p - BLOCK);
-}
-
-static uint64_t dice_state = 1;
-static uint32_t dice(void) { /* splitmix64 */
-  uint64_t x = dice_state += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return (uint32_t)(x >> 33);
-}
-
-/* Certificates */
-
-typedef struct identity {
-  char cert[4096], key[4096];
-  size_t cert_n, key_n;
-  uint8_t der[4096];
-  size_t der_n;
-  rtc_dtls_ctx_t *ctx;
-} identity_t;
-
-enum { ECDSA_A, ECDSA_B, RSA_A, RSA_WEAK, IDENTITIES };
-static identity_t ids[IDENTITIES];
-
-static size_t bio_text(BIO *b, char *out, size_t cap) {
-  int n = BIO_read(b, out, (int)cap);
-  BIO_free(b);
-  if (n <= 0 || (size_t)n >= cap) exit(2);
-  return (size_t)n;
-}
-
-static void identity_make(identity_t *id, EVP_PKEY *key, const char *name) {
-  X509 *x = X509_new();
-  ASN1_INTEGER_set(X509_get_serialNumber(x), 7);
-  X509_set_version(x, 2);
-  X509_gmtime_adj(X509_getm_notBefore(x), -86400);
-  X509_gmtime_adj(X509_getm_notAfter(x), 86400);
-  X509_set_pubkey(x, key);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-  X509_set_issuer_name(x, X509_get_subject_name(x));
-  if (!X509_sign(x, key, EVP_sha256())) exit(2);
-  BIO *c = BIO_new(BIO_s_mem()), *k = BIO_new(BIO_s_mem());
-  if (!PEM_write_bio_X509(c, x) || !PEM_write_bio_PrivateKey(k, key, NULL, NULL, 0, NULL, NULL)) exit(2);
-  id->cert_n = bio_text(c, id->cert, sizeof id->cert);
-  id->key_n = bio_text(k, id->key, sizeof id->key);
-  uint8_t *p = id->der;
-  id->der_n = (size_t)i2d_X509(x, &p);
-  X509_free(x);
-  EVP_PKEY_free(key);
-}
-
-static void identities_make(void) {
-  identity_make(&ids[ECDSA_A], EVP_EC_gen("P-256"), "a");
-  identity_make(&ids[ECDSA_B], EVP_EC_gen("P-256"), "b");
-  identity_make(&ids[RSA_A], EVP_RSA_gen(2048), "rsa");
-  identity_make(&ids[RSA_WEAK], EVP_RSA_gen(1024), "weak");
-  for (int i = 0; i <= RSA_A; i++) {
-    int err;
-    ids[i].ctx = rtc_dtls_ctx_new(ids[i].cert, ids[i].cert_n, ids[i].key, ids[i].key_n, &err);
-    if (!ids[i].ctx || err) exit(2);
-  }
-}
-
-static rtc_fingerprint_t fingerprint(int id, int bits) {
-  rtc_fingerprint_t f = {.bits = (uint16_t)bits};
-  int n = rtc_sha(bits, ids[id].der, ids[id].der_n, f.value);
-  if (n <= 0) exit(2);
-  f.len = (uint8_t)n;
-  return f;
-}
-
-/* The network: datagrams in flight between client (0) and server (1), in the order in which they were sent. */
-
-enum { FLIGHT_MAX = 64, LOSSES = 8 };
-typedef struct datagram {
-  int to;
-  size_t n;
-  uint8_t data[RTC_DTLS_MTU];
-} datagram_t;
-
-typedef struct net {
-  rtc_dtls_t *d[2];
-  datagram_t air[FLIGHT_MAX];
-  int in_air;
-  int sent;         /* datagrams so far */
-  int lose[LOSSES]; /* numbers of those that are lost */
-  int lose_n;
-  uint32_t lose_percent;
-  bool reversed, shuffled, doubled, split; /* split: a datagram for each record */
-  void (*between)(struct net *);           /* called before each delivery */
-  int64_t began;
-  size_t biggest;
-} net_t;
-
-static void net_init(net_t *n, int client_id, int server_id) {
-  memset(n, 0, sizeof *n);
-  rtc_fingerprint_t of_client = fingerprint(client_id, 256), of_server = fingerprint(server_id, 256);
-  n->d[0] = rtc_dtls_new(ids[client_id].ctx, true, &of_server, 1);
-  n->d[1] = rtc_dtls_new(ids[server_id].ctx, false, &of_client, 1);
-  if (!n->d[0] || !n->d[1]) exit(2);
-  n->began = clock_us;
-}
-static void net_clear(net_t *n) {
-  rtc_dtls_free(n->d[0]);
-  rtc_dtls_free(n->d[1]);
-}
-
-static bool is_lost(net_t *n, int number) {
-  for (int i = 0; i < n->lose_n; i++)
-    if (n->lose[i] == number) return true;
-  return n->lose_percent && dice() % 100 < n->lose_percent;
-}
-
-static void launch(net_t *n, int to, const uint8_t *p, size_t len) {
-  if (is_lost(n, n->sent++) || n->in_air == FLIGHT_MAX) return;
-  datagram_t *a = &n->air[n->in_air++];
-  a->to = to;
-  a->n = len;
-  memcpy(a->data, p, len);
-}
-
-static void collect(net_t *n, int from) {
-  uint8_t out[RTC_DTLS_MTU];
-  int got;
-  while ((got = rtc_dtls_get(n->d[from], out, sizeof out)) > 0) {
-    size_t len = (size_t)got;
-    CHECK(len <= RTC_DTLS_MTU);
-    if (len > n->biggest) n->biggest = len;
-    for (size_t at = 0; at < len;) {
-      size_t piece = n->split ? 13u + rtc_get16(out + at + 11) : len;
-      launch(n, 1 - from, out + at, piece);
-      at += piece;
-    }
-  }
-  CHECK_EQ(got, 0);
-}
-
-/* Delivers all that is in the air, then lets both work once; false when nothing moved. */
-static bool net_step(net_t *n) {
-  bool moved = n->in_air > 0;
-  datagram_t air[FLIGHT_MAX];
-  int count = n->in_air;
-  memcpy(air, n->air, sizeof air);
-  n->in_air = 0;
-  for (int i = 0; n->shuffled && i < count; i++) {
-    int j = (int)(dice() % (uint32_t)count);
-    datagram_t t = air[i];
-    air[i] = air[j];
-    air[j] = t;
-  }
-  for (int i = 0; i < count; i++) {
-    const datagram_t *a = &air[n->reversed ? count - 1 - i : i];
-    if (n->between) n->between(n);
-    (void)rtc_dtls_put(n->d[a->to], a->data, a->n);
-    if (n->doubled) (void)rtc_dtls_put(n->d[a->to], a->data, a->n);
-    if (n->between) rtc_dtls_work(n->d[a->to]);
-  }
-  for (int i = 0; i < 2; i++) {
-    rtc_dtls_work(n->d[i]);
-    collect(n, i);
-  }
-  return moved || n->in_air > 0;
-}
-
-/* Runs until both are at rest, no longer than this much virtual time. */
-static void net_run(net_t *n, int64_t limit_us) {
-  int64_t end = clock_us + limit_us;
-  for (int turn = 0; turn < 10000; turn++) {
-    if (net_step(n)) continue;
-    rtc_time_t wait = rtc_time_min(rtc_dtls_timeout_in(n->d[0]), rtc_dtls_timeout_in(n->d[1]));
-    if (wait == RTC_NEVER || clock_us + wait > end) return;
-    clock_us += wait;
-  }
-  CHECK(!"the network came to no rest");
-}
-
-static bool both(const net_t *n, rtc_dtls_state_t s) { return rtc_dtls_state(n->d[0]) == s && rtc_dtls_state(n->d[1]) == s; }
-
-static void check_connected(const net_t *n) {
-  CHECK(both(n, RTC_DTLS_CONNECTED));
-  rtc_dtls_keys_t c, s;
-  CHECK_EQ(rtc_dtls_keys(n->d[0], &c), 0);
-  CHECK_EQ(rtc_dtls_keys(n->d[1], &s), 0);
-  CHECK_EQ(c.profile, s.profile);
-  CHECK_MEM(c.local_key, s.remote_key, sizeof c.local_key);
-  CHECK_MEM(c.remote_key, s.local_key, sizeof c.local_key);
-  CHECK_MEM(c.local_salt, s.remote_salt, sizeof c.local_salt);
-  CHECK_MEM(c.remote_salt, s.local_salt, sizeof c.local_salt);
-  CHECK(memcmp(c.local_key, c.remote_key, 16) != 0 && memcmp(c.local_salt, c.remote_salt, 12) != 0);
-}
-
-/* Tests */
+/* dtls: both roles against each other: handshakes over bad networks, who is refused, what is agreed, application data. */
+#include "dtls_net.h"
 
 static void handshakes(void) {
   static const int pairs[][2] = {{ECDSA_A, ECDSA_B}, {ECDSA_A, RSA_A}, {RSA_A, ECDSA_A}, {RSA_A, RSA_A}, {ECDSA_A, ECDSA_A}};
@@ -263,6 +24,36 @@ static void handshakes(void) {
     CHECK_EQ(rtc_dtls_error(n.d[0])[0], 0);
     net_clear(&n);
   }
+}
+
+/* Flights of all lengths around one and two datagrams: none is longer than it may be, and none fails for that. */
+static void certificates_of_all_lengths(void) {
+  static const char *const suites[] = {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-RSA-AES128-SHA"};
+  BIO *in = BIO_new_mem_buf(ids[RSA_A].key, (int)ids[RSA_A].key_n);
+  EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
+  BIO_free(in);
+  for (int padding = 1; padding < 1300; padding += padding < 160 ? 1 : 31) {
+    identity_t id;
+    identity_make(&id, key, "someone", padding);
+    id.ctx = ctx_of(&id);
+    net_t n;
+    net_of(&n, &id, &id);
+    CHECK(SSL_set_cipher_list(n.d[0]->ssl, suites[padding % 3]));
+    net_run(&n, RTC_SEC(1));
+    check_connected(&n);
+    CHECK_EQ(clock_us, n.began);
+    uint8_t msg[RTC_DTLS_MTU] = {1}, got[RTC_DTLS_MTU];
+    size_t max = rtc_dtls_data_max(n.d[0]);
+    n.biggest = 0;
+    CHECK_EQ(rtc_dtls_send(n.d[0], msg, max), 0);
+    net_step(&n);
+    net_step(&n);
+    CHECK_EQ(rtc_dtls_recv(n.d[1], got, sizeof got), max);
+    CHECK(n.biggest > RTC_DTLS_MTU - 16 && n.biggest <= RTC_DTLS_MTU); /* CBC fills blocks of 16 */
+    net_clear(&n);
+    rtc_dtls_ctx_free(id.ctx);
+  }
+  EVP_PKEY_free(key);
 }
 
 static void loss_of_each_datagram(void) {
@@ -521,130 +312,6 @@ static void timeouts(void) {
   net_clear(&n);
 }
 
-static size_t garbage(uint8_t *p, size_t cap) {
-  size_t n = 13 + dice() % (cap - 13);
-  for (size_t i = 0; i < n; i++) p[i] = (uint8_t)dice();
-  switch (dice() % 4) {
-    case 0: /* noise */
-      break;
-    case 1: /* a record of a later epoch */
-      p[0] = (uint8_t)(20 + dice() % 4);
-      rtc_put16(p + 1, 0xfefd);
-      rtc_put16(p + 3, (uint16_t)(2 + dice() % 100));
-      rtc_put16(p + 11, (uint16_t)(n - 13));
-      break;
-    case 2: /* application data and unknown types in the clear */
-      p[0] = dice() % 2 ? 23 : 25;
-      rtc_put16(p + 1, 0xfefd);
-      rtc_put16(p + 3, 0);
-      rtc_put16(p + 11, (uint16_t)(n - 13));
-      break;
-    default: /* wrong length or version */
-      p[0] = 22;
-      rtc_put16(p + 1, dice() % 2 ? 0xfefd : 0x0303);
-      rtc_put16(p + 3, 0);
-      rtc_put16(p + 11, (uint16_t)(n + dice() % 1000));
-  }
-  return n;
-}
-
-static void throw_garbage(net_t *n) {
-  uint8_t p[1500];
-  for (int i = 0; i < 100; i++) {
-    for (int side = 0; side < 2; side++) {
-      size_t len = garbage(p, sizeof p);
-      (void)rtc_dtls_put(n->d[side], p, len);
-      rtc_dtls_work(n->d[side]);
-    }
-  }
-}
-
-static void garbage_changes_nothing(void) {
-  for (uint32_t seed = 1; seed <= 10; seed++) {
-    net_t n;
-    net_init(&n, ECDSA_A, ECDSA_B);
-    dice_state = seed;
-    uint8_t p[1500];
-    for (int i = 0; i < 1000; i++) {
-      size_t len = garbage(p, sizeof p);
-      CHECK_EQ(rtc_dtls_put(n.d[1], p, len), 0);
-      rtc_dtls_work(n.d[1]);
-    }
-    n.between = throw_garbage;
-    net_run(&n, RTC_SEC(5));
-    check_connected(&n);
-    CHECK_EQ(clock_us, n.began);
-    throw_garbage(&n);
-    CHECK(both(&n, RTC_DTLS_CONNECTED));
-    net_clear(&n);
-  }
-}
-
-static size_t record(uint8_t *p, uint8_t type, uint16_t epoch, uint64_t seq, const uint8_t *body, size_t n) {
-  p[0] = type;
-  rtc_put16(p + 1, 0xfefd);
-  rtc_put64(p + 3, ((uint64_t)epoch << 48) | seq);
-  rtc_put16(p + 11, (uint16_t)n);
-  memcpy(p + 13, body, n);
-  return 13 + n;
-}
-
-static size_t fragment(uint8_t *p, uint8_t type, uint32_t length, uint16_t seq, uint32_t at, uint32_t n) {
-  memset(p, 0, 12 + n);
-  p[0] = type;
-  rtc_put24(p + 1, length);
-  rtc_put16(p + 4, seq);
-  rtc_put24(p + 6, at);
-  rtc_put24(p + 9, n);
-  return 12 + n;
-}
-
-/* A9: fragments that carry nothing must not keep anybody busy; each call returns, and the real handshake goes on. */
-static void empty_fragments(void) {
-  net_t n;
-  net_init(&n, ECDSA_A, ECDSA_B);
-  uint8_t many[1400], f[64], p[1500];
-  for (uint64_t i = 0; i < 200; i++) {
-    size_t at = 0;
-    while (at + 25 <= sizeof many) at += record(many + at, 22, 0, 1000 + i * 60 + at / 25, f, fragment(f, 1, 300, 0, 0, 0));
-    (void)rtc_dtls_put(n.d[1], many, at);
-    rtc_dtls_work(n.d[1]);
-    (void)rtc_dtls_put(n.d[1], p, record(p, 22, 0, 20000 + i, f, 0));
-    (void)rtc_dtls_put(n.d[1], p, record(p, 20, 0, 30000 + i, (const uint8_t *)"\1", 1));
-    rtc_dtls_work(n.d[1]);
-  }
-  CHECK_EQ(n.d[1]->in.count, 0);
-  net_clear(&n);
-}
-
-/* A8: what a half-open peer can make us hold. */
-static void half_open_memory(void) {
-  net_t n;
-  net_init(&n, ECDSA_A, ECDSA_B);
-  int64_t before = held;
-  uint8_t f[1300], p[1500], junk[1300] = {0};
-  for (uint16_t seq = 0; seq < 40; seq++) { /* the first piece of a big message, as many as it takes */
-    static const uint32_t lengths[] = {16000, 0xffffff, 8192, 8192};
-    for (int i = 0; i < 4; i++) {
-      size_t len = record(p, 22, 0, 1000u + seq * 8u + (unsigned)i, f, fragment(f, 11, lengths[i], seq, 0, 1200));
-      (void)rtc_dtls_put(n.d[1], p, len);
-    }
-    for (int i = 0; i < 4; i++) (void)rtc_dtls_put(n.d[1], p, record(p, i % 2 ? 22 : 21, 1, seq * 8u + (unsigned)i, junk, 1300));
-    rtc_dtls_work(n.d[1]);
-  }
-  int64_t grown = held - before;
-  CHECK(grown <= 192 * 1024);
-  CHECK(n.d[1]->early <= RTC_DTLS_EARLY_MAX);
-  printf("half-open peer with all it can leave behind: +%d bytes\n", (int)grown);
-  net_clear(&n);
-}
-
-static void connected(net_t *n) {
-  net_init(n, ECDSA_A, ECDSA_B);
-  net_run(n, RTC_SEC(1));
-  check_connected(n);
-}
-
 static void application_data(void) {
   net_t n;
   net_init(&n, ECDSA_A, ECDSA_B);
@@ -697,42 +364,6 @@ static void application_data(void) {
   net_clear(&n);
 }
 
-/* A7 and more: what is not authentic is dropped, and does not move the replay window. */
-static void forged_records_after_the_handshake(void) {
-  net_t n;
-  connected(&n);
-  uint8_t p[200], body[150] = {1, 2, 3}, got[64];
-  const uint8_t fatal[2] = {2, 40}, notify[2] = {1, 0};
-  for (uint16_t epoch = 0; epoch < 4; epoch++) {
-    for (uint8_t type = 20; type <= 24; type++) {
-      static const uint64_t seqs[] = {0, 5, 1000, 0xffffffffffff};
-      for (int i = 0; i < 4; i++) {
-        CHECK_EQ(rtc_dtls_put(n.d[1], p, record(p, type, epoch, seqs[i], body, sizeof body)), 0);
-        rtc_dtls_work(n.d[1]);
-      }
-    }
-    CHECK_EQ(rtc_dtls_put(n.d[1], p, record(p, 21, epoch, 77, fatal, 2)), 0);
-    CHECK_EQ(rtc_dtls_put(n.d[1], p, record(p, 21, epoch, 78, notify, 2)), 0);
-    rtc_dtls_work(n.d[1]);
-  }
-  CHECK(both(&n, RTC_DTLS_CONNECTED));
-  for (int i = 0; i < 1000; i++) {
-    CHECK_EQ(rtc_dtls_send(n.d[0], (const uint8_t *)&i, sizeof i), 0);
-    datagram_t seen;
-    collect(&n, 0);
-    seen = n.air[0];
-    net_step(&n);
-    CHECK_EQ(rtc_dtls_put(n.d[1], seen.data, seen.n), 0); /* replayed */
-    rtc_dtls_work(n.d[1]);
-    int back = -1;
-    CHECK_EQ(rtc_dtls_recv(n.d[1], got, sizeof got), sizeof i);
-    memcpy(&back, got, sizeof back);
-    CHECK_EQ(back, i);
-    CHECK_EQ(rtc_dtls_recv(n.d[1], got, sizeof got), 0);
-  }
-  net_clear(&n);
-}
-
 static void closing(void) {
   for (int side = 0; side < 2; side++) {
     net_t n;
@@ -768,26 +399,15 @@ static void renegotiation_is_refused(void) {
   SSL_clear_options(n.d[0]->ssl, SSL_OP_NO_RENEGOTIATION);
   CHECK_EQ(SSL_renegotiate(n.d[0]->ssl), 1);
   SSL_do_handshake(n.d[0]->ssl);
-  CHECK(n.d[0]->out.count > 0);
-  for (int i = 0; i < 5; i++) net_step(&n);
+  collect(&n, 0);
+  CHECK_EQ(n.in_air, 1);
+  CHECK_EQ(rtc_dtls_put(n.d[1], n.air[0].data, n.air[0].n), 0);
+  rtc_dtls_work(n.d[1]);
+  n.in_air = 0;
+  collect(&n, 1);
+  CHECK(n.in_air == 1 && n.air[0].data[0] == 21); /* an alert, no handshake */
   CHECK_EQ(rtc_dtls_state(n.d[1]), RTC_DTLS_CONNECTED);
   CHECK(SSL_is_init_finished(n.d[1]->ssl));
-  net_clear(&n);
-}
-
-static void inbox_has_a_cap(void) {
-  net_t n;
-  net_init(&n, ECDSA_A, ECDSA_B);
-  uint8_t p[30000] = {0};
-  for (size_t len = 0; len < 13; len++) CHECK_EQ(rtc_dtls_put(n.d[1], p, len), RTC_EPROTO);
-  for (int i = 0; i < RTC_DTLS_IN_MAX; i++) CHECK_EQ(rtc_dtls_put(n.d[1], p, 13), 0);
-  CHECK_EQ(rtc_dtls_put(n.d[1], p, 13), RTC_ENOBUFS);
-  rtc_dtls_work(n.d[1]);
-  CHECK_EQ(rtc_dtls_put(n.d[1], p, sizeof p), RTC_ENOBUFS);
-  CHECK_EQ(rtc_dtls_put(n.d[1], p, 15000), 0);
-  CHECK_EQ(rtc_dtls_put(n.d[1], p, 15000), RTC_ENOBUFS);
-  net_run(&n, RTC_SEC(5));
-  check_connected(&n);
   net_clear(&n);
 }
 
@@ -805,15 +425,15 @@ static void memory(void) {
     CHECK(n[i].d[0]->in.buf == NULL && n[i].d[0]->out.buf == NULL && n[i].d[1]->in.buf == NULL && n[i].d[1]->out.buf == NULL);
     net_clear(&n[i]);
   }
-  CHECK(each > 1000 && each < 32 * 1024);
+  CHECK(each > 1000 && each < 48 * 1024);
   CHECK_EQ(held, before);
   printf("finished association: %d bytes of OpenSSL's, %d of ours\n", (int)each, (int)(sizeof(rtc_dtls_t) + sizeof(rtc_fingerprint_t)));
 }
 
 int main(void) {
-  if (!CRYPTO_set_mem_functions(counted_malloc, counted_realloc, counted_free)) return 2;
-  identities_make();
+  start();
   RUN(handshakes);
+  RUN(certificates_of_all_lengths);
   RUN(loss_of_each_datagram);
   RUN(heavy_loss);
   RUN(fragments_in_any_order);
@@ -825,15 +445,9 @@ int main(void) {
   RUN(server_chooses_profile);
   RUN(weak_clients_are_refused);
   RUN(timeouts);
-  RUN(garbage_changes_nothing);
-  RUN(empty_fragments);
-  RUN(half_open_memory);
   RUN(application_data);
-  RUN(forged_records_after_the_handshake);
   RUN(closing);
   RUN(renegotiation_is_refused);
-  RUN(inbox_has_a_cap);
   RUN(memory);
-  for (int i = 0; i < IDENTITIES; i++) rtc_dtls_ctx_free(ids[i].ctx);
-  return CHECK_END();
+  return finish();
 }

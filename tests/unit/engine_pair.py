@@ -21,6 +21,7 @@ EXTENSIONS = {4: MID}
 KEY_FRAME = b"\x10\x02\x00\x9d\x01\x2a\x40\x01\xb4\x00" + bytes(2000)
 DELTA_FRAME = b"\x11" + bytes(800)
 OPUS_FRAME = bytes(80)
+HERE = [("127.0.0.1", 0)]
 names = itertools.count(1)
 
 
@@ -68,17 +69,18 @@ async def far_end(told: dict[str, Any]) -> list[tuple[float, int]]:
     """Publishes a frame each 10 ms for some seconds and watches it come back: samples of (time.monotonic(), frames)."""
     certificate = Certificate(told["cert"].encode(), told["key"].encode())
     samples: list[tuple[float, int]] = []
-    async with Engine(certificate, udp=[("127.0.0.1", 0)]) as engine:
-        batch = engine.batch()
-        ends = []
-        for one in told["names"]:
+    # An engine each: what comes from one address to one socket is one peer's.
+    async with Engine(certificate, udp=HERE) as publisher, Engine(certificate, udp=HERE) as viewer:
+        sides = []
+        for engine, one in zip((publisher, viewer), told["names"], strict=True):
+            batch = engine.batch()
             transport = batch.transport(Names(*one).config(bytes.fromhex(told["fingerprint"]), client=True))
             batch.path(transport, ("127.0.0.1", told["port"]))
-            ends.append(transport)
-        source = send(batch, ends[0], VIDEO, 1000)
-        sink = receive(batch, ends[1], VIDEO)
-        await batch.commit()
-        await asyncio.gather(*(t.wait("connected") for t in ends))
+            stream = send(batch, transport, VIDEO, 1000) if engine is publisher else receive(batch, transport, VIDEO)
+            await batch.commit()
+            await transport.wait("connected")
+            sides.append(stream)
+        source, sink = sides
         wanted = [True]
         source.on_keyframe = lambda: wanted.append(True)
         start = time.monotonic()
@@ -86,7 +88,7 @@ async def far_end(told: dict[str, Any]) -> list[tuple[float, int]]:
             await asyncio.sleep(max(0.0, start + n / 100 - time.monotonic()))
             source.send_frame(KEY_FRAME if wanted else DELTA_FRAME, n * 900, bool(wanted))
             wanted.clear()
-            stats = await engine.stats()
+            stats = await viewer.stats()
             samples.append((time.monotonic(), stats.receivers[sink.id].frames))
             if n == 50:
                 print("ready", flush=True)

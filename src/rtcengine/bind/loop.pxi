@@ -213,7 +213,7 @@ cdef class Commands:
     cdef rtc_cmd_t *v
     cdef readonly uint32_t n
     cdef uint32_t cap
-    cdef readonly list rows  # kept alive until the batch is acknowledged
+    cdef readonly list rows
 
     def __cinit__(self):
         self.rows = []
@@ -342,10 +342,15 @@ cdef class Commands:
         self.done()
 
 
+@cython.no_gc_clear  # what the thread writes to must outlive it
 cdef class Loop:
     """One engine thread. Stopped and freed with the object at the latest."""
 
     cdef rtc_loop_t *loop
+    cdef dict asked  # by ticket: commands whose rows the engine fills in
+
+    def __cinit__(self, *args):
+        self.asked = {}
 
     def __init__(self, list addresses, bytes cert, bytes key, int recv_buffer, int send_buffer, bint portable):
         """Binds the (IP, port) pairs: OSError when that fails, ValueError for an unusable certificate."""
@@ -393,6 +398,8 @@ cdef class Loop:
         cdef int err = rtc_loop_submit(self.loop, commands.v, commands.n, &ticket)
         if err < 0:
             raise err_exception(err, "commands")
+        if commands.rows:
+            self.asked[ticket] = commands
         return ticket
 
     def frame(self, uint32_t sender, const uint8_t[::1] data, uint32_t timestamp, bint key):
@@ -440,6 +447,7 @@ cdef class Loop:
         cdef uint32_t index
         found = []
         while rtc_loop_acked(self.loop, &ticket, &err, &index):
+            self.asked.pop(ticket, None)
             found.append((ticket, err, index))
         return found
 

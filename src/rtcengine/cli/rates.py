@@ -25,11 +25,17 @@ class Rates:
 
     def as_text(self) -> str:
         text = (
-            f"in {count(self.in_pps)} p/s {count(self.in_bps)}b/s  out {count(self.out_pps)} p/s {count(self.out_bps)}b/s  "
+            f"in {count(self.in_pps)}p/s {count(self.in_bps)}b/s  out {count(self.out_pps)}p/s {count(self.out_bps)}b/s  "
             f"loss in {share(self.loss_in)} out {share(self.loss_out)}  "
             f"cpu {share(self.cpu_engine)} (process {share(self.cpu_process)})"
         )
         return text + (f"  kernel dropped {self.kernel_drops}" if self.kernel_drops else "")
+
+    def as_short_text(self) -> str:
+        """For 80 columns: the larger loss, the engine's CPU."""
+        pps_in, bps_in, pps_out, bps_out = map(tight, (self.in_pps, self.in_bps, self.out_pps, self.out_bps))
+        loss = max(self.loss_in, self.loss_out)
+        return f"in {pps_in}p/s {bps_in}b/s out {pps_out}p/s {bps_out}b/s loss {loss:.1%} cpu {self.cpu_engine:.0%}"
 
 
 class Meter:
@@ -87,6 +93,14 @@ def count(value: float) -> str:
         if value >= limit:
             return f"{value / limit:.1f} {unit}"
     return f"{value:.0f} "
+
+
+def tight(value: float) -> str:
+    """The same in three digits and without a blank: "597k"."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.{1 if value < 100 * limit else 0}f}{unit}"
+    return f"{value:.0f}"
 
 
 def share(value: float) -> str:

@@ -137,9 +137,9 @@ class Terminal:
         if not shown.with_media and transport.times.first_media is not None:
             again, shown.announced, shown.with_media = shown.announced, True, True
             self._say_join(session, shown, "media" if again else "join")
-        elif shown.announced and session.state == "stalled":
+        elif shown.announced and session.state == "stalled" != before:
             self._say(session, shown, "stalled", "yellow", "nothing heard for 3 s")
-        elif shown.announced and before == "stalled":
+        elif shown.announced and before == "stalled" != session.state:
             self._say(session, shown, "back", "green", "heard again")
         remote = banner.hostport(transport.remote) if transport.remote else ""
         if shown.announced and shown.remote and remote != shown.remote:
@@ -200,12 +200,16 @@ class Terminal:
         rooms = len(self._relay.rooms)
         line = f"rooms {rooms}  publishers {publishers}  viewers {viewers}  {rates.as_text()}"
         if self._live:
-            self._status = line[: max(20, shutil.get_terminal_size().columns - 1)]
+            width = max(20, shutil.get_terminal_size().columns - 1)
+            if len(line) > width:
+                line = f"rooms {rooms} pubs {publishers} views {viewers} {rates.as_short_text()}"
+            self._status = line[:width]
             self._write(self._person, f"\r{self._status}\x1b[K")
             return
         idle = not self._relay.sessions
         if not (idle and self._idle):  # an idle relay fills no log
-            self._emit("stats", line, rooms=rooms, publishers=publishers, viewers=viewers, **asdict(rates))
+            numbers = {name: round(value, 4) for name, value in asdict(rates).items()}
+            self._emit("stats", line, rooms=rooms, publishers=publishers, viewers=viewers, **numbers)
         self._idle = idle
 
     def _emit(self, event: str, text: str, **fields: Any) -> None:

@@ -2,44 +2,65 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
-from .http import MAX_BODY, Request
+from .http import BODY_SECONDS, MAX_BODY, HttpError, Request, Response
 from .relay import Relay
-from .site import serve
+from .site import refuse, serve
 
 
-def make_app(relay: Relay) -> web.Application:
+def make_app(relay: Relay, body_seconds: float = BODY_SECONDS) -> web.Application:
     """An Application with every address of the relay: serve it, or mount it with `parent.add_subapp("/live/", app)`."""
-    app = web.Application(client_max_size=MAX_BODY)
+    app = web.Application()
 
     async def respond(http: web.Request) -> web.StreamResponse:
-        path = "/" + http.match_info["path"]
-        request = Request(
-            method=http.method,
-            path=path,
-            headers={name.lower(): value for name, value in http.headers.items()},
-            query=dict(http.query),
-            body=await _body(http),
-            remote=http.remote or "",
-            secure=http.secure,
-            mount=http.path.removesuffix(path),
-        )
-        response = await serve(relay, request)
-        answer = web.Response(status=response.status, body=response.body)
-        for name, value in response.headers:
-            answer.headers.add(name, value)
-        return answer
+        path = "/" + http.match_info["path"] if "path" in http.match_info else ""
+        try:
+            response = await serve(relay, _request(http, path, await _body(http, body_seconds)))
+        except HttpError as error:
+            response = refuse(path, error)
+        return _answer(http, response)
 
     app.router.add_route("*", "/{path:.*}", respond)
+    app.router.add_route("*", "", respond)  # the prefix of a subapp without its slash
     return app
 
 
-async def _body(http: web.Request) -> bytes:
+def _request(http: web.Request, path: str, body: bytes) -> Request:
+    return Request(
+        method=http.method,
+        path=path,
+        headers={name.lower(): value for name, value in http.headers.items()},
+        query=dict(http.query),
+        body=body,
+        remote=http.remote or "",
+        secure=http.secure,
+        mount=http.path.removesuffix(path),
+    )
+
+
+async def _body(http: web.Request, seconds: float) -> bytes:
     """Up to one byte more than is allowed: enough to see that it is too much."""
     parts: list[bytes] = []
     left = MAX_BODY + 1
-    while left > 0 and (part := await http.content.read(left)):
-        parts.append(part)
-        left -= len(part)
+    try:
+        async with asyncio.timeout(seconds):
+            while left > 0 and (part := await http.content.read(left)):
+                parts.append(part)
+                left -= len(part)
+    except TimeoutError:
+        raise HttpError(408, f"the body did not come within {seconds:g} s") from None
+    except web.RequestPayloadError as error:
+        raise HttpError(400, f"the body cannot be read: {error}") from None
     return b"".join(parts)
+
+
+def _answer(http: web.Request, response: Response) -> web.Response:
+    answer = web.Response(status=response.status, body=response.body)
+    for name, value in response.headers:
+        answer.headers.add(name, value)
+    if not http.content.is_eof():  # what is left of the body is not worth waiting for
+        answer.force_close()
+    return answer

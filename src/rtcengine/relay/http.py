@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 MAX_BODY = 64 * 1024
 """Largest body read, in bytes: the limit of the SDP reader too."""
 
+BODY_SECONDS = 10.0
+"""How long a client may take to send its body."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. Header names are lower case; `path` starts with "/" and is what follows `mount`, the prefix under which
-    a program has mounted the relay ("" at its root)."""
+    """One HTTP request. Header names are lower case. `path` is decoded and what follows `mount`, the prefix under which a
+    program has mounted the relay ("" at its root); it is empty when the request was for the prefix without a slash."""
 
     method: str
     path: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class Session:
     transport: Transport | None = None
     receivers: dict[str, Receiver] = field(default_factory=dict)  # by kind, of a publisher
     senders: dict[str, Sender] = field(default_factory=dict)  # by kind, of a viewer
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # one PATCH after the other
 
     @property
     def publishes(self) -> bool:

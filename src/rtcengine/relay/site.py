@@ -6,6 +6,7 @@ import logging
 import re
 from functools import cache
 from importlib.resources import files
+from urllib.parse import quote, urlencode
 
 from . import whip
 from .config import valid_room
@@ -47,26 +48,44 @@ def _static(name: str) -> Response:
 
 async def _serve(relay: Relay, request: Request) -> Response:
     path = request.path
-    if whip.route(path) is not None:
-        return await whip.handle(relay, request)
+    static = _STATIC.fullmatch(path)
+    astray = not path or (path.endswith("/") and valid_room(path[1:-1]))
+    if not (static or astray or path in ("/", "/healthz", "/metrics") or valid_room(path[1:])):
+        raise HttpError(404, "no such address")
     if request.method not in ("GET", "HEAD"):
         raise HttpError(405, f"{request.method} is not for this address", ("Allow", "GET, HEAD"))
+    if astray:
+        return _redirect(request)
+    if static:
+        return _static(static[1])
     if path == "/healthz":
         status, text = (503, b"closing\n") if relay.draining else (200, b"ok\n")
         return Response(status, [("Content-Type", "text/plain; charset=utf-8")], text)
     if path == "/metrics":
-        text = render(relay, await relay.stats())
-        return Response(200, [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")], text.encode())
-    found = _STATIC.fullmatch(path)
-    if found:
-        return _static(found[1])
-    if path == "/" or valid_room(path[1:].removesuffix("/")):
-        return _static("index.html")
-    raise HttpError(404, "no such address")
+        metrics = render(relay, await relay.stats())
+        return Response(200, [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")], metrics.encode())
+    return _static("index.html")
+
+
+def _redirect(request: Request) -> Response:
+    """To the address that the page's relative links are made for: a slash after the mount's prefix, none after a room."""
+    target = quote(request.mount + request.path.rstrip("/")) if request.path else quote(request.mount) + "/"
+    query = "?" + urlencode(request.query) if request.query else ""
+    return Response(307, [("Location", target + query)])
+
+
+def refuse(path: str, error: HttpError) -> Response:
+    """The answer to a request that was at fault before it could be served."""
+    response = error.response()
+    if whip.route(path) is not None:
+        response.headers.extend(whip.CORS)
+    return response
 
 
 async def serve(relay: Relay, request: Request) -> Response:
     """Answers any request; a fault of ours is logged and becomes 500."""
+    if whip.route(request.path) is not None:
+        return await whip.handle(relay, request)
     try:
         return await _serve(relay, request)
     except HttpError as error:

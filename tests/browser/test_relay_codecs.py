@@ -1,0 +1,55 @@
+"""A browser publishes by WHIP, browsers watch by WHEP: every codec that they have, pictures and sound."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser import media
+from tests.browser.chromium import ChromiumPage
+from tests.browser.firefox import FirefoxPage
+from tests.browser.relay import Pages, Served, Watched, join, watch_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WATCHED_S = 20.0
+AUDIBLE = 0.01  # RMS; the fake microphones beep far above this
+
+
+def check(watched: Watched, codec: str) -> None:
+    """It decodes, without a freeze, nearly all that was sent, of that codec, and it hears the sound."""
+    video, audio = watched.last["inbound"]["video"], watched.last["inbound"]["audio"]
+    assert video["mimeType"].lower() == f"video/{codec}".lower()
+    assert audio["mimeType"].lower() == "audio/opus"
+    assert watched.share >= 0.9, watched
+    assert watched.freezes == 0, watched
+    assert watched.pictures >= 5
+    assert watched.level > AUDIBLE, watched
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264", "VP9", "AV1"])
+async def test_chromium_publishes_everybody_watches(
+    codec: media.Codec, served: Served, chrome: ChromiumPage, fox: FirefoxPage, pages: Pages
+) -> None:
+    publisher = await pages.open(chrome)
+    viewers = [await pages.open(chrome) for _ in range(3)]
+    if codec != "H264":  # Firefox has it only by a plug-in that it would download
+        viewers.append(await pages.open(fox))
+    await join(publisher, served.page(f"all-{codec}"), *viewers, codec=codec)
+    watched = await watch_for(WATCHED_S, publisher, viewers)
+    sent = (await media.stats(publisher))["outbound"]["video"]
+    assert (sent["frameWidth"], sent["frameHeight"]) == (640, 360)
+    assert watched[0].sent >= 10 * WATCHED_S, f"the publisher itself was too slow: {sent}"
+    for each in watched:
+        check(each, codec)
+        video = each.last["inbound"]["video"]
+        assert (video["frameWidth"], video["frameHeight"]) == (640, 360)
+
+
+@pytest.mark.parametrize("codec", ["VP8", "VP9"])
+async def test_firefox_publishes(
+    codec: media.Codec, served: Served, chrome: ChromiumPage, fox: FirefoxPage, pages: Pages
+) -> None:
+    publisher, viewer = await pages.open(fox), await pages.open(chrome)
+    await join(publisher, served.page(f"fox-{codec}"), viewer, codec=codec)
+    [watched] = await watch_for(6, publisher, [viewer])
+    check(watched, codec)

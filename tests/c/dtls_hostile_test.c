@@ -1,0 +1,213 @@
+/* dtls under attack: what somebody who can fake the peer's address may send, before, during and after the handshake. */
+#include "dtls_net.h"
+
+static size_t garbage(uint8_t *p, size_t cap) {
+  size_t n = 13 + dice() % (cap - 13);
+  for (size_t i = 0; i < n; i++) p[i] = (uint8_t)dice();
+  switch (dice() % 4) {
+    case 0: /* noise */
+      break;
+    case 1: /* a record of a later epoch */
+      p[0] = (uint8_t)(20 + dice() % 4);
+      rtc_put16(p + 1, 0xfefd);
+      rtc_put16(p + 3, (uint16_t)(2 + dice() % 100));
+      rtc_put16(p + 11, (uint16_t)(n - 13));
+      break;
+    case 2: /* application data and unknown types in the clear */
+      p[0] = dice() % 2 ? 23 : 25;
+      rtc_put16(p + 1, 0xfefd);
+      rtc_put16(p + 3, 0);
+      rtc_put16(p + 11, (uint16_t)(n - 13));
+      break;
+    default: /* wrong length or version */
+      p[0] = 22;
+      rtc_put16(p + 1, dice() % 2 ? 0xfefd : 0x0303);
+      rtc_put16(p + 3, 0);
+      rtc_put16(p + 11, (uint16_t)(n + dice() % 1000));
+  }
+  return n;
+}
+
+/* Records of the next epoch look right until their tag is checked. They fill what is kept for an early Finished. */
+static void throw_next_epoch(net_t *n) {
+  uint8_t p[100];
+  for (int side = 0; side < 2; side++) {
+    for (size_t i = 0; i < sizeof p; i++) p[i] = (uint8_t)dice();
+    p[0] = dice() % 2 ? 22 : 21;
+    rtc_put16(p + 1, 0xfefd);
+    rtc_put16(p + 3, 1);
+    rtc_put32(p + 5, 0);
+    rtc_put16(p + 11, sizeof p - 13);
+    (void)rtc_dtls_put(n->d[side], p, sizeof p);
+    rtc_dtls_work(n->d[side]);
+  }
+}
+
+static void forged_next_epoch(void) {
+  for (uint32_t seed = 1; seed <= 40; seed++) {
+    net_t n;
+    net_init(&n, ECDSA_A, RSA_A);
+    dice_state = seed;
+    n.between = throw_next_epoch;
+    n.split = seed % 2;
+    n.shuffled = seed % 4 == 1;
+    net_run(&n, RTC_SEC(10));
+    check_connected(&n);
+    CHECK(clock_us - n.began <= RTC_MS(1600));
+    net_clear(&n);
+  }
+}
+
+static void throw_garbage(net_t *n) {
+  uint8_t p[1500];
+  for (int i = 0; i < 100; i++) {
+    for (int side = 0; side < 2; side++) {
+      size_t len = garbage(p, sizeof p);
+      (void)rtc_dtls_put(n->d[side], p, len);
+      rtc_dtls_work(n->d[side]);
+    }
+  }
+}
+
+static void garbage_changes_nothing(void) {
+  for (uint32_t seed = 1; seed <= 10; seed++) {
+    net_t n;
+    net_init(&n, ECDSA_A, ECDSA_B);
+    dice_state = seed;
+    uint8_t p[1500];
+    for (int i = 0; i < 1000; i++) {
+      size_t len = garbage(p, sizeof p);
+      CHECK_EQ(rtc_dtls_put(n.d[1], p, len), 0);
+      rtc_dtls_work(n.d[1]);
+    }
+    n.between = throw_garbage;
+    net_run(&n, RTC_SEC(5));
+    check_connected(&n);
+    CHECK_EQ(clock_us, n.began);
+    throw_garbage(&n);
+    CHECK(both(&n, RTC_DTLS_CONNECTED));
+    net_clear(&n);
+  }
+}
+
+static size_t record(uint8_t *p, uint8_t type, uint16_t epoch, uint64_t seq, const uint8_t *body, size_t n) {
+  p[0] = type;
+  rtc_put16(p + 1, 0xfefd);
+  rtc_put64(p + 3, ((uint64_t)epoch << 48) | seq);
+  rtc_put16(p + 11, (uint16_t)n);
+  memcpy(p + 13, body, n);
+  return 13 + n;
+}
+
+static size_t fragment(uint8_t *p, uint8_t type, uint32_t length, uint16_t seq, uint32_t at, uint32_t n) {
+  memset(p, 0, 12 + n);
+  p[0] = type;
+  rtc_put24(p + 1, length);
+  rtc_put16(p + 4, seq);
+  rtc_put24(p + 6, at);
+  rtc_put24(p + 9, n);
+  return 12 + n;
+}
+
+/* A9: fragments that carry nothing must not keep anybody busy; each call returns, and the real handshake goes on. */
+static void empty_fragments(void) {
+  net_t n;
+  net_init(&n, ECDSA_A, ECDSA_B);
+  uint8_t many[1400], f[64], p[1500];
+  for (uint64_t i = 0; i < 200; i++) {
+    size_t at = 0;
+    while (at + 25 <= sizeof many) at += record(many + at, 22, 0, 1000 + i * 60 + at / 25, f, fragment(f, 1, 300, 0, 0, 0));
+    (void)rtc_dtls_put(n.d[1], many, at);
+    rtc_dtls_work(n.d[1]);
+    (void)rtc_dtls_put(n.d[1], p, record(p, 22, 0, 20000 + i, f, 0));
+    (void)rtc_dtls_put(n.d[1], p, record(p, 20, 0, 30000 + i, (const uint8_t *)"\1", 1));
+    rtc_dtls_work(n.d[1]);
+  }
+  CHECK_EQ(n.d[1]->in.count, 0);
+  net_clear(&n);
+}
+
+/* A8: what a half-open peer can make us hold. */
+static void half_open_memory(void) {
+  net_t n;
+  net_init(&n, ECDSA_A, ECDSA_B);
+  int64_t before = held;
+  uint8_t f[1300], p[1500], junk[1300] = {0};
+  for (uint16_t seq = 0; seq < 40; seq++) { /* the first piece of a big message, as many as it takes */
+    static const uint32_t lengths[] = {16000, 0xffffff, 8192, 8192};
+    for (int i = 0; i < 4; i++) {
+      size_t len = record(p, 22, 0, 1000u + seq * 8u + (unsigned)i, f, fragment(f, 11, lengths[i], seq, 0, 1200));
+      (void)rtc_dtls_put(n.d[1], p, len);
+    }
+    for (int i = 0; i < 4; i++) (void)rtc_dtls_put(n.d[1], p, record(p, i % 2 ? 22 : 21, 1, seq * 8u + (unsigned)i, junk, 1300));
+    rtc_dtls_work(n.d[1]);
+  }
+  int64_t grown = held - before;
+  CHECK(grown <= 128 * 1024);
+  CHECK(n.d[1]->early == RTC_DTLS_EARLY_MAX && rtc_dtls_state(n.d[1]) == RTC_DTLS_HANDSHAKE);
+  printf("half-open peer with all it can leave behind: +%d bytes\n", (int)grown);
+  net_clear(&n);
+}
+
+/* A7 and more: what is not authentic is dropped, and does not move the replay window. */
+static void forged_records_after_the_handshake(void) {
+  net_t n;
+  connected(&n);
+  uint8_t p[200], body[150] = {1, 2, 3}, got[64];
+  const uint8_t fatal[2] = {2, 40}, notify[2] = {1, 0};
+  for (uint16_t epoch = 0; epoch < 4; epoch++) {
+    for (uint8_t type = 20; type <= 24; type++) {
+      static const uint64_t seqs[] = {0, 5, 1000, 0xffffffffffff};
+      for (int i = 0; i < 4; i++) {
+        CHECK_EQ(rtc_dtls_put(n.d[1], p, record(p, type, epoch, seqs[i], body, sizeof body)), 0);
+        rtc_dtls_work(n.d[1]);
+      }
+    }
+    CHECK_EQ(rtc_dtls_put(n.d[1], p, record(p, 21, epoch, 77, fatal, 2)), 0);
+    CHECK_EQ(rtc_dtls_put(n.d[1], p, record(p, 21, epoch, 78, notify, 2)), 0);
+    rtc_dtls_work(n.d[1]);
+  }
+  CHECK(both(&n, RTC_DTLS_CONNECTED));
+  for (int i = 0; i < 1000; i++) {
+    CHECK_EQ(rtc_dtls_send(n.d[0], (const uint8_t *)&i, sizeof i), 0);
+    datagram_t seen;
+    collect(&n, 0);
+    seen = n.air[0];
+    net_step(&n);
+    CHECK_EQ(rtc_dtls_put(n.d[1], seen.data, seen.n), 0); /* replayed */
+    rtc_dtls_work(n.d[1]);
+    int back = -1;
+    CHECK_EQ(rtc_dtls_recv(n.d[1], got, sizeof got), sizeof i);
+    memcpy(&back, got, sizeof back);
+    CHECK_EQ(back, i);
+    CHECK_EQ(rtc_dtls_recv(n.d[1], got, sizeof got), 0);
+  }
+  net_clear(&n);
+}
+
+static void inbox_has_a_cap(void) {
+  net_t n;
+  net_init(&n, ECDSA_A, ECDSA_B);
+  uint8_t p[30000] = {0};
+  for (size_t len = 0; len < 13; len++) CHECK_EQ(rtc_dtls_put(n.d[1], p, len), RTC_EPROTO);
+  for (int i = 0; i < RTC_DTLS_IN_MAX; i++) CHECK_EQ(rtc_dtls_put(n.d[1], p, 13), 0);
+  CHECK_EQ(rtc_dtls_put(n.d[1], p, 13), RTC_ENOBUFS);
+  rtc_dtls_work(n.d[1]);
+  CHECK_EQ(rtc_dtls_put(n.d[1], p, sizeof p), RTC_ENOBUFS);
+  CHECK_EQ(rtc_dtls_put(n.d[1], p, 15000), 0);
+  CHECK_EQ(rtc_dtls_put(n.d[1], p, 15000), RTC_ENOBUFS);
+  net_run(&n, RTC_SEC(5));
+  check_connected(&n);
+  net_clear(&n);
+}
+
+int main(void) {
+  start();
+  RUN(garbage_changes_nothing);
+  RUN(forged_next_epoch);
+  RUN(empty_fragments);
+  RUN(half_open_memory);
+  RUN(forged_records_after_the_handshake);
+  RUN(inbox_has_a_cap);
+  return finish();
+}
