@@ -80,7 +80,9 @@ static rtc_pkt_t *build(rtc_send_t *s, const rtc_media_t *m, const label_t *l, s
     ext.len[e] = m->ext.len[e];
   }
   uint32_t mask = s->cfg.ext_mask;
-  if (!s->mid_known && s->cfg.mid[0] && (mask >> RTC_EXT_MID & 1u))
+  /* Repairs keep it: reports say nothing of their SSRC, and Firefox, once it has bound a MID, drops what comes without. */
+  bool named = !s->mid_known || l->osn >= 0;
+  if (named && s->cfg.mid[0] && (mask >> RTC_EXT_MID & 1u))
     rtc_ext_put(&ext, RTC_EXT_MID, (const uint8_t *)s->cfg.mid, (uint8_t)strlen(s->cfg.mid));
   if (mask >> RTC_EXT_ABS_SEND_TIME & 1u) rtc_ext_put(&ext, RTC_EXT_ABS_SEND_TIME, blank, 3);
   if (mask >> RTC_EXT_TWCC & 1u) rtc_ext_put(&ext, RTC_EXT_TWCC, blank, 2);

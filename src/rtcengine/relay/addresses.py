@@ -7,48 +7,95 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_SIOCGIFADDR = 0x8915
+# linux/rtnetlink.h, if_addr.h, if.h, sockios.h
+_RTM_NEWADDR, _RTM_GETADDR, _NLMSG_DONE, _NLMSG_ERROR = 20, 22, 3, 2
+_NLM_REQUEST_DUMP = 0x301
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
+_UNUSABLE = 0x08 | 0x20 | 0x40  # duplicate, deprecated, tentative
+_SIOCGIFFLAGS = 0x8913
+_UP_AND_RUNNING = 0x1 | 0x40
+
+_HEADER = struct.Struct("=IHHII")
+_IFADDRMSG = struct.Struct("=BBBBI")
+_ATTRIBUTE = struct.Struct("=HH")
 
 
-def _ipv4() -> Iterator[Address]:
+def _netlink() -> Iterator[Address]:
+    """All addresses that Linux knows (RTM_GETADDR), secondary ones too. OSError where netlink is not to be had."""
+    up = _interfaces_up()
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+        sock.settimeout(1.0)
+        ask = _IFADDRMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        sock.send(_HEADER.pack(_HEADER.size + len(ask), _RTM_GETADDR, _NLM_REQUEST_DUMP, 1, 0) + ask)
+        while True:
+            data = sock.recv(1 << 16)
+            while data:
+                length, kind = _HEADER.unpack_from(data)[:2]
+                if kind == _NLMSG_ERROR:
+                    raise OSError("netlink refused to list addresses")
+                if kind == _NLMSG_DONE:
+                    return
+                if kind == _RTM_NEWADDR:
+                    yield from _address(data[_HEADER.size : length], up)
+                data = data[_padded(length) :]
+
+
+def _padded(length: int) -> int:
+    return (length + 3) & ~3
+
+
+def _address(message: bytes, up: set[int]) -> Iterator[Address]:
+    """The address in one ifaddrmsg. On a point-to-point link IFA_LOCAL is ours and IFA_ADDRESS the other end's."""
+    family, _, flags, _, interface = _IFADDRMSG.unpack_from(message)
+    found: dict[int, bytes] = {}
+    rest = message[_IFADDRMSG.size :]
+    while len(rest) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(rest)
+        found[kind] = rest[_ATTRIBUTE.size : length]
+        rest = rest[_padded(max(length, _ATTRIBUTE.size)) :]
+    if _IFA_FLAGS in found:
+        flags = int.from_bytes(found[_IFA_FLAGS], sys.byteorder)
+    raw = found.get(_IFA_LOCAL) or found.get(_IFA_ADDRESS)
+    if raw and interface in up and not flags & _UNUSABLE and family in (socket.AF_INET, socket.AF_INET6):
+        yield ipaddress.ip_address(raw)
+
+
+def _interfaces_up() -> set[int]:
+    """Indexes of the interfaces that are up and have a link."""
     import fcntl
 
+    found = set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        for _, name in socket.if_nameindex():
-            request = struct.pack("256s", name.encode()[:15])
+        for index, name in socket.if_nameindex():
             try:
-                answer = fcntl.ioctl(sock.fileno(), _SIOCGIFADDR, request)
-            except OSError:  # no IPv4 address on this one
+                answer = fcntl.ioctl(sock.fileno(), _SIOCGIFFLAGS, struct.pack("256s", name.encode()[:15]))
+            except OSError:  # gone meanwhile
                 continue
-            yield ipaddress.IPv4Address(answer[20:24])
-
-
-def _ipv6() -> Iterator[Address]:
-    try:
-        lines = Path("/proc/net/if_inet6").read_text().splitlines()
-    except OSError:  # no IPv6
-        return
-    for line in lines:
-        yield ipaddress.IPv6Address(bytes.fromhex(line.split()[0]))
+            (flags,) = struct.unpack_from("=16xH", answer)
+            if flags & _UP_AND_RUNNING == _UP_AND_RUNNING:
+                found.add(index)
+    return found
 
 
 def _by_route() -> Iterator[Address]:
     """The address towards the default route: connecting a datagram socket sends nothing."""
     for family, target in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            try:
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
                 sock.connect((target, 9))
-            except OSError:  # no route of that family
-                continue
-            yield ipaddress.ip_address(sock.getsockname()[0])
+                yield ipaddress.ip_address(sock.getsockname()[0])
+        except OSError:  # no such family, or no route of it
+            continue
 
 
 def local_addresses() -> list[Address]:
     """Addresses of the interfaces, loopback and link-local ones left out, IPv4 first, each once."""
-    found = [*_ipv4(), *_ipv6()] if sys.platform == "linux" else list(_by_route())
+    try:
+        found = list(_netlink() if sys.platform == "linux" else _by_route())
+    except OSError:  # a sandbox without netlink
+        found = list(_by_route())
     usable = [a for a in dict.fromkeys(found) if not (a.is_loopback or a.is_link_local or a.is_unspecified)]
     return sorted(usable, key=lambda a: a.version)

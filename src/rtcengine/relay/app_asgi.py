@@ -83,9 +83,7 @@ def _request(scope: Scope, mount: str, path: str, body: bytes) -> Request:
     return Request(
         method=scope["method"],
         path=path,
-        headers={
-            name.decode("latin-1").lower(): value.decode(errors="surrogateescape") for name, value in scope["headers"]
-        },
+        headers={name.decode("latin-1").lower(): value.decode(errors="surrogateescape") for name, value in scope["headers"]},
         query=dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))),
         body=body,
         remote=client[0] if client else "",

@@ -4,20 +4,22 @@ and a time for each request head. aiohttp has a limit for idle connections, none
 from __future__ import annotations
 
 import asyncio
+import resource
 import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
-from weakref import WeakKeyDictionary
 
 from .http import BODY_SECONDS
+
+SPARE_FILES = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds for a request head (and before it for the TLS handshake), for a body, for an answer that the client does not
-    read, and for a connection between two requests; connections in all and from one address."""
+    """Seconds for a request head (the first one with the TLS handshake before it), for a body, for an answer that the client
+    does not read, and for a connection between two requests; connections in all and from one address."""
 
     head_seconds: float = 5.0
     body_seconds: float = BODY_SECONDS
@@ -38,69 +40,80 @@ class Gate:
         self.inner = inner
         self.limits = limits
         self.tls = tls
-        self._open: Counter[str] = Counter()
+        # Each connection is a file, and the engine and the program need some too.
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        spared = limits.connections if files == resource.RLIM_INFINITY else max(1, files - SPARE_FILES)
+        self._most = min(limits.connections, spared)
+        self._open: dict[Guard, None] = {}
+        self._of_one: Counter[str] = Counter()
         self._idle: dict[Guard, None] = {}  # longest idle first
-        self._by_inner: WeakKeyDictionary[asyncio.Protocol, Guard] = WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        return len(self._open)
 
     def protocol(self) -> Guard:
         return Guard(self)
 
-    def of(self, inner: asyncio.Protocol) -> Guard | None:
-        """The guard of a connection, by aiohttp's protocol."""
-        return self._by_inner.get(inner)
+    def close(self) -> None:
+        """Ends every connection at once, half-open ones too."""
+        for guard in list(self._open):
+            guard.abort()
 
     def admit(self, guard: Guard) -> bool:
-        full_of_one = self._open[guard.peer] >= self.limits.connections_of_one
-        if full_of_one or self._open.total() >= self.limits.connections:
-            away = next((g for g in self._idle if not full_of_one or g.peer == guard.peer), None)
-            if away is None:
+        """Whether a new connection may stay."""
+        full_of_one = self._of_one[guard.peer] >= self.limits.connections_of_one
+        if full_of_one or len(self._open) >= self._most:
+            idle = next((g for g in self._idle if not full_of_one or g.peer == guard.peer), None)
+            if idle is None:
                 return False
-            away.abort()
-        self._open[guard.peer] += 1
+            idle.abort()
+        self._open[guard] = None
+        self._of_one[guard.peer] += 1
         return True
 
-    def began(self, guard: Guard, inner: asyncio.Protocol) -> None:
-        self._by_inner[inner] = guard
-
-    def rests(self, guard: Guard, idle: bool) -> None:
-        self._idle.pop(guard, None)
-        if idle:
+    def rest(self, guard: Guard) -> None:
+        """It waits for another request, if there will be one."""
+        if guard in self._open:
             self._idle[guard] = None
 
-    def gone(self, guard: Guard) -> None:
+    def wake(self, guard: Guard) -> None:
         self._idle.pop(guard, None)
-        self._open[guard.peer] -= 1
-        if not self._open[guard.peer]:
-            del self._open[guard.peer]
+
+    def drop(self, guard: Guard) -> None:
+        """It is gone. Saying so twice does no harm."""
+        self.wake(guard)
+        if guard in self._open:
+            del self._open[guard]
+            self._of_one[guard.peer] -= 1
+            if not self._of_one[guard.peer]:
+                del self._of_one[guard.peer]
 
 
 class Guard(asyncio.Protocol):
     """One connection: passes everything to the inner protocol and keeps the time.
 
     A request head is timed from its first byte, the first one from the start of the connection. That a head is complete
-    shows when a handler begins (`enter`); `leave` ends it.
+    shows when its handler begins (`enter`); `leave` says that its answer is made.
     """
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._limits = gate.limits
         self._inner: asyncio.Protocol | None = None
         self._raw: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._early = b""
+        self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._busy = False
-        self._counted = False
         self.peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._raw = cast(asyncio.Transport, transport)
         self.peer = (transport.get_extra_info("peername") or ("",))[0]
-        self._counted = self._gate.admit(self)
-        if not self._counted:
+        if not self._gate.admit(self):
             self._raw.abort()
             return
-        self._arm()
+        self._time_head()
         if self._gate.tls is None:
             self._begin(self._raw)
         else:
@@ -108,36 +121,41 @@ class Guard(asyncio.Protocol):
             self._handshake = asyncio.ensure_future(self._start_tls(self._raw, self._gate.tls))
 
     async def _start_tls(self, raw: asyncio.Transport, context: ssl.SSLContext) -> None:
-        """The handshake, counted like every connection (create_server would count it only when it is done)."""
+        """The handshake, within the time of a head and counted from the start (create_server(ssl=...) tells of a connection
+        only after it)."""
         loop = asyncio.get_running_loop()
-        seconds = self._limits.head_seconds
         try:
-            made = await loop.start_tls(raw, self, context, server_side=True, ssl_handshake_timeout=seconds)
-        except (OSError, ssl.SSLError):  # ConnectionError, TimeoutError and CertificateError among them
-            made = None
-        if made is None:
-            raw.abort()
-            self._forget()
+            made = await loop.start_tls(raw, self, context, server_side=True)
+        except OSError:  # what TLS calls an error is one too
+            self.abort()
+            return
+        if made is None or made.is_closing():
+            self.abort()
         else:
             self._begin(made)
 
     def _begin(self, transport: asyncio.Transport) -> None:
         self._inner = self._gate.inner()
-        self._gate.began(self, self._inner)
         self._inner.connection_made(transport)
+        early, self._early = self._early, b""
+        if early:
+            self._inner.data_received(early)
 
     def data_received(self, data: bytes) -> None:
-        if not self._busy and self._timer is None:
-            self._gate.rests(self, False)
-            self._arm()
-        if self._inner is not None:
-            self._inner.data_received(data)
+        if self._inner is None:  # a request right behind the client's Finished, before start_tls has returned
+            self._early += data
+            return
+        if not self._busy and self._head_timer is None:
+            self._gate.wake(self)
+            self._time_head()
+        self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
         return self._inner.eof_received() if self._inner is not None else None
 
     def pause_writing(self) -> None:
-        self._write_timer = asyncio.get_running_loop().call_later(self._limits.write_seconds, self.abort)
+        limit = self._gate.limits.write_seconds
+        self._write_timer = asyncio.get_running_loop().call_later(limit, self.abort)
         if self._inner is not None:
             self._inner.pause_writing()
 
@@ -152,38 +170,36 @@ class Guard(asyncio.Protocol):
             self._inner.connection_lost(exc)
 
     def enter(self) -> None:
-        """A request head is complete: no time counts until it is answered (its body has a time of its own)."""
+        """A request head is complete: until it is answered no time counts here (its body has a time of its own)."""
         self._busy = True
-        self._gate.rests(self, False)
-        self._disarm()
+        self._gate.wake(self)
+        self._stop_head_timer()
 
     def leave(self) -> None:
         """The answer is made."""
         self._busy = False
-        if self._counted:
-            self._gate.rests(self, True)
+        self._gate.rest(self)
 
     def abort(self) -> None:
         if self._raw is not None:
             self._raw.abort()
         self._forget()
 
-    def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._limits.head_seconds, self.abort)
+    def _time_head(self) -> None:
+        limit = self._gate.limits.head_seconds
+        self._head_timer = asyncio.get_running_loop().call_later(limit, self.abort)
 
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _forget(self) -> None:
+        self._stop_head_timer()
+        self._stop_write_timer()
+        self._gate.drop(self)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def _stop_write_timer(self) -> None:
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
-
-    def _forget(self) -> None:
-        self._disarm()
-        self._stop_write_timer()
-        if self._counted:
-            self._counted = False
-            self._gate.gone(self)

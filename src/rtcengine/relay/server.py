@@ -1,42 +1,79 @@
-"""The relay's own HTTP server: aiohttp on one address, plain or TLS."""
+"""The relay's own HTTP server: aiohttp on one address, plain or TLS, behind a guard against slow clients."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import Self
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from . import tls
+from .app_aiohttp import make_app
+from .guard import Gate, Guard, Limits
 from .relay import Relay
+
+LINGER_SECONDS = 2.0
+"""How long what remains of a refused body is read, so that the client sees why before the connection is reset."""
 
 
 class Server:
     """Serves a relay at the host and port of its configuration while its context is entered. Raises OSError when the port is
     taken, ValueError when a certificate is unusable."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, limits: Limits | None = None) -> None:
         self._relay = relay
+        self._limits = limits or Limits()
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._gate: Gate | None = None
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        config = self._relay.config
-        self._runner = web.AppRunner(self._relay.aiohttp_app(), access_log=None, shutdown_timeout=2.0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, config.host, config.port, ssl_context=self._context())
+        context = self._context()
+        app = make_app(self._relay, self._limits.body_seconds)
+        app.middlewares.append(_timed)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=2.0,
+            keepalive_timeout=self._limits.idle_seconds,
+            lingering_time=LINGER_SECONDS,
+        )
+        await runner.setup()
+        assert runner.server is not None
+        self._runner = runner
+        self._gate = Gate(runner.server, self._limits, context)
         try:
-            await site.start()
+            self._server = await self._listen(self._gate)
         except OSError as error:
-            await self._runner.cleanup()
-            raise OSError(f"cannot serve on {config.host} port {config.port}: {error.strerror or error}") from error
-        address = self._runner.addresses[0]
-        self.port = int(address[1])
+            await runner.cleanup()
+            config = self._relay.config
+            reason = error.strerror or error
+            raise OSError(error.errno, f"cannot serve on {config.host} port {config.port}: {reason}") from error
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        if self._server is not None:
+            self._server.close()
         if self._runner is not None:
-            await self._runner.cleanup()
+            await self._runner.cleanup()  # requests that are being answered have time to end
+        if self._gate is not None:
+            self._gate.close()
+
+    async def _listen(self, gate: Gate) -> asyncio.Server:
+        config = self._relay.config
+        # asyncio makes "::" IPv6 only; whoever asks for it means every address.
+        host = ["::", "0.0.0.0"] if config.host == "::" else config.host or None
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(gate.protocol, host, config.port)
+        ports = [sock.getsockname()[1] for sock in server.sockets]
+        if len(set(ports)) > 1:  # port 0 gave each address its own
+            server.close()
+            server = await loop.create_server(gate.protocol, host, ports[0])
+        return server
 
     def _context(self) -> ssl.SSLContext | None:
         config = self._relay.config
@@ -58,7 +95,22 @@ class Server:
 
     def urls(self) -> list[str]:
         """Where the page is, for a person: one URL an address when it is served on all of them."""
-        if self._relay.config.host not in ("0.0.0.0", "::", ""):
+        host = self._relay.config.host
+        if host not in ("0.0.0.0", "::", ""):
             return [self.local_url()]
-        hosts = ["localhost", *self._relay.advertised()]
+        served = [a for a in self._relay.advertised() if host != "0.0.0.0" or ":" not in a]
+        hosts = ["localhost", *served]
         return [f"{self.scheme}://{f'[{h}]' if ':' in h else h}:{self.port}/" for h in dict.fromkeys(hosts)]
+
+
+@web.middleware
+async def _timed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tells the guard of a connection when a request's head has come and when its answer is made."""
+    guard = request.transport.get_protocol() if request.transport is not None else None
+    if not isinstance(guard, Guard):
+        return await handler(request)
+    guard.enter()
+    try:
+        return await handler(request)
+    finally:
+        guard.leave()

@@ -128,9 +128,7 @@ def _has_token(token: str, request: Request) -> bool:
         return True
     scheme, _, given = request.header("authorization").partition(" ")
     # Bytes that are no UTF-8 came through as surrogates; the comparison takes as long whatever differs.
-    return scheme.lower() == "bearer" and hmac.compare_digest(
-        given.strip().encode(errors="surrogateescape"), token.encode()
-    )
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(errors="surrogateescape"), token.encode())
 
 
 def _authorize(token: str, request: Request) -> None:
