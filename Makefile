@@ -17,7 +17,7 @@ include tools/c.mk
 CORE_INPUTS := setup.py $(wildcard src/rtcengine/*.pyx src/rtcengine/bind/*.pxi csrc/include/*.h) \
   $(C_SOURCES) $(wildcard $(C_LAYERS:%=csrc/%/*.h))
 
-.PHONY: help relay test check long lint fmt asan tsan lib bench sdist wheel build clean packages-lib packages-run packages-test
+.PHONY: help relay test check long lint fmt asan tsan lib sdist wheel build clean packages-lib packages-run packages-test
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,9 +57,6 @@ lib: packages-lib ## librtcengine.so, .a, .pc and its header into build/lib, wit
 	@$(MAKE) -j$(CORES) $(LIB_FILES)
 	@echo "build/lib: $$(ls build/lib | tr '\n' ' ')"
 
-bench: $(VENV)/.test $(VENV)/.built ## measure what the documentation claims (T=bench/NAME.py for one)
-	@shopt -s nullglob; for script in $(or $(T),bench/*.py); do echo "== $$script"; $(PY) $$script || exit 1; done
-
 sdist: $(VENV)/.test ## the source package into dist/
 	$(PY) -m build --no-isolation --sdist
 
@@ -70,10 +67,10 @@ build: $(VENV)/.built ## the environment and the extension, nothing else
 
 clean: ## remove all that was built (the sources stay)
 	rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache src/*.egg-info src/rtcengine/_core*.so
-	find src tests tools bench -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 CLANG_FORMAT = $(shell clang-format --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
-C_FORMATTED = $(wildcard $(C_LAYERS:%=csrc/%/*.[ch]) csrc/include/*.h tests/c/*.[ch])
+C_FORMATTED = $(wildcard $(C_LAYERS:%=csrc/%/*.[ch]) csrc/include/*.h tests/c/*.[ch] examples/*.[ch])
 
 # timed(name, command): runs it, says how long it took.
 timed = start=$$SECONDS; $(2) && echo "$(1): $$((SECONDS - start)) s"
@@ -94,9 +91,9 @@ $(VENV)/.built: $(CORE_INPUTS) $(VENV)/.made
 	@touch $@
 
 $(VENV)/.relay: pyproject.toml $(VENV)/.made | $(VENV)/.built
-	$(VENV)/bin/pip install -q --no-build-isolation -e '.[relay]'
+	$(VENV)/bin/pip install -q --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml $(VENV)/.made | $(VENV)/.built
-	$(VENV)/bin/pip install -q --no-build-isolation -e '.[relay,test]'
+	$(VENV)/bin/pip install -q --no-build-isolation -e '.[test]'
 	@touch $@ $(VENV)/.relay

@@ -109,7 +109,7 @@ def test_the_map_names_every_folder_and_no_other(top: str) -> None:
     assert named == folders(top)
 
 
-@pytest.mark.parametrize("text", ["docs/architecture.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("text", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/packet-path.md"])
 def test_a_path_that_a_guide_names_exists(text: str) -> None:
     paths = re.findall(r"`((?:csrc|src|tests|tools|docs|bench|examples)/[\w./-]+)`", (ROOT / text).read_text())
     assert paths

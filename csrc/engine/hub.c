@@ -130,6 +130,7 @@ static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
     rtc_hub_drop(h, RTC_DROP_STUN_FORM);
     return;
   }
+  if (m.type == RTC_STUN_BINDING_INDICATION) return; /* keeps a NAT open and asks for nothing (RFC 8445 §11): no drop */
   path_key_t key = key_of(&k->path);
   rtc_transport_t *t = m.type == RTC_STUN_BINDING_REQUEST ? by_username(h, &m) : rtc_map_get(&h->paths, &key);
   if (!t || t->state == RTC_T_CLOSED) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from ..engine import EngineError
 from ..relay.server import Server
 from ..relay.synthetic import PublishError, SyntheticPublisher
 
@@ -26,13 +27,21 @@ class Demo:
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
+        said = ""
         while True:
-            publisher = SyntheticPublisher()
+            try:
+                publisher = SyntheticPublisher()
+            except (ImportError, ValueError) as error:  # libopus or libvpx is not there, and will not come
+                log.warning("no synthetic publisher: %s", error)
+                return
             try:
                 await publisher.start(self._server.local_url(f"{self._room}/whip"), token=self._token, verify=False)
+                said = ""
                 await publisher.wait()
-            except PublishError as error:
-                log.warning("the synthetic publisher: %s", error)
+            except (PublishError, EngineError, OSError) as error:
+                if str(error) != said:  # while somebody else publishes in its room, once is enough
+                    said = str(error)
+                    log.warning("the synthetic publisher: %s", error)
             finally:
                 await publisher.close()
             await asyncio.sleep(RETRY_S)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from ..engine import EngineError
 from . import doctor, relay
+from .errors import WrongCommand, sentence
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,9 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         code: int = args.run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"rtcengine {args.command}: {error}", file=sys.stderr)
+    except BrokenPipeError:  # whoever read standard output has had enough; at exit Python would try once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except WrongCommand as error:
+        code = _fail(args.command, error, 2)
+    except (OSError, ValueError, RuntimeError, EngineError) as error:
+        code = _fail(args.command, error, 1)
+    return code
+
+
+def _fail(command: str, error: Exception, code: int) -> int:
+    print(f"rtcengine {command}: {sentence(error)}", file=sys.stderr)
     return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -12,9 +13,12 @@ from ..relay.config import RelayConfig, valid_room
 from ..relay.relay import Relay
 from ..relay.server import Server
 from .demo import Demo
+from .errors import WrongCommand
 from .terminal import Terminal
 
-DRAIN_S = 5.0
+LINGER_S = 1.0
+"""How long the closing relay goes on answering by HTTP: whoever was told goodbye and comes back at once shall read 503 and
+Retry-After, not find the port closed."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,9 +46,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
+    try:
+        config = _config(args)
+    except ValueError as error:
+        raise WrongCommand(str(error)) from error
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    return asyncio.run(_serve(config, args))
+
+
+def _config(args: argparse.Namespace) -> RelayConfig:
     if not valid_room(args.demo_room):
         raise ValueError(f"{args.demo_room!r} is no name for a room: 1 to 64 of A-Z a-z 0-9 _ -")
-    config = RelayConfig(
+    return RelayConfig(
         host=args.host,
         port=args.port,
         udp_port=args.udp_port,
@@ -55,15 +68,10 @@ def run(args: argparse.Namespace) -> int:
         key_file=args.key,
         self_signed=args.tls,
     )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-    return asyncio.run(_serve(config, args))
 
 
 async def _serve(config: RelayConfig, args: argparse.Namespace) -> int:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop, hurry = _signals()
     async with Relay(config) as relay, Server(relay) as server:
         terminal = Terminal(relay, server, json=args.json, quiet=args.quiet)
         demo = None if args.no_demo else Demo(server, args.demo_room, config.token)
@@ -76,8 +84,28 @@ async def _serve(config: RelayConfig, args: argparse.Namespace) -> int:
         finally:
             terminal.closing()
             refresh.cancel()
-            if demo is not None:
-                await demo.close()
-            await relay.drain()
+            await _drain(relay, demo, hurry)
             await asyncio.gather(refresh, return_exceptions=True)
     return 0
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Events that the first SIGTERM or SIGINT sets, and the second."""
+    loop = asyncio.get_running_loop()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: (hurry if stop.is_set() else stop).set())
+    return stop, hurry
+
+
+async def _drain(relay: Relay, demo: Demo | None, hurry: asyncio.Event) -> None:
+    """Nobody new from now on, and goodbye to all; then a moment for those who come back, unless there were none or a second
+    signal says to hurry."""
+    relay.draining = True
+    if demo is not None:
+        await demo.close()
+    told = bool(relay.sessions)
+    await relay.drain()
+    if told:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(hurry.wait(), LINGER_S)

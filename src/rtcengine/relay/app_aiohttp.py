@@ -52,6 +52,8 @@ async def _body(http: web.Request, seconds: float) -> bytes:
                 left -= len(part)
     except TimeoutError:
         raise HttpError(408, f"the body did not come within {seconds:g} s") from None
+    except ConnectionError:  # nobody is there to be answered, but half a body must not be served
+        raise HttpError(400, "the client went away") from None
     except web.RequestPayloadError as error:
         raise HttpError(400, f"the body cannot be read: {error}") from None
     return b"".join(parts)

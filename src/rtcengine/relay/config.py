@@ -51,7 +51,8 @@ def _quoted(text: str) -> str:
 class RelayConfig:
     """`host` and `port` are of HTTP, `udp_port` is of all media; port 0 takes a free one. `public_ips` replaces what the
     interfaces say. Empty tokens let everybody in. `lenient_etag` takes a PATCH without If-Match, which RFC 9725 forbids and
-    some clients send. Raises ValueError when a value makes no sense."""
+    some clients send. `requests_per_second` of WHIP and WHEP is for one address, 0 for no limit. Raises ValueError when a
+    value makes no sense."""
 
     host: str = "127.0.0.1"
     port: int = 8889
@@ -65,6 +66,7 @@ class RelayConfig:
     ice_servers: tuple[IceServer, ...] = field(default=())
     max_sessions: int = 10_000
     lenient_etag: bool = False
+    requests_per_second: float = 100.0
 
     def __post_init__(self) -> None:
         for name, port in (("port", self.port), ("udp_port", self.udp_port)):
@@ -83,6 +85,8 @@ class RelayConfig:
             raise ValueError("choose one: a certificate of your own or a self-signed one")
         if self.max_sessions < 1:
             raise ValueError("max_sessions must be at least 1")
+        if self.requests_per_second < 0:
+            raise ValueError("requests_per_second must not be below 0")
 
     @property
     def tls(self) -> bool:

@@ -12,6 +12,8 @@ from .session import Session
 
 @dataclass(slots=True, eq=False)
 class Room:
+    """Who publishes and who watches under one name. It exists while it has either."""
+
     name: str
     publisher: Session | None = None
     viewers: dict[str, Session] = field(default_factory=dict)

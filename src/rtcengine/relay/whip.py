@@ -6,6 +6,7 @@ import hmac
 import logging
 import re
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 from ..sdp import (
     Fragment,
@@ -20,6 +21,7 @@ from ..sdp import (
 from ..sdp.description import Group
 from .config import valid_room
 from .http import MAX_BODY, HttpError, Request, Response
+from .rate import RateLimit
 from .relay import RETRY_AFTER_S, Joining, Relay
 from .session import PUBLISH, WATCH, Session
 
@@ -39,6 +41,8 @@ _PREFLIGHT = (
 )
 _OF_ENDPOINT = "OPTIONS, GET, HEAD, POST"
 _OF_SESSION = "OPTIONS, GET, HEAD, PATCH, DELETE"
+_COSTLY = ("POST", "PATCH", "DELETE")
+_rates: WeakKeyDictionary[Relay, RateLimit] = WeakKeyDictionary()
 _ETAG = re.compile(r'(?:W/)?"[^"]*"')  # RFC 9110 §8.8.3
 
 
@@ -77,6 +81,10 @@ async def _dispatch(relay: Relay, request: Request, room: str, protocol: str, se
         return _options(relay, request, token, session_id)
     if not valid_room(room):
         raise HttpError(404, "a room's name is 1 to 64 of A-Z a-z 0-9 _ -")
+    if request.method in _COSTLY:  # before the token is looked at: guesses count too
+        rate = _rates.setdefault(relay, RateLimit(relay.config.requests_per_second))
+        if not rate.allows(request.remote):
+            raise HttpError(429, "too many requests from your address", ("Retry-After", "1"))
     _authorize(token, request)
     if not session_id:
         return await _endpoint(relay, request, room, role)

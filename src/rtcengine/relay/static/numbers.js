@@ -4,6 +4,8 @@ function mbps(bits) {
   return bits >= 1e6 ? `${(bits / 1e6).toFixed(2)} Mb/s` : `${Math.round(bits / 1e3)} kb/s`;
 }
 
+const NAMES = { OPUS: "Opus", H264: "H.264" };
+
 export class Numbers {
   constructor(pc) {
     this.pc = pc;
@@ -25,7 +27,7 @@ export class Numbers {
     this.at = now;
     const out = this.pc.getSenders().some((s) => s.track);
     const type = out ? "outbound-rtp" : "inbound-rtp";
-    const streams = all.filter((s) => s.type === type && s.bytesReceived + s.bytesSent !== 0);
+    const streams = all.filter((s) => s.type === type && (s.bytesReceived ?? s.bytesSent) > 0);
     const video = streams.find((s) => s.kind === "video");
     const rows = [];
     const bytes = streams.reduce((n, s) => n + (out ? s.bytesSent : s.bytesReceived), 0);
@@ -45,7 +47,8 @@ export class Numbers {
       rows.push(["Buffered", `${((video.jitterBufferDelay / video.jitterBufferEmittedCount) * 1000).toFixed(0)} ms`]);
       rows.push(["Freezes", String(video.freezeCount ?? 0)]);
     }
-    rows.push(["Codec", streams.map((s) => stats.get(s.codecId)?.mimeType.split("/")[1]).filter(Boolean).join(" + ") || "–"]);
+    const codecs = streams.map((s) => stats.get(s.codecId)?.mimeType.split("/")[1]).filter(Boolean);
+    rows.push(["Codec", codecs.map((name) => NAMES[name.toUpperCase()] ?? name).join(" + ") || "–"]);
     rows.push(["Path", this.#path(stats, pair)]);
     return rows;
   }

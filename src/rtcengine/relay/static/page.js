@@ -8,6 +8,7 @@ const $ = (id) => document.getElementById(id);
 const base = location.pathname.replace(/[^/]*$/, "");
 const room = decodeURIComponent(location.pathname.slice(base.length));
 const endpoint = (kind, name = room) => new URL(`${base}${name}/${kind}`, location.href).href;
+const NO_CAMERA = "Browsers give cameras and screens only to https pages and to localhost: start the relay with --tls, or publish the test picture.";
 const tokenKey = (mode) => `rtcengine.token.${mode}`;
 
 let mode = new URLSearchParams(location.search).has("publish") ? "publish" : "watch";
@@ -77,14 +78,22 @@ function fail(error) {
   say(error.message);
   if (mode === "publish") {
     leave();
-    $("publish").hidden = false;
+    idle();
   }
+}
+
+// The form of a publisher who does not publish.
+function idle() {
+  $("start").textContent = "Start";
+  $("video").srcObject = null;
+  veil("What you publish appears here.");
 }
 
 function askToken() {
   state("A token is needed", "trouble");
   veil("");
   if (sessionStorage.getItem(tokenKey(mode))) say("That token was not accepted.");
+  $("token").value = "";
   $("token-form").hidden = false;
   $("token").focus();
 }
@@ -118,7 +127,7 @@ async function capture() {
   const source = $("source").value;
   if (source === "pattern") return pattern();
   if (!navigator.mediaDevices) {
-    throw new Error("Browsers give cameras and screens only to https pages and to localhost: start the relay with --tls, or publish the test picture.");
+    throw new Error(NO_CAMERA);
   }
   const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
   try {
@@ -172,17 +181,16 @@ function show() {
   $("sound").hidden = publishing;
   $("publish").hidden = !publishing;
   $("token-form").hidden = true;
-  $("start").textContent = "Start";
   history.replaceState(null, "", publishing ? "?publish" : location.pathname + location.hash);
   $("video").srcObject = null;
   $("video").muted = true;
   $("sound").textContent = "Sound on";
   say("");
-  state("–");
+  state("Not connected");
   if (!publishing) return keep(watch);
-  veil("What you publish appears here.");
+  idle();
   if (!window.isSecureContext) {
-    say("Browsers give cameras only to https pages and to localhost. Start the relay with --tls, or publish the test picture.");
+    say(NO_CAMERA);
     $("source").value = "pattern";
   }
 }
@@ -232,7 +240,10 @@ $("sound").addEventListener("click", () => {
   $("sound").textContent = $("video").muted ? "Sound on" : "Sound off";
   $("video").play().catch(() => {});
 });
-$("whole").addEventListener("click", () => $("video").requestFullscreen?.());
+$("whole").addEventListener("click", () => {
+  const video = $("video");
+  (video.requestFullscreen ?? video.webkitEnterFullscreen)?.call(video); // the second: iPhones
+});
 $("rate").addEventListener("input", () => {
   $("rate-text").textContent = `${($("rate").value / 1000).toFixed(1)} Mb/s`;
   const video = session?.pc.getSenders().find((x) => x.track?.kind === "video");
@@ -273,10 +284,12 @@ fillCodecs();
 setInterval(refresh, 1000);
 if (room) {
   document.title = `${room} – rtcengine relay`;
+  $("watch-url").href = $("watch-url").textContent = new URL(base + room, location.href).href;
   $("stage").hidden = false;
   show();
 } else {
   $("whip-url").textContent = endpoint("whip", "ROOM");
   $("whep-url").textContent = endpoint("whep", "ROOM");
+  $("new-room").href = `${base}room-${Math.random().toString(36).slice(2, 6)}?publish`;
   $("lobby").hidden = false;
 }

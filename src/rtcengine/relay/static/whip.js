@@ -55,15 +55,19 @@ export class Session extends EventTarget {
     await this.pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     const transport = [...this.pc.getSenders(), ...this.pc.getReceivers()].find((x) => x.transport)?.transport;
     transport?.addEventListener("statechange", () => {
-      if (transport.state === "closed") this.#end("The relay ended the session.");
+      if (transport.state !== "closed") return;
+      this.resource = null; // the relay has forgotten it
+      this.#end("The relay ended the session.");
     });
   }
 
   close() {
     if (this.over) return;
     this.over = true;
-    this.pc.close();
-    if (this.resource) this.#delete();
+    if (!this.resource) return this.pc.close();
+    // First by HTTP: closing the connection ends the session too, and a DELETE that comes after that finds none.
+    const late = new Promise((done) => setTimeout(done, 1000));
+    Promise.race([this.#delete(), late]).then(() => this.pc.close());
   }
 
   // New ICE credentials on the same session: what a changed network needs (RFC 9725 §4.3.3).
@@ -101,6 +105,6 @@ export class Session extends EventTarget {
   }
 
   #delete() {
-    fetch(this.resource, { method: "DELETE", headers: bearer(this.token), keepalive: true }).catch(() => {});
+    return fetch(this.resource, { method: "DELETE", headers: bearer(this.token), keepalive: true }).catch(() => {});
   }
 }

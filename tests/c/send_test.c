@@ -1,0 +1,283 @@
+#include "check.h"
+#include "rig.h"
+
+static const rtc_srtp_profile_t GCM = RTC_SRTP_AEAD_AES_128_GCM;
+enum { FRAME_US = 33333 };
+
+/* A publisher (peer 0, receiver 1) and a viewer (peer 1, sender 2, SSRC 9000, RTX 9001). */
+static void open_relay(rig_t *r) {
+  rig_open(r, 0);
+  int pub = rig_join(r, GCM), view = rig_join(r, GCM);
+  rtc_recv_cfg_t in = rig_recv(pub, true);
+  rtc_send_cfg_t out = rig_send(view, true, 9000);
+  rig_add_recv(r, 1, &in);
+  rig_add_send(r, 2, &out);
+  rig_link(r, 2, 1);
+}
+
+static void nack(rig_t *r, int peer, uint32_t media, const uint16_t *seqs, int n) {
+  uint8_t b[1200];
+  rtc_wr_t w = rtc_wr(b, sizeof b);
+  rtc_rtcp_write_nack(&w, 4711, media, seqs, n);
+  rig_rtcp(r, peer, b, rtc_wr_len(&w));
+}
+
+static void report_block(rig_t *r, int peer, uint32_t ssrc) {
+  uint8_t b[64];
+  rtc_wr_t w = rtc_wr(b, sizeof b);
+  rtc_rtcp_write_rr(&w, 4711, &(rtc_rb_t){.ssrc = ssrc}, 1);
+  rig_rtcp(r, peer, b, rtc_wr_len(&w));
+}
+
+static bool has_mid(const rig_got_t *g) {
+  rtc_extmap_t map = rig_transport(1).ext;
+  rtc_ext_view_t v;
+  rtc_rtpext_parse(&v, g->rtp.ext_profile, g->data + g->rtp.ext_off, g->rtp.has_ext ? g->rtp.ext_len : 0, &map);
+  return rtc_ext_has(&v, RTC_EXT_MID) && v.len[RTC_EXT_MID] == 1 && v.p[RTC_EXT_MID][0] == '1';
+}
+
+/* The MID goes with every packet until the peer has reported on this very SSRC; RTX packets keep it, since of their SSRC it may
+ * never have seen one (RFC 9143 §9.2). */
+static void mid_until_reported(void) {
+  rig_t r;
+  open_relay(&r);
+  for (int i = 0; i < 10; i++) rig_vp8(&r, 0, 100, 500 + i, 3000 * i, true, i == 0);
+  for (int i = 0; i < 10; i++) CHECK(has_mid(rig_media(&r, 1, 9000, i)));
+  report_block(&r, 1, 1234);
+  rig_vp8(&r, 0, 100, 510, 30000, true, false);
+  CHECK(has_mid(rig_media(&r, 1, 9000, 10)));
+  report_block(&r, 1, 9000);
+  rig_vp8(&r, 0, 100, 511, 33000, true, false);
+  CHECK(!has_mid(rig_media(&r, 1, 9000, 11)));
+  nack(&r, 1, 9000, &(uint16_t){rig_media(&r, 1, 9000, 11)->rtp.seq}, 1);
+  CHECK_EQ(rig_media_n(&r, 1, 9001), 1);
+  CHECK(rig_media_n(&r, 1, 9001) && has_mid(rig_media(&r, 1, 9001, 0)));
+  rig_close(&r);
+}
+
+/* RTX is the packet that was sent: its time, marker and payload behind its number. Once per round trip, three times, then no more. */
+static void repair_repeats_what_was_sent(void) {
+  static const int64_t starts[] = {1, 65530, 32765};
+  for (size_t k = 0; k < 3; k++) {
+    rig_t r;
+    open_relay(&r);
+    for (int i = 0; i < 20; i++) rig_vp8(&r, 0, 100, starts[k] + i, INT64_C(0xfffffff0) + 3000 * i, true, i == 0);
+    for (int i = 0; i < 20; i++) nack(&r, 1, 9000, &(uint16_t){rig_media(&r, 1, 9000, i)->rtp.seq}, 1);
+    rig_pass(&r, RTC_MS(20)); /* the pacer lets them out */
+    CHECK_EQ(rig_media_n(&r, 1, 9001), 20);
+    for (int i = 0; i < rig_media_n(&r, 1, 9001); i++) {
+      const rig_got_t *a = rig_media(&r, 1, 9000, i), *b = rig_media(&r, 1, 9001, i);
+      CHECK_EQ(b->rtp.pt, 97);
+      CHECK_EQ(b->rtp.ts, a->rtp.ts);
+      CHECK_EQ(b->rtp.marker, a->rtp.marker);
+      CHECK_EQ(b->rtp.payload_len, a->rtp.payload_len + 2);
+      CHECK_EQ(rtc_get16(b->data + b->rtp.hdr_len), a->rtp.seq);
+      CHECK_MEM(b->data + b->rtp.hdr_len + 2, a->data + a->rtp.hdr_len, a->rtp.payload_len);
+    }
+    uint16_t one = rig_media(&r, 1, 9000, 3)->rtp.seq;
+    for (int i = 0; i < 100; i++) {
+      nack(&r, 1, 9000, &one, 1);
+      rig_pass(&r, RTC_MS(5));
+    }
+    CHECK_EQ(rig_media_n(&r, 1, 9001), 22);
+    for (int i = 1; i < rig_media_n(&r, 1, 9001); i++) CHECK_EQ(rig_media(&r, 1, 9001, i)->index, rig_media(&r, 1, 9001, i - 1)->index + 1);
+    CHECK_EQ(r.unread, 0);
+    rig_close(&r);
+  }
+}
+
+/* What cannot be repeated (never sent, lost upstream as well, too old) costs no budget. */
+static void absent_packets_cost_no_budget(void) {
+  rig_t r;
+  open_relay(&r);
+  for (int i = 0; i < 2000; i++) rig_vp8(&r, 0, 100, 500 + i, 3000 * i, true, i == 0);
+  uint16_t first = rig_media(&r, 1, 9000, 0)->rtp.seq;
+  for (int i = 0; i < 4000; i++) {
+    nack(&r, 1, 9000, &(uint16_t){(uint16_t)(first - 500 + i)}, 1);
+    rig_pass(&r, RTC_MS(1));
+  }
+  const rtc_send_stats_t *s = rig_send_stats(&r, 2);
+  CHECK(s->rtx_packets > 400 && s->rtx_packets <= 512); /* the newest */
+  CHECK_EQ(rig_media_n(&r, 1, 9001), s->rtx_packets);
+  CHECK_EQ(s->rtx_refused, 0);
+  rig_close(&r);
+}
+
+/* A viewer that asks for everything all the time gets a quarter more at most, and the rest is served on. */
+static void nack_flood_stays_in_budget(void) {
+  rig_t r;
+  open_relay(&r);
+  uint16_t seqs[64];
+  for (int i = 0; i < 3000; i++) {
+    rig_vp8(&r, 0, 100, 500 + i, 3000 * i, true, i == 0);
+    if (rig_media_n(&r, 1, 9000) > 1000) rig_forget(&r);
+    uint16_t last = rig_media_n(&r, 1, 9000) ? rig_media(&r, 1, 9000, rig_media_n(&r, 1, 9000) - 1)->rtp.seq : 0;
+    for (int j = 0; j < 64; j++) seqs[j] = (uint16_t)(last - 63 + j);
+    for (int j = 0; j < 5; j++) nack(&r, 1, 9000, seqs, 64);
+    rig_pass(&r, RTC_MS(5));
+  }
+  const rtc_send_stats_t *s = rig_send_stats(&r, 2);
+  CHECK_EQ(s->packets, 3000);
+  CHECK(s->rtx_bytes <= s->bytes / 4 + 64 * 1024);
+  CHECK(s->rtx_packets > 500);
+  CHECK_EQ(r.unread, 0);
+  rig_close(&r);
+}
+
+/* A stream runs on from one source to another, to frames of our own and back: numbers without a gap, time never backwards and by the
+ * clock. */
+static void one_stream_over_many_sources(void) {
+  rig_t r;
+  open_relay(&r);
+  int other = rig_join(&r, GCM);
+  rtc_recv_cfg_t in = rig_recv(other, true);
+  rig_add_recv(&r, 3, &in);
+  int64_t index[2] = {65500, 7};
+  uint32_t own = 0x80000000u;
+  int sent = 0;
+  for (int turn = 0; turn < 30; turn++) {
+    int source = turn % 3; /* 0 and 1: publishers; 2: frames */
+    rig_link(&r, 2, source == 0 ? 1 : source == 1 ? 3 : 0);
+    for (int i = 0; i < 10; i++) {
+      if (source == 2)
+        rig_frame(&r, 2, 500, own += 3000, i == 0);
+      else
+        rig_vp8(&r, source ? other : 0, source ? 300 : 100, index[source]++, (source ? 123456789 : INT64_C(0xffff0000)) + 3000 * (turn * 10 + i), true,
+                i == 0);
+      sent++;
+      rig_pass(&r, FRAME_US);
+    }
+  }
+  CHECK_EQ(rig_media_n(&r, 1, 9000), sent);
+  for (int i = 1; i < sent; i++) {
+    const rig_got_t *a = rig_media(&r, 1, 9000, i - 1), *b = rig_media(&r, 1, 9000, i);
+    if (!a || !b) break;
+    CHECK_EQ(b->index, a->index + 1);
+    int32_t step = (int32_t)(b->rtp.ts - a->rtp.ts);
+    if (step < 2900 || step > 3100) fprintf(stderr, "packet %d: step %d\n", i, step);
+    CHECK(step >= 2900 && step <= 3100);
+  }
+  CHECK_EQ(r.unread, 0);
+  CHECK_EQ(rig_drops(&r, RTC_DROP_SEAL), 0);
+  rig_close(&r);
+}
+
+/* Linking what is linked changes nothing: the picture does not stop for a key frame. */
+static void linking_again_is_no_change(void) {
+  rig_t r;
+  open_relay(&r);
+  for (int i = 0; i < 10; i++) rig_vp8(&r, 0, 100, 500 + i, 3000 * i, true, i == 0);
+  rig_link(&r, 2, 1);
+  for (int i = 10; i < 20; i++) rig_vp8(&r, 0, 100, 500 + i, 3000 * i, true, false);
+  CHECK_EQ(rig_media_n(&r, 1, 9000), 20);
+  rig_close(&r);
+}
+
+/* What would make two streams share numbers, or more streams than the keys can follow, is refused when it is asked for. */
+static void senders_that_cannot_be(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM);
+  rtc_send_cfg_t a = rig_send(p, true, 100), b = a;
+  rig_add_send(&r, 1, &a);
+#define ADD(i) rtc_hub_exec(r.hub, &(rtc_cmd_t){.op = RTC_OP_SEND, .id = (i), .u.send = b}, r.now)
+  CHECK_EQ(ADD(2), RTC_EINVAL); /* the same SSRCs */
+  b.ssrc = 101, b.rtx_ssrc = 102;
+  CHECK_EQ(ADD(2), RTC_EINVAL); /* another's RTX */
+  b.ssrc = 102, b.rtx_ssrc = 100;
+  CHECK_EQ(ADD(2), RTC_EINVAL);
+  b.ssrc = 102, b.rtx_ssrc = 102;
+  CHECK_EQ(ADD(2), RTC_EINVAL); /* both its own */
+  b.ssrc = 102, b.rtx_ssrc = 103, b.rtx_pt = 128;
+  CHECK_EQ(ADD(2), RTC_EINVAL);
+  int added = 1, err = 0;
+  for (uint32_t i = 2; i < 40 && !err; i++) {
+    b = rig_send(p, true, 1000 + 2 * i);
+    err = ADD(i);
+    if (!err) added++;
+  }
+#undef ADD
+  CHECK_EQ(err, RTC_ENOBUFS);
+  CHECK_EQ(added, 31); /* 62 SSRCs, and our own for reports */
+  for (uint32_t i = 1; i <= 31; i++) rig_frame(&r, i == 1 ? 1 : i, 300, 0, true);
+  rig_pass(&r, RTC_SEC(3));
+  CHECK_EQ(rig_drops(&r, RTC_DROP_SEAL), 0);
+  CHECK_EQ(r.unread, 0);
+  rig_close(&r);
+}
+
+/* Our own frames leave faster than they come: a pacer at the mean rate would let them pile up. */
+static void own_frames_are_not_held_back(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM);
+  rtc_send_cfg_t a = rig_send(p, true, 100);
+  rig_add_send(&r, 1, &a);
+  for (uint32_t i = 0; i < 300; i++) { /* 8 Mb/s, key frames four times as big */
+    rig_frame(&r, 1, i % 60 ? 33000 : 132000, i * 3000, i % 60 == 0);
+    rig_pass(&r, FRAME_US);
+    if (i < 299) rig_forget(&r);
+  }
+  rig_forget(&r);
+  rtc_time_t from = r.now;
+  rig_pass(&r, RTC_SEC(2));
+  rtc_time_t late = 0;
+  for (int i = 0; i < r.got_n; i++)
+    if (r.got[i].media) late = r.got[i].at - from;
+  CHECK(late < RTC_MS(100));
+  CHECK_EQ(rig_drops(&r, RTC_DROP_PACER), 0);
+  rig_close(&r);
+}
+
+/* A key frame that is asked for again within half a second is told then, not forgotten. */
+static void key_wish_is_deferred_not_lost(void) {
+  rig_t r;
+  rtc_event_t e;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM);
+  rtc_send_cfg_t a = rig_send(p, true, 100);
+  rig_add_send(&r, 1, &a);
+  rig_frame(&r, 1, 1000, 0, true);
+  int told = 0;
+  for (int i = 0; i < 40; i++) {
+    uint8_t b[32];
+    rtc_wr_t w = rtc_wr(b, sizeof b);
+    rtc_rtcp_write_pli(&w, 4711, 100);
+    if (i < 2) rig_rtcp(&r, p, b, rtc_wr_len(&w));
+    rig_pass(&r, RTC_MS(50));
+    while (rtc_hub_event(r.hub, &e)) told += e.type == RTC_EV_KEYFRAME;
+    if (i == 5) CHECK_EQ(told, 1);
+  }
+  CHECK_EQ(told, 2);
+  rig_frame(&r, 1, 1000, 3000, false);
+  rig_close(&r);
+}
+
+/* A viewer's first packets: below 2^15, so that one who misses them finds the roll-over (RFC 3711 §3.3.1). */
+static void numbers_start_low_and_roll_over(void) {
+  for (int seed = 0; seed < 20; seed++) {
+    rig_t r;
+    rig_open(&r, 0);
+    for (int i = 0; i < seed; i++) rig_join(&r, GCM); /* other random numbers */
+    int p = rig_join(&r, GCM);
+    rtc_send_cfg_t a = rig_send(p, false, 100);
+    rig_add_send(&r, 1, &a);
+    rig_frame(&r, 1, 30, 0, true);
+    CHECK(rig_media(&r, p, 100, 0)->index < 0x8000);
+    rig_close(&r);
+  }
+}
+
+int main(void) {
+  RUN(mid_until_reported);
+  RUN(repair_repeats_what_was_sent);
+  RUN(absent_packets_cost_no_budget);
+  RUN(nack_flood_stays_in_budget);
+  RUN(one_stream_over_many_sources);
+  RUN(linking_again_is_no_change);
+  RUN(senders_that_cannot_be);
+  RUN(own_frames_are_not_held_back);
+  RUN(key_wish_is_deferred_not_lost);
+  RUN(numbers_start_low_and_roll_over);
+  return CHECK_END();
+}
