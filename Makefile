@@ -17,7 +17,7 @@ include tools/c.mk
 CORE_INPUTS := setup.py $(wildcard src/rtcengine/*.pyx src/rtcengine/bind/*.pxi csrc/include/*.h) \
   $(C_SOURCES) $(wildcard $(C_LAYERS:%=csrc/%/*.h))
 
-.PHONY: help relay test check long lint fmt asan tsan lib sdist wheel build clean packages-lib packages-run packages-test
+.PHONY: help relay test check long lint fmt asan tsan lib bench sdist wheel build clean packages-lib packages-run packages-test
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ tsan: $(VENV)/.test ## the C tests under the thread sanitizer
 lib: packages-lib ## librtcengine.so, .a, .pc and its header into build/lib, without Python
 	@$(MAKE) -j$(CORES) $(LIB_FILES)
 	@echo "build/lib: $$(ls build/lib | tr '\n' ' ')"
+
+bench: $(VENV)/.test $(VENV)/.built ## measure what the documentation claims (T=bench/NAME.py for one)
+	@shopt -s nullglob; for script in $(or $(T),bench/*.py); do echo "== $$script"; $(PY) $$script || exit 1; done
 
 sdist: $(VENV)/.test ## the source package into dist/
 	$(PY) -m build --no-isolation --sdist

@@ -38,6 +38,7 @@ C_PURE |= {"stdio", "stdlib", "stdnoreturn", "string"}
 # Other headers: files and what they may include besides.
 C_SYSTEM = [
     ("base/crypto_openssl.c", {"openssl/*"}),
+    ("base/crypto_ipsecmb.c", {"intel-ipsec-mb.h"}),
     # sys/time.h for OpenSSL's struct timeval; no clock is read.
     ("proto/dtls*.c", {"sys/time.h", *(f"openssl/{name}.h" for name in ("bio", "err", "opensslv", "pem", "ssl", "x509"))}),
     ("base/pkt.c", {"sanitizer/asan_interface.h"}),  # free slots are poisoned in test builds

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypto_lanes.h"
+
 /* OpenSSL counts in int. */
 static bool fits_int(size_t n) { return n <= INT_MAX; }
 
@@ -31,7 +33,7 @@ static EVP_CIPHER_CTX *keyed(const char *name, const uint8_t *key, int encrypt) 
 /* AES-GCM */
 
 int rtc_gcm_init(rtc_gcm_t *g, const uint8_t *key, size_t key_len, bool seal) {
-  g->ctx = NULL;
+  g->ctx = g->batch_key = NULL;
   if (key_len != 16 && key_len != 32) return RTC_EINVAL;
   g->ctx = keyed(key_len == 16 ? "AES-128-GCM" : "AES-256-GCM", key, seal);
   return g->ctx ? RTC_OK : RTC_ENOMEM;
@@ -39,7 +41,8 @@ int rtc_gcm_init(rtc_gcm_t *g, const uint8_t *key, size_t key_len, bool seal) {
 
 void rtc_gcm_clear(rtc_gcm_t *g) {
   EVP_CIPHER_CTX_free(g->ctx); /* wipes the key schedule */
-  g->ctx = NULL;
+  rtc_lanes_key_free(g->batch_key);
+  g->ctx = g->batch_key = NULL;
 }
 
 int rtc_gcm_seal(rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p, size_t n, uint8_t tag[16]) {
@@ -70,7 +73,7 @@ int rtc_gcm_open(rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t 
 
 int rtc_ctr_init(rtc_ctr_t *c, const uint8_t *key, size_t key_len) {
   const char *name = key_len == 16 ? "AES-128-CTR" : key_len == 24 ? "AES-192-CTR" : "AES-256-CTR";
-  c->ctx = NULL;
+  c->ctx = c->batch_key = NULL;
   if (key_len != 16 && key_len != 24 && key_len != 32) return RTC_EINVAL;
   c->ctx = keyed(name, key, 1);
   return c->ctx ? RTC_OK : RTC_ENOMEM;
@@ -78,7 +81,8 @@ int rtc_ctr_init(rtc_ctr_t *c, const uint8_t *key, size_t key_len) {
 
 void rtc_ctr_clear(rtc_ctr_t *c) {
   EVP_CIPHER_CTX_free(c->ctx);
-  c->ctx = NULL;
+  rtc_lanes_key_free(c->batch_key);
+  c->ctx = c->batch_key = NULL;
 }
 
 int rtc_ctr_xor(rtc_ctr_t *c, const uint8_t iv[16], uint8_t *p, size_t n) {
@@ -91,8 +95,14 @@ int rtc_ctr_xor(rtc_ctr_t *c, const uint8_t iv[16], uint8_t *p, size_t n) {
 /* HMAC-SHA1 (RFC 2104) */
 
 typedef struct hmac_key {
-  SHA_CTX inner, outer; /* after the first block: key xor ipad, key xor opad */
+  rtc_hmac_state_t state; /* first: what a batch reads */
+  SHA_CTX inner, outer;   /* after the first block: key xor ipad, key xor opad */
 } hmac_key_t;
+
+static void sha1_state(const SHA_CTX *c, uint32_t out[5]) {
+  const uint32_t h[5] = {c->h0, c->h1, c->h2, c->h3, c->h4};
+  memcpy(out, h, sizeof h);
+}
 
 static void hmac_key_set(hmac_key_t *k, const uint8_t *key, size_t key_len) {
   uint8_t pad[SHA_CBLOCK] = {0};
@@ -106,6 +116,8 @@ static void hmac_key_set(hmac_key_t *k, const uint8_t *key, size_t key_len) {
   for (size_t i = 0; i < sizeof pad; i++) pad[i] ^= 0x36 ^ 0x5c;
   SHA1_Init(&k->outer);
   SHA1_Update(&k->outer, pad, sizeof pad);
+  sha1_state(&k->inner, k->state.inner);
+  sha1_state(&k->outer, k->state.outer);
   rtc_cleanse(pad, sizeof pad);
 }
 

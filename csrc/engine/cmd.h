@@ -73,11 +73,11 @@ typedef struct rtc_frame_cfg {
 typedef enum rtc_op {
   RTC_OP_TRANSPORT = 1, /* id = new transport, u.transport */
   RTC_OP_RESTART,       /* id = transport, u.ice: new ICE credentials; path and consent go on until they are used */
-  RTC_OP_PATH,          /* id = transport, u.path: an address to check (checker) */
+  RTC_OP_PATH,          /* id = transport, u.path: an address to check (checker); RTC_ESTATE: another transport talks to it */
   RTC_OP_CLOSE,         /* id = transport: BYE, close_notify, freed; ends in RTC_T_CLOSED with RTC_WHY_COMMAND */
   RTC_OP_RECV,          /* id = new receiver, u.recv */
   RTC_OP_SEND,          /* id = new sender, u.send */
-  RTC_OP_LINK,          /* id = sender, u.link = receiver that feeds it from the next key frame on; 0 unlinks */
+  RTC_OP_LINK,          /* id = sender, u.link = receiver that feeds it from the next key frame on; 0 unlinks; no change: no effect */
   RTC_OP_KEYFRAME,      /* id = receiver: ask its publisher for a key frame */
   RTC_OP_FRAME,         /* id = sender, u.frame */
   RTC_OP_RATE,          /* id = transport, u.rate_bps: pace of what is paced */

@@ -45,7 +45,7 @@ typedef struct rtc_event {
   uint32_t ssrc;
   rtc_path_t path;
   rtc_time_t added, checked, connected, first_media; /* monotonic; 0 when it has not happened */
-  char text[RTC_WHY_MAX]; /* why DTLS failed, or "" */
+  char text[RTC_WHY_MAX];                            /* why DTLS failed, or "" */
 } rtc_event_t;
 
 #endif

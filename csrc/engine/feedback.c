@@ -19,10 +19,21 @@ static void on_sr(rtc_transport_t *t, const rtc_rtcp_t *b, rtc_time_t now) {
   rtc_rxstat_on_sr(&r->stat, sr.ntp, sr.rtp_ts, now);
   if (!t->has_clock) { /* one mapping for all of a publisher's streams, so that they stay in step */
     t->has_clock = true;
-    t->clock_off_us = rtc_ntp_diff_us(sr.ntp, rtc_ntp_from_unix_us(now));
+    t->clock_off = sr.ntp - rtc_ntp_from_unix_us(now);
   }
   if (!first) return;
   for (rtc_send_t *s = r->viewers; s; s = s->next_viewer) rtc_report_soon(s->transport, now);
+}
+
+/* RFC 3550 §6.4.1, by our own clock: from the report of ours that is echoed. 0: it is none of the latest, or the times are a lie. */
+static rtc_time_t round_trip(const rtc_send_t *s, const rtc_rb_t *b, rtc_time_t now) {
+  rtc_time_t held = (rtc_time_t)b->dlsr * 1000000 / 65536;
+  for (uint32_t i = 0; i < RTC_SRS_KEPT && i < s->sr_n; i++) {
+    if (s->sr[i].ntp != b->lsr) continue;
+    rtc_time_t trip = now - s->sr[i].at - held;
+    return trip > 0 ? trip : trip > -RTC_MS(1) ? 1 : 0; /* a fast link may come out below zero by rounding */
+  }
+  return 0;
 }
 
 static void on_report_block(rtc_transport_t *t, const rtc_rb_t *b, rtc_time_t now) {
@@ -32,14 +43,16 @@ static void on_report_block(rtc_transport_t *t, const rtc_rb_t *b, rtc_time_t no
   s->lost = b->lost;
   s->fraction_lost = b->fraction / 256.0;
   s->jitter_s = (double)b->jitter / s->cfg.clock_rate;
-  if (!b->lsr) return;
-  int64_t off = s->source ? s->source->transport->clock_off_us : t->hub->cfg.unix_offset_us;
-  uint32_t compact = rtc_ntp_compact(rtc_ntp_from_unix_us(now + off));
-  int32_t trip = (int32_t)(compact - b->lsr - b->dlsr); /* 1/65536 s */
-  if (trip < 0) trip = 0;
-  if (trip > 65536 * 60) return; /* an echo of another clock */
-  s->rtt_us = (int64_t)trip * 1000000 / 65536;
-  t->rtt_us = s->rtt_us;
+  rtc_time_t trip = round_trip(s, b, now);
+  if (trip > 0) s->rtt_us = t->rtt_us = trip;
+}
+
+static void on_bye(rtc_transport_t *t, const rtc_rtcp_t *b) {
+  uint32_t ssrcs[31];
+  int n = rtc_rtcp_read_bye(b, ssrcs, 31);
+  for (int i = 0; i < n; i++)
+    for (rtc_recv_t *r = t->recvs; r; r = r->next)
+      if (r->ssrc == ssrcs[i]) rtc_recv_bye(r);
 }
 
 static void on_nack(rtc_transport_t *t, const rtc_rtcp_t *b, rtc_time_t now) {
@@ -86,6 +99,9 @@ static void on_block(rtc_transport_t *t, const rtc_rtcp_t *b, rtc_time_t now) {
       n = rtc_rtcp_read_rbs(b, blocks, 31);
       for (int i = 0; i < n; i++) on_report_block(t, &blocks[i], now);
       break;
+    case RTC_RTCP_BYE:
+      on_bye(t, b);
+      break;
     case RTC_RTCP_RTPFB:
       if (b->count == RTC_FB_NACK) on_nack(t, b, now);
       if (b->count == RTC_FB_TWCC) t->twcc_received++;
@@ -107,6 +123,8 @@ void rtc_feedback_rtcp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
     return;
   }
   rtc_transport_on_heard(t, &k->path, now);
+  t->in_packets++;
+  t->in_bytes += k->len;
   rtc_rd_t r = rtc_rd(k->data, (size_t)n);
   rtc_rtcp_t b;
   int got;

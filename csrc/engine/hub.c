@@ -34,7 +34,8 @@ rtc_hub_t *rtc_hub_new(const rtc_hub_cfg_t *cfg, rtc_time_t now) {
   rtc_map_init(&h->recvs, sizeof(uint32_t), cfg->seed + 16);
   rtc_map_init(&h->sends, sizeof(uint32_t), cfg->seed + 16);
   rtc_heap_init(&h->timers);
-  h->pool = rtc_pool_new(cfg->slots ? cfg->slots : 32768);
+  h->slots = cfg->slots ? cfg->slots : 32768;
+  h->pool = rtc_pool_new(h->slots);
   if (!h->pool || rtc_out_init(&h->out) < 0) {
     rtc_hub_free(h);
     return NULL;
@@ -82,19 +83,28 @@ void rtc_hub_touch(rtc_transport_t *t) {
   h->dirty_last = t;
 }
 
-void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path) {
+/* Whoever has a session can forge a valid check from another's address; so one that is alive keeps its own. */
+bool rtc_hub_path_free(const rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now) {
+  path_key_t key = key_of(path);
+  const rtc_transport_t *had = rtc_map_get(&t->hub->paths, &key);
+  if (!had || had == t) return true;
+  const rtc_consent_t *c = &had->consent;
+  return !c->has_path || !rtc_path_eq(&c->path, path) || now - c->heard >= RTC_MS(RTC_STALL_MS);
+}
+
+void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now) {
   rtc_hub_t *h = t->hub;
   path_key_t key = key_of(path);
   rtc_transport_t *had = rtc_map_get(&h->paths, &key);
-  if (had == t) return;
-  if (had) { /* an address that a new peer proved to hold: the old one loses it */
+  if (had == t || !rtc_hub_path_free(t, path, now)) return;
+  if (had) {
     for (int i = 0; i < had->mapped_n; i++) {
       if (!rtc_path_eq(&had->mapped[i], path)) continue;
       had->mapped[i] = had->mapped[--had->mapped_n];
       break;
     }
   }
-  int cap = (int)(sizeof t->mapped / sizeof t->mapped[0]);
+  int cap = t->mapped_cap;
   if (t->mapped_n == cap) { /* the oldest that is not in use goes */
     int gone = t->consent.has_path && rtc_path_eq(&t->mapped[0], &t->consent.path) ? 1 : 0;
     path_key_t old = key_of(&t->mapped[gone]);
@@ -137,8 +147,6 @@ static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
     rtc_hub_drop(h, RTC_DROP_STUN_USER);
     return;
   }
-  t->in_packets++;
-  t->in_bytes += k->len;
   rtc_transport_on_stun(t, k, &m, now);
   rtc_transport_arm(t);
 }
@@ -165,11 +173,9 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
     rtc_pkt_put(k);
     return;
   }
-  t->in_packets++;
-  t->in_bytes += k->len;
   if (kind == RTC_KIND_DTLS) {
     h->st.dtls_in++;
-    rtc_transport_on_dtls(t, k, now);
+    rtc_transport_on_dtls(t, k);
     rtc_transport_arm(t);
     return;
   }
@@ -185,12 +191,12 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
 
 void rtc_hub_tick(rtc_hub_t *h, rtc_time_t now) {
   h->st.now = now;
-  /* A transport that is due again at once waits for the next call: a bound on one tick. */
-  uint32_t most = h->timers.n + 1;
-  for (rtc_heap_entry_t *e; most-- && (e = rtc_heap_top(&h->timers)) && e->at <= now;) {
+  for (rtc_heap_entry_t *e; (e = rtc_heap_top(&h->timers)) && e->at <= now;) {
     rtc_transport_t *t = (rtc_transport_t *)(void *)e;
     rtc_transport_tick(t, now);
     rtc_transport_arm(t);
+    /* What could not be done (no slot left, say) waits a little: the others have their turn, and nothing spins. */
+    if (t->timer.at <= now) rtc_heap_set(&h->timers, &t->timer, now + RTC_MS(1));
   }
 }
 
@@ -237,8 +243,7 @@ static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   if (c->op == RTC_OP_KEYFRAME) {
     rtc_recv_t *r = rtc_map_get(&h->recvs, &c->id);
     if (!r) return RTC_EINVAL;
-    rtc_recv_ask_key(r, now);
-    rtc_transport_arm(r->transport);
+    rtc_recv_ask_key(r);
     return 0;
   }
   rtc_send_t *s = rtc_map_get(&h->sends, &c->id);
@@ -250,8 +255,7 @@ static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   }
   rtc_recv_t *r = c->u.link ? rtc_map_get(&h->recvs, &c->u.link) : NULL;
   if (r && (r->cfg.codec != s->cfg.codec || r->cfg.clock_rate != s->cfg.clock_rate)) return RTC_EINVAL;
-  rtc_relay_link(s, r, now);
-  if (r) rtc_transport_arm(r->transport);
+  if (s->source != r) rtc_relay_link(s, r, now);
   return 0;
 }
 
@@ -264,8 +268,9 @@ static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
       err = rtc_transport_restart(t, &c->u.ice);
       break;
     case RTC_OP_PATH:
+      if (!rtc_hub_path_free(t, &c->u.path, now)) return RTC_ESTATE;
       err = rtc_consent_add_path(&t->consent, &c->u.path, now);
-      if (err == 0) rtc_hub_map_path(t, &c->u.path);
+      if (err == 0) rtc_hub_map_path(t, &c->u.path, now);
       break;
     case RTC_OP_RATE:
       if (c->u.rate_bps <= 0) return RTC_EINVAL;
@@ -391,7 +396,7 @@ int rtc_hub_connect_with_keys(rtc_hub_t *h, uint32_t transport, const rtc_dtls_k
   t->consent.path = *path;
   t->consent.expires = RTC_NEVER;
   t->checked = now;
-  rtc_hub_map_path(t, path);
+  rtc_hub_map_path(t, path, now);
   int err = rtc_transport_set_keys(t, keys, now);
   rtc_transport_arm(t);
   return err;

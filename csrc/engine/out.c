@@ -1,13 +1,24 @@
 /* out: the last stop before the socket. Packets wait here in sending order as plaintext and are protected together just
  * before they are popped, so that a batch of viewers is one batch of ciphers. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/state.h"
 
 int rtc_out_init(rtc_out_t *o) {
   *o = (rtc_out_t){0};
-  o->v = malloc(RTC_OUT_MAX * sizeof *o->v);
-  return o->v ? 0 : RTC_ENOMEM;
+  return rtc_out_reserve(o, 0);
+}
+
+int rtc_out_reserve(rtc_out_t *o, uint32_t senders) {
+  uint32_t want = RTC_OUT_MAX + senders;
+  if (want <= o->cap) return 0;
+  if (o->cap) want += want / 4; /* not for every single one */
+  rtc_out_item_t *v = realloc(o->v, want * sizeof *v);
+  if (!v) return RTC_ENOMEM;
+  o->v = v;
+  o->cap = want;
+  return 0;
 }
 
 void rtc_out_clear(rtc_out_t *o) {
@@ -16,14 +27,24 @@ void rtc_out_clear(rtc_out_t *o) {
   *o = (rtc_out_t){0};
 }
 
-static void put(rtc_hub_t *h, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index) {
+/* The places of what was popped are free again. */
+static void close_up(rtc_out_t *o) {
+  memmove(o->v, o->v + o->first, (o->n - o->first) * sizeof *o->v);
+  o->n -= o->first;
+  o->sealed -= o->first;
+  o->first = 0;
+}
+
+static bool put(rtc_hub_t *h, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index) {
   rtc_out_t *o = &h->out;
-  if (o->n == RTC_OUT_MAX) {
+  if (o->n == o->cap && o->first) close_up(o);
+  if (o->n == o->cap) {
     rtc_hub_drop(h, RTC_DROP_OUT_QUEUE);
     rtc_pkt_put(k);
-    return;
+    return false;
   }
   o->v[o->n++] = (rtc_out_item_t){k, srtp, index};
+  return true;
 }
 
 void rtc_out_put(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index) {
@@ -32,9 +53,10 @@ void rtc_out_put(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t ind
     return;
   }
   k->path = t->consent.path;
+  size_t len = k->len + (srtp ? rtc_srtp_tag_len(srtp->profile) + (index < 0 ? 4 : 0) : 0);
+  if (!put(t->hub, k, srtp, index)) return;
   t->out_packets++;
-  t->out_bytes += k->len;
-  put(t->hub, k, srtp, index);
+  t->out_bytes += len;
 }
 
 void rtc_out_to(rtc_hub_t *h, rtc_pkt_t *k, const rtc_path_t *path) {

@@ -16,11 +16,11 @@ rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *
   r->cfg = *cfg;
   r->ssrc = cfg->ssrc;
   r->rtx_ssrc = cfg->rtx_ssrc;
-  r->highest = r->highest_ts = -1;
+  r->highest = r->highest_ts = r->probe_seq = r->key_ts = -1;
   r->key_asked = r->probe_at = RTC_NEVER;
   r->key_gap = RTC_KEY_GAP_US;
   rtc_rxstat_init(&r->stat, cfg->clock_rate);
-  if (rtc_history_init(&r->history, cfg->video ? RTC_HISTORY_VIDEO : RTC_HISTORY_AUDIO) < 0) goto fail;
+  if (rtc_keep_open(t->hub, &r->history, cfg->video ? RTC_HISTORY_VIDEO : RTC_HISTORY_AUDIO) < 0) goto fail;
   if (cfg->nack) {
     r->nack = malloc(sizeof *r->nack);
     if (!r->nack) goto fail;
@@ -35,7 +35,7 @@ rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *
   t->recvs = r;
   return r;
 fail:
-  rtc_history_clear(&r->history);
+  rtc_keep_close(t->hub, &r->history);
   free(r->nack);
   free(r);
   return NULL;
@@ -53,7 +53,7 @@ void rtc_recv_free(rtc_recv_t *r) {
   for (int i = 0; i < t->route_n; i++)
     if (t->route[i].recv != r) t->route[n++] = t->route[i];
   t->route_n = n;
-  rtc_history_clear(&r->history);
+  rtc_keep_close(t->hub, &r->history);
   free(r->nack);
   free(r);
 }
@@ -85,36 +85,86 @@ static rtc_recv_t *section_of(rtc_transport_t *t, const rtc_media_t *m) {
   return only;
 }
 
-/* A new SSRC in a section that had another: the stream starts afresh, its viewers wait for a key frame. */
+/* Another SSRC in a section that had one: the stream starts afresh, its viewers wait for a key frame. */
 static void renew(rtc_recv_t *r, uint32_t ssrc, rtc_time_t now) {
   if (r->highest >= 0) {
-    uint32_t cap = r->history.cap;
-    rtc_history_clear(&r->history);
-    if (rtc_history_init(&r->history, cap) < 0) r->history = (rtc_history_t){0};
+    rtc_keep_empty(&r->history);
     rtc_rxstat_init(&r->stat, r->cfg.clock_rate);
     if (r->nack) rtc_nack_init(r->nack);
-    r->highest = r->highest_ts = -1;
+    r->reported = 0;
+    r->highest = r->highest_ts = r->probe_seq = r->key_ts = -1;
     r->probe_at = RTC_NEVER;
+    r->key_gap = RTC_KEY_GAP_US;
+    r->rtx_ssrc = ssrc == r->cfg.ssrc ? r->cfg.rtx_ssrc : 0;
     for (rtc_send_t *s = r->viewers, *next; s; s = next) {
       next = s->next_viewer;
       rtc_relay_link(s, r, now);
     }
   }
   r->ssrc = ssrc;
+  r->since = now;
 }
 
-/* The stream of an SSRC: known, or learnt now (the packet is authentic). NULL: no section takes it, or too many SSRCs. */
-static const rtc_route_t *route(rtc_transport_t *t, const rtc_media_t *m, rtc_time_t now) {
-  for (int i = 0; i < t->route_n; i++)
-    if (t->route[i].ssrc == m->rtp.ssrc) return &t->route[i];
+/* Makes room for one more SSRC: the one that was silent longest goes, but none that is in use. NULL: all are. */
+static rtc_route_t *free_route(rtc_transport_t *t) {
+  if (t->route_n < RTC_SSRC_ROUTES_MAX) return &t->route[t->route_n++];
+  rtc_route_t *idlest = NULL;
+  for (int i = 0; i < t->route_n; i++) {
+    rtc_route_t *e = &t->route[i];
+    if (e->ssrc == (e->rtx ? e->recv->rtx_ssrc : e->recv->ssrc)) continue;
+    if (!idlest || e->used < idlest->used) idlest = e;
+  }
+  return idlest;
+}
+
+/* An SSRC that is new here (the packet is authentic). NULL: no section takes it. A new one is what its section goes on with. */
+static rtc_route_t *learn(rtc_transport_t *t, const rtc_media_t *m, rtc_time_t now) {
   rtc_recv_t *r = section_of(t, m);
-  if (!r || t->route_n == RTC_SSRC_ROUTES_MAX) return NULL;
-  bool rtx = r->cfg.rtx_pt == m->rtp.pt;
-  if (!rtx && m->rtp.ssrc != r->ssrc) renew(r, m->rtp.ssrc, now);
-  if (rtx) r->rtx_ssrc = m->rtp.ssrc;
-  rtc_route_t *e = &t->route[t->route_n++];
-  *e = (rtc_route_t){m->rtp.ssrc, r, rtx};
+  rtc_route_t *e = r ? free_route(t) : NULL;
+  if (!e) return NULL;
+  *e = (rtc_route_t){.ssrc = m->rtp.ssrc, .recv = r, .rtx = r->cfg.rtx_pt == m->rtp.pt};
+  if (e->rtx)
+    r->rtx_ssrc = e->ssrc;
+  else if (e->ssrc != r->ssrc)
+    renew(r, e->ssrc, now);
   return e;
+}
+
+/* A section has one SSRC (and one for RTX) at a time. What still comes under a former one must not be taken for the present one's;
+ * only when that has fallen silent it is used again. */
+static bool is_current(rtc_route_t *e, rtc_time_t now) {
+  rtc_recv_t *r = e->recv;
+  if (e->ssrc == (e->rtx ? r->rtx_ssrc : r->ssrc)) return true;
+  if (now - (e->rtx ? r->since : r->last) < RTC_SSRC_QUIET_US) return false;
+  if (!e->rtx)
+    renew(r, e->ssrc, now);
+  else if (r->rtx_ssrc)
+    return false;
+  else
+    r->rtx_ssrc = e->ssrc;
+  return true;
+}
+
+/* The stream that a packet belongs to; NULL: none, and counted. */
+static const rtc_route_t *route(rtc_transport_t *t, const rtc_media_t *m, rtc_time_t now) {
+  rtc_route_t *e = NULL;
+  for (int i = 0; i < t->route_n && !e; i++)
+    if (t->route[i].ssrc == m->rtp.ssrc) e = &t->route[i];
+  /* An SSRC follows the MID that it carries (RFC 9143 §9.2). */
+  if (e && rtc_ext_has(&m->ext, RTC_EXT_MID) && e->recv->cfg.mid[0] &&
+      !same_text(e->recv->cfg.mid, m->ext.p[RTC_EXT_MID], m->ext.len[RTC_EXT_MID])) {
+    *e = t->route[--t->route_n];
+    e = NULL;
+  }
+  if (!e) e = learn(t, m, now);
+  if (!e || !is_current(e, now)) {
+    rtc_hub_drop(t->hub, RTC_DROP_RTP_STREAM);
+    return NULL;
+  }
+  e->used = now;
+  if (m->rtp.pt == (e->rtx ? e->recv->cfg.rtx_pt : e->recv->cfg.pt)) return e;
+  rtc_hub_drop(t->hub, RTC_DROP_RTP_PT);
+  return NULL;
 }
 
 /* Turns an RTX packet into the one it repeats, in place (RFC 4588 §4). False: nothing in it (padding), or not ours. */
@@ -155,44 +205,69 @@ static void learn_round_trip(rtc_recv_t *r, int64_t index, rtc_time_t now) {
   }
 }
 
+/* The first number of the frame that m starts. In H.264 parameter sets may go before it in packets of their own, lost ones too: what
+ * follows the last packet of an earlier time may be one. */
+static int64_t first_of_frame(const rtc_recv_t *r, const rtc_media_t *m) {
+  enum { LOOK_BACK = 16 };
+  if (r->cfg.codec != RTC_CODEC_H264) return m->index;
+  for (int64_t i = m->index - 1; i >= m->index - LOOK_BACK; i--) {
+    const rtc_pkt_t *k = rtc_history_get(&r->history, i);
+    if (k && rtc_get32(k->data + 4) != m->rtp.ts) return i + 1;
+  }
+  return m->index;
+}
+
+/* Number from which a viewer may begin with m, or -1. Counts key frames. */
+static int64_t key_frame(rtc_recv_t *r, const rtc_media_t *m, int64_t ts) {
+  rtc_payload_info_t info = rtc_payload_look((rtc_codec_t)r->cfg.codec, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
+  if (!r->cfg.video) return m->index;
+  if (!info.start || !info.key) return -1;
+  int64_t first = first_of_frame(r, m);
+  if (ts != r->key_ts) r->key_frames++;
+  r->key_ts = ts;
+  r->key_wanted = false;
+  r->key_gap = RTC_KEY_GAP_US;
+  if (r->nack) rtc_nack_on_key(r->nack, first);
+  return first;
+}
+
+static void on_first(rtc_recv_t *r) {
+  r->active_event = true;
+  rtc_hub_touch(r->transport);
+}
+
 static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
   rtc_transport_t *t = r->transport;
-  if (m->rtp.pt != r->cfg.pt) {
-    rtc_hub_drop(t->hub, RTC_DROP_RTP_PT);
-    return;
-  }
-  if (m->index < 0 || (r->highest >= 0 && m->index <= r->highest - (int64_t)r->history.cap) || rtc_history_get(&r->history, m->index)) {
-    r->stat.repeated++;
+  int64_t ts = r->highest_ts < 0 ? (int64_t)m->rtp.ts : rtc_ts_near(r->highest_ts, m->rtp.ts);
+  r->last = now;
+  r->gone = false;
+  if (!m->repaired) rtc_rxstat_on_packet(&r->stat, m->index, ts, m->rtp.payload_len, now);
+  int64_t depth = rtc_keep_depth(t->hub, &r->history);
+  if (m->index < 0 || (r->highest >= 0 && m->index <= r->highest - depth) || rtc_history_get(&r->history, m->index)) {
+    r->repeated++;
     return;
   }
   if (m->repaired) learn_round_trip(r, m->index, now);
-  int64_t ts = r->highest_ts < 0 ? (int64_t)m->rtp.ts : rtc_ts_near(r->highest_ts, m->rtp.ts);
-  if (r->highest < 0) {
-    r->active_event = true;
-    rtc_hub_touch(t);
-  }
+  if (r->highest < 0) on_first(r);
   if (m->index > r->highest) {
     if (ts != r->highest_ts) r->frames++;
     r->highest = m->index;
     r->highest_ts = ts;
   }
-  r->last = now;
+  r->packets++;
   r->bytes += m->rtp.payload_len;
   if (!t->first_media) {
     t->first_media = now;
     rtc_hub_touch(t);
   }
-  rtc_rxstat_on_packet(&r->stat, m->index, ts, m->rtp.payload_len, now);
-  rtc_payload_info_t info = rtc_payload_look((rtc_codec_t)r->cfg.codec, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
   if (r->nack) rtc_nack_on_packet(r->nack, m->index, now);
-  if (info.start && info.key && r->cfg.video) {
-    r->key_frames++;
-    r->key_wanted = false;
-    r->key_gap = RTC_KEY_GAP_US;
-    if (r->nack) rtc_nack_on_key(r->nack, m->index);
+  rtc_keep_put(t->hub, &r->history, m->index, m->pkt);
+  int64_t join_at = key_frame(r, m, ts);
+  if (r->nack && r->nack->want_key) {
+    r->nack->want_key = false;
+    rtc_recv_ask_key(r);
   }
-  if (r->history.cap) rtc_history_put(&r->history, m->index, m->pkt);
-  rtc_relay_forward(r, m, info.start, info.key, now);
+  rtc_relay_forward(r, m, join_at, now);
 }
 
 static rtc_drop_t why_not(int err) {
@@ -214,6 +289,8 @@ void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
   }
   rtc_transport_on_heard(t, &k->path, now);
   uint32_t wire_len = k->len;
+  t->in_packets++;
+  t->in_bytes += wire_len;
   k->len = (uint32_t)n;
   if (rtc_rtp_parse_payload(&m.rtp, k->data, k->len) < 0) {
     rtc_hub_drop(h, RTC_DROP_RTP_FORM);
@@ -230,10 +307,7 @@ void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
     t->fb_media = m.rtp.ssrc;
   }
   const rtc_route_t *e = route(t, &m, now);
-  if (!e) {
-    rtc_hub_drop(h, RTC_DROP_RTP_STREAM);
-    return;
-  }
+  if (!e) return;
   rtc_recv_t *r = e->recv;
   if (e->rtx) {
     r->rtx_packets++;
@@ -242,9 +316,14 @@ void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
   on_media(r, &m, now);
 }
 
-void rtc_recv_ask_key(rtc_recv_t *r, rtc_time_t now) {
-  (void)now;
+void rtc_recv_ask_key(rtc_recv_t *r) {
   if (!r->cfg.video || r->key_wanted) return;
   r->key_wanted = true;
   rtc_transport_arm(r->transport);
+}
+
+void rtc_recv_bye(rtc_recv_t *r) {
+  r->gone = true;
+  r->probe_at = RTC_NEVER;
+  if (r->nack) rtc_nack_init(r->nack);
 }

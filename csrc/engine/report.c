@@ -5,7 +5,7 @@
 #include "engine/state.h"
 #include "wire/twccfb.h"
 
-enum { ROOM = 1160, SDES_ROOM = 80 };
+enum { ROOM = 1160, SDES_ROOM = 80, BLOCKS = 31, RR_ROOM = 8 + BLOCKS * 24 + SDES_ROOM };
 
 static rtc_pkt_t *begin(rtc_transport_t *t, rtc_wr_t *w) {
   rtc_pkt_t *k = rtc_pkt_get(t->hub->pool);
@@ -62,7 +62,7 @@ static void send_nack(rtc_recv_t *r, rtc_time_t now) {
   int n = rtc_nack_pop(r->nack, seqs, 128, t->rtt_us ? t->rtt_us : RTC_MS(100), now);
   if (r->nack->want_key) {
     r->nack->want_key = false;
-    r->key_wanted = true;
+    rtc_recv_ask_key(r);
   }
   if (n <= 0) return;
   rtc_wr_t w;
@@ -71,15 +71,15 @@ static void send_nack(rtc_recv_t *r, rtc_time_t now) {
   for (int i = 0; i < n; i++) wire[i] = (uint16_t)seqs[i];
   rtc_rtcp_write_nack(&w, t->cfg->ssrc, r->ssrc, wire, n);
   r->nacks += (uint64_t)n;
-  if (r->probe_at == RTC_NEVER) {
-    r->probe_seq = seqs[0];
+  if (r->probe_at == RTC_NEVER && seqs[n - 1] > r->probe_seq) {
+    r->probe_seq = seqs[n - 1];
     r->probe_at = now;
   }
   end(t, k, &w);
 }
 
 static rtc_time_t key_at(const rtc_recv_t *r) {
-  if (!r->key_wanted || !r->ssrc) return RTC_NEVER;
+  if (!r->key_wanted || !r->ssrc || r->gone) return RTC_NEVER;
   return r->key_asked == RTC_NEVER ? 0 : r->key_asked + r->key_gap;
 }
 
@@ -118,34 +118,45 @@ static bool clock_of(const rtc_send_t *s, rtc_time_t now, uint64_t *ntp) {
     return s->has_map;
   }
   const rtc_transport_t *p = s->source->transport;
-  *ntp = rtc_ntp_from_unix_us(now + p->clock_off_us);
+  *ntp = rtc_ntp_from_unix_us(now) + p->clock_off;
   return p->has_clock && s->source->stat.sr_at != RTC_NEVER && !s->waiting;
 }
 
-static bool write_sr(rtc_send_t *s, rtc_wr_t *w, rtc_time_t now) {
+static void write_sr(rtc_send_t *s, rtc_wr_t *w, rtc_time_t now) {
   uint64_t ntp;
-  if (!clock_of(s, now, &ntp)) return false;
-  int64_t rate = s->cfg.clock_rate, ts;
+  if (!clock_of(s, now, &ntp)) return;
+  uint32_t rate = s->cfg.clock_rate, ts;
   if (s->source) {
     const rtc_rxstat_t *src = &s->source->stat;
-    ts = (int64_t)src->sr_rtp + rtc_ntp_diff_us(ntp, src->sr_ntp) * rate / 1000000 + s->ts_off;
+    ts = src->sr_rtp + (uint32_t)rtc_ticks(rtc_ntp_diff_us(ntp, src->sr_ntp), rate) + (uint32_t)s->ts_off;
   } else {
-    ts = s->map_ts + (now - s->map_at) * rate / 1000000;
+    ts = (uint32_t)s->map_ts + (uint32_t)rtc_ticks(now - s->map_at, rate);
   }
-  rtc_sr_t sr = {.ssrc = s->cfg.ssrc, .rtp_ts = (uint32_t)ts, .packets = (uint32_t)s->packets, .octets = (uint32_t)s->bytes, .ntp = ntp};
+  rtc_sr_t sr = {.ssrc = s->cfg.ssrc, .rtp_ts = ts, .packets = (uint32_t)s->packets, .octets = (uint32_t)s->bytes, .ntp = ntp};
   rtc_rtcp_write_sr(w, &sr, NULL, 0);
   rtc_rtcp_write_sdes_cname(w, sr.ssrc, s->transport->cfg->cname);
-  s->said_sr = true;
-  return true;
+  if (w->bad) return;
+  s->sr[s->sr_n % RTC_SRS_KEPT].ntp = rtc_ntp_compact(ntp);
+  s->sr[s->sr_n++ % RTC_SRS_KEPT].at = now;
 }
 
-static void write_rr(rtc_transport_t *t, rtc_wr_t *w, rtc_time_t now) {
-  rtc_rb_t blocks[31];
+/* Blocks for receivers from *r on that were heard since their last report (RFC 3550 §6.4), as many as one report holds. */
+static void write_rr(rtc_transport_t *t, rtc_recv_t **r, rtc_wr_t *w, rtc_time_t now) {
+  rtc_rb_t blocks[BLOCKS];
   int n = 0;
-  for (rtc_recv_t *r = t->recvs; r && n < 31; r = r->next)
-    if (r->highest >= 0) rtc_rxstat_report(&r->stat, r->ssrc, &blocks[n++], now);
+  for (; *r && n < BLOCKS; *r = (*r)->next) {
+    if ((*r)->gone || (*r)->stat.received == (*r)->reported) continue;
+    (*r)->reported = (*r)->stat.received;
+    rtc_rxstat_report(&(*r)->stat, (*r)->ssrc, &blocks[n++], now);
+  }
   rtc_rtcp_write_rr(w, t->cfg->ssrc, blocks, n);
   rtc_rtcp_write_sdes_cname(w, t->cfg->ssrc, t->cfg->cname);
+}
+
+static bool next_datagram(rtc_transport_t *t, rtc_pkt_t **k, rtc_wr_t *w) {
+  end(t, *k, w);
+  *k = begin(t, w);
+  return *k != NULL;
 }
 
 static void send_reports(rtc_transport_t *t, rtc_time_t now) {
@@ -153,14 +164,15 @@ static void send_reports(rtc_transport_t *t, rtc_time_t now) {
   rtc_pkt_t *k = begin(t, &w);
   if (!k) return;
   for (rtc_send_t *s = t->sends; s; s = s->next) {
-    if (rtc_wr_left(&w) < 28 + SDES_ROOM + 8 + 31 * 24) { /* keep room for the receiver report */
-      end(t, k, &w);
-      k = begin(t, &w);
-      if (!k) return;
-    }
+    if (rtc_wr_left(&w) < 28 + SDES_ROOM + RR_ROOM && !next_datagram(t, &k, &w)) return;
     write_sr(s, &w, now);
   }
-  if (t->recvs || !rtc_wr_len(&w)) write_rr(t, &w, now);
+  rtc_recv_t *r = t->recvs;
+  if (r || !rtc_wr_len(&w)) write_rr(t, &r, &w, now);
+  while (r) {
+    if (!next_datagram(t, &k, &w)) return;
+    write_rr(t, &r, &w, now);
+  }
   end(t, k, &w);
 }
 
@@ -171,14 +183,20 @@ void rtc_report_soon(rtc_transport_t *t, rtc_time_t now) {
   rtc_transport_arm(t);
 }
 
-/* What is paced beside forwarded media (repair) gets as much again as the media itself, and at least a floor. */
+/* What is paced beside forwarded media (repair) gets as much again as the media itself, and at least a floor; frames of our own,
+ * which are all that there is, leave faster than they come. */
 static void size_pacer(rtc_transport_t *t, rtc_time_t now) {
   if (t->pacer_fixed) return;
   uint64_t bytes = 0;
-  for (rtc_send_t *s = t->sends; s; s = s->next) bytes += s->bytes;
+  bool own = false;
+  for (rtc_send_t *s = t->sends; s; s = s->next) {
+    bytes += s->bytes;
+    own |= s->live && !s->source;
+  }
   int64_t span = now - t->rate_at;
   if (span < RTC_MS(500)) return;
   int64_t bps = (int64_t)(bytes - t->rate_bytes) * 8 * 1000000 / span;
+  if (own) bps = bps * 5 / 2;
   t->rate_at = now;
   t->rate_bytes = bytes;
   rtc_pacer_set_rate(&t->pacer, bps > RTC_PACER_START_BPS ? bps : RTC_PACER_START_BPS, now);
@@ -190,6 +208,8 @@ void rtc_report_tick(rtc_transport_t *t, rtc_time_t now) {
     if (r->nack && rtc_nack_next_at(r->nack) <= now) send_nack(r, now);
     if (key_at(r) <= now) send_key_request(r, now);
   }
+  for (rtc_send_t *s = t->sends; s; s = s->next)
+    if (rtc_send_key_at(s) <= now) rtc_send_tell_key(s, now);
   if (t->report_at > now) return;
   send_reports(t, now);
   size_pacer(t, now);
@@ -203,6 +223,7 @@ rtc_time_t rtc_report_next_at(const rtc_transport_t *t) {
     at = rtc_time_min(at, key_at(r));
     if (r->nack) at = rtc_time_min(at, rtc_nack_next_at(r->nack));
   }
+  for (const rtc_send_t *s = t->sends; s; s = s->next) at = rtc_time_min(at, rtc_send_key_at(s));
   return at;
 }
 

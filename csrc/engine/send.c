@@ -10,11 +10,21 @@
   ((1u << RTC_EXT_AUDIO_LEVEL) | (1u << RTC_EXT_VIDEO_ORIENTATION) | (1u << RTC_EXT_PLAYOUT_DELAY) | (1u << RTC_EXT_CONTENT_TYPE) | \
    (1u << RTC_EXT_VIDEO_TIMING) | (1u << RTC_EXT_COLOR_SPACE) | (1u << RTC_EXT_ABS_CAPTURE_TIME) | (1u << RTC_EXT_DEPENDENCY))
 
+static bool has_ssrc(const rtc_send_cfg_t *c, uint32_t ssrc) { return ssrc && (c->ssrc == ssrc || c->rtx_ssrc == ssrc); }
+
 rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *cfg, int *err) {
   *err = RTC_EINVAL;
   if (!cfg->clock_rate || !cfg->ssrc || cfg->pt < 0 || cfg->pt > 127 || cfg->rtx_pt > 127 || cfg->codec >= RTC_CODEC_COUNT) return NULL;
-  for (rtc_send_t *o = t->sends; o; o = o->next)
-    if (o->cfg.ssrc == cfg->ssrc || (cfg->rtx_ssrc && (o->cfg.rtx_ssrc == cfg->rtx_ssrc || o->cfg.ssrc == cfg->rtx_ssrc))) return NULL;
+  if (cfg->ssrc == cfg->rtx_ssrc) return NULL;
+  int ssrcs = 2 + (cfg->rtx_ssrc != 0); /* our own for reports, and this one's */
+  for (rtc_send_t *o = t->sends; o; o = o->next) {
+    if (has_ssrc(&o->cfg, cfg->ssrc) || has_ssrc(&o->cfg, cfg->rtx_ssrc)) return NULL;
+    ssrcs += 1 + (o->cfg.rtx_ssrc != 0);
+  }
+  *err = RTC_ENOBUFS;
+  if (ssrcs > RTC_SRTP_SSRC_MAX) return NULL;
+  *err = rtc_out_reserve(&t->hub->out, t->hub->sends.used + 1);
+  if (*err < 0) return NULL;
   *err = RTC_ENOMEM;
   rtc_send_t *s = calloc(1, sizeof *s);
   if (!s) return NULL;
@@ -43,7 +53,7 @@ void rtc_send_free(rtc_send_t *s) {
     break;
   }
   rtc_rtx_clear(&s->rtx);
-  rtc_history_clear(&s->own);
+  rtc_keep_close(t->hub, &s->own);
   free(s);
 }
 
@@ -163,35 +173,28 @@ void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t t
   leave(s->transport, k, seq, at, now);
 }
 
-/* The plaintext of a source number, as it was taken in or packetized. */
-static rtc_pkt_t *plaintext(const rtc_send_t *s, int64_t index) {
-  return rtc_history_get(s->source ? &s->source->history : &s->own, index);
-}
-
-static bool view(const rtc_send_t *s, rtc_pkt_t *k, rtc_media_t *m) {
-  *m = (rtc_media_t){.pkt = k};
+bool rtc_send_view(rtc_media_t *m, rtc_pkt_t *k, int64_t index, const rtc_extmap_t *ext) {
+  *m = (rtc_media_t){.pkt = k, .index = index};
   if (rtc_rtp_parse(&m->rtp, k->data, k->len) < 0 || rtc_rtp_parse_payload(&m->rtp, k->data, k->len) < 0) return false;
-  const rtc_transport_t *owner = s->source ? s->source->transport : s->transport;
-  if (m->rtp.has_ext) rtc_rtpext_parse(&m->ext, m->rtp.ext_profile, k->data + m->rtp.ext_off, m->rtp.ext_len, &owner->cfg->ext);
+  if (m->rtp.has_ext) rtc_rtpext_parse(&m->ext, m->rtp.ext_profile, k->data + m->rtp.ext_off, m->rtp.ext_len, ext);
   return true;
 }
 
+/* One packet once more. What is not there any more is not counted as repeated. */
 static void repair(rtc_send_t *s, int64_t seq, rtc_time_t now) {
-  rtc_transport_t *t = s->transport;
-  uint32_t size = s->packets ? (uint32_t)(s->bytes / s->packets) : RTC_RTP_MAX;
-  int64_t src = rtc_rtx_ask(&s->rtx, seq, size, s->rtt_us, now);
-  if (src < 0) return;
-  rtc_pkt_t *k = plaintext(s, src);
+  int64_t src = s->source ? seq - s->seq_off : seq, base = s->source ? s->source->highest_ts : s->top_ts;
+  rtc_pkt_t *k = rtc_history_get(s->source ? &s->source->history : &s->own, src);
+  const rtc_transport_t *owner = s->source ? s->source->transport : s->transport;
   rtc_media_t m;
-  if (!k || !view(s, k, &m)) return;
-  int64_t base = s->source ? s->source->highest_ts : s->top_ts;
-  int64_t ts = rtc_ts_near(base, m.rtp.ts) + s->ts_off;
+  if (!k || !rtc_send_view(&m, k, src, &owner->cfg->ext)) return;
+  if (rtc_rtx_ask(&s->rtx, seq, m.rtp.payload_len, s->rtt_us, now) != src) return;
+  int64_t ts = rtc_ts_near(base, m.rtp.ts) + (s->source ? s->ts_off : 0); /* our own plaintext has its time already */
   stamps_t at;
   rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.rtx_pt, s->cfg.rtx_ssrc, s->rtx_next, ts, (uint16_t)seq}, &at);
   if (!copy) return;
   s->rtx_packets++;
   s->rtx_bytes += m.rtp.payload_len;
-  pace(t, copy, RTC_PACE_REPAIR, s->rtx_next++, at, now);
+  pace(s->transport, copy, RTC_PACE_REPAIR, s->rtx_next++, at, now);
 }
 
 void rtc_send_on_nack(rtc_send_t *s, const uint16_t *seqs, int n, rtc_time_t now) {
@@ -201,16 +204,25 @@ void rtc_send_on_nack(rtc_send_t *s, const uint16_t *seqs, int n, rtc_time_t now
   rtc_send_pace(s->transport, now);
 }
 
-void rtc_send_on_key_wanted(rtc_send_t *s, rtc_time_t now) {
-  if (!s->cfg.video) return;
-  if (s->source) {
-    rtc_recv_ask_key(s->source, now);
-    return;
-  }
-  if (s->key_told != RTC_NEVER && now - s->key_told < RTC_KEY_GAP_US) return;
+rtc_time_t rtc_send_key_at(const rtc_send_t *s) { return s->key_owed ? s->key_told + RTC_KEY_GAP_US : RTC_NEVER; }
+
+void rtc_send_tell_key(rtc_send_t *s, rtc_time_t now) {
+  s->key_owed = false;
   s->key_told = now;
   s->key_event = true;
   rtc_hub_touch(s->transport);
+}
+
+void rtc_send_on_key_wanted(rtc_send_t *s, rtc_time_t now) {
+  if (!s->cfg.video) return;
+  if (s->source) {
+    rtc_recv_ask_key(s->source);
+  } else if (s->key_told == RTC_NEVER || now - s->key_told >= RTC_KEY_GAP_US) {
+    rtc_send_tell_key(s, now);
+  } else {
+    s->key_owed = true;
+    rtc_transport_arm(s->transport);
+  }
 }
 
 /* One payload of a frame: kept as plaintext for repair, and sent by the pacer. */
@@ -226,18 +238,18 @@ static int send_payload(rtc_send_t *s, rtc_split_t *split, int64_t ts, rtc_time_
     rtc_pkt_put(k);
     return n;
   }
-  rtc_media_t m = {.pkt = k, .index = s->own_next++};
+  int64_t seq = s->top + 1;
+  rtc_media_t m = {.pkt = k, .index = seq};
   m.rtp = (rtc_rtp_t){.ts = (uint32_t)ts,
                       .ssrc = s->cfg.ssrc,
-                      .seq = (uint16_t)(s->top + 1),
+                      .seq = (uint16_t)seq,
                       .pt = (uint8_t)s->cfg.pt,
                       .marker = *last && s->cfg.video,
                       .hdr_len = RTC_RTP_HEADER,
                       .payload_len = (uint16_t)n};
   rtc_rtp_write(k->data, &m.rtp);
   k->len = RTC_RTP_HEADER + (uint32_t)n;
-  rtc_history_put(&s->own, m.index, k);
-  int64_t seq = s->top + 1;
+  rtc_keep_put(t->hub, &s->own, seq, k);
   stamps_t at;
   rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
   if (copy) {
@@ -248,6 +260,21 @@ static int send_payload(rtc_send_t *s, rtc_split_t *split, int64_t ts, rtc_time_
   return n;
 }
 
+/* Our RTP time of a frame's: as the owner counts, but going on by the clock where another source was before. */
+static int64_t time_of(rtc_send_t *s, uint32_t ts, rtc_time_t now) {
+  if (!s->live) return ts;
+  if (!s->waiting) return rtc_ts_near(s->top_ts - s->ts_off, ts) + s->ts_off;
+  int64_t gap = rtc_ticks(now - s->top_at, s->cfg.clock_rate);
+  s->ts_off = s->top_ts + (gap > 0 ? gap : 1) - ts;
+  return ts + s->ts_off;
+}
+
+/* A frame that is much bigger than the rate allows for is not held back for long. */
+static void hurry(rtc_transport_t *t, rtc_time_t now) {
+  int64_t need = (int64_t)t->pacer.q[RTC_PACE_VIDEO].n * RTC_RTP_MAX * 8 * 1000000 / RTC_PACER_DRAIN_US;
+  if (!t->pacer_fixed && need > t->pacer.rate_bps) rtc_pacer_set_rate(&t->pacer, need, now);
+}
+
 int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   rtc_transport_t *t = s->transport;
   if (s->source || !t->keyed) return RTC_ESTATE;
@@ -256,22 +283,24 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
     return 0;
   }
   if (!s->own.cap) {
-    int err = rtc_history_init(&s->own, s->cfg.video ? RTC_HISTORY_VIDEO : RTC_HISTORY_AUDIO);
+    int err = rtc_keep_open(t->hub, &s->own, s->cfg.video ? RTC_HISTORY_VIDEO : RTC_HISTORY_AUDIO);
     if (err < 0) return err;
   }
   rtc_split_t split;
   size_t room = RTC_RTP_MAX - RTC_RTP_HEADER - 40; /* extensions, RTX number */
   int err = rtc_split_init(&split, (rtc_codec_t)s->cfg.codec, f->data, f->len, room, s->picture_id, f->key);
   if (err < 0) return err;
+  int64_t ts = time_of(s, f->ts, now);
   s->waiting = false;
+  if (f->key) s->key_owed = false;
   s->picture_id = (s->picture_id + 1) & 0x7fff;
-  int64_t ts = s->live ? rtc_ts_near(s->top_ts, f->ts) : (int64_t)f->ts;
   s->has_map = true;
   s->map_ts = ts;
   s->map_at = f->captured ? f->captured : now;
   bool last = false;
   int n;
   while ((n = send_payload(s, &split, ts, now, &last)) > 0) {}
+  hurry(t, now);
   rtc_send_pace(t, now);
   return n;
 }

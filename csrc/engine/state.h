@@ -15,16 +15,20 @@
 #include "wire/rtp.h"
 
 enum {
-  RTC_OUT_MAX = 8192,       /* datagrams waiting for pop */
-  RTC_SSRC_ROUTES_MAX = 64, /* SSRCs learnt a transport */
+  RTC_OUT_MAX = 8192,       /* datagrams waiting for pop, and one more for every sender: a packet to all of them always fits */
+  RTC_SSRC_ROUTES_MAX = 64, /* SSRCs learnt a transport; beyond, the longest silent one is forgotten */
   RTC_EARLY_MAX = 16,       /* DTLS datagrams kept while the helper has the object */
   RTC_HISTORY_VIDEO = 1024, /* packets of a stream kept for repair */
   RTC_HISTORY_AUDIO = 64,
+  RTC_HISTORY_LEAST = 64,        /* a history's depth when many share the pool */
   RTC_KEY_GAP_US = 500000,       /* at most two key-frame requests a second upstream */
   RTC_KEY_GAP_MAX_US = 4000000,  /* when nobody answers them */
   RTC_PACER_START_BPS = 3000000, /* until somebody says better */
+  RTC_PACER_DRAIN_US = 100000,   /* our own frames wait no longer than this */
   RTC_REPORT_US = 1000000,       /* mean time between reports */
   RTC_REPORT_FIRST_US = 150000,
+  RTC_SSRC_QUIET_US = 1000000, /* an SSRC must be silent this long before a former one may take its place again */
+  RTC_SRS_KEPT = 4,
   RTC_RTP_MAX = 1200, /* largest RTP packet that we make ourselves, before SRTP */
 };
 
@@ -40,7 +44,7 @@ typedef struct rtc_out_item {
 } rtc_out_item_t;
 typedef struct rtc_out {
   rtc_out_item_t *v;
-  uint32_t first, sealed, n;
+  uint32_t first, sealed, n, cap;
 } rtc_out_t;
 
 /* A media packet that has been opened: a view that lives while it is handled. */
@@ -60,17 +64,21 @@ struct rtc_recv {
   uint32_t ssrc, rtx_ssrc;     /* as seen; 0 before */
   bool active_event;           /* RTC_EV_RECV is due */
   int64_t highest, highest_ts; /* -1 before the first packet */
-  rtc_rxstat_t stat;
-  rtc_nack_t *nack; /* NULL when not agreed */
+  rtc_time_t since;            /* of this SSRC */
+  bool gone;                   /* its BYE has come, and nothing since */
+  rtc_rxstat_t stat;           /* of what came by itself: repair does not hide a loss */
+  uint64_t reported;           /* packets of stat at the last report */
+  rtc_nack_t *nack;            /* NULL when not agreed */
   rtc_history_t history;
   rtc_send_t *viewers; /* linked senders */
   bool key_wanted;
   rtc_time_t key_asked, key_gap; /* when asked last; how long to wait before the next */
   uint8_t fir_seq;
-  int64_t probe_seq;
-  rtc_time_t probe_at; /* one request that is timed, to learn the round trip */
+  int64_t probe_seq;   /* highest number ever timed: only a first request tells the round trip (Karn) */
+  rtc_time_t probe_at; /* when it was asked for, RTC_NEVER when nothing is timed */
   rtc_time_t last;
-  uint64_t bytes, rtx_packets, nacks, pli, fir, frames, key_frames;
+  int64_t key_ts; /* of the latest key frame */
+  uint64_t packets, bytes, repeated, rtx_packets, nacks, pli, fir, frames, key_frames;
 };
 
 struct rtc_send {
@@ -78,6 +86,7 @@ struct rtc_send {
   rtc_transport_t *transport;
   rtc_send_t *next;        /* of the transport */
   rtc_send_t *next_viewer; /* of the receiver that feeds it */
+  rtc_send_t **viewer_at;  /* what points to this one there */
   rtc_recv_t *source;      /* NULL: fed by frames */
   rtc_send_cfg_t cfg;
   bool waiting;          /* for a key frame of the source */
@@ -89,17 +98,20 @@ struct rtc_send {
   rtc_time_t top_at;
   int64_t rtx_next;    /* next number of the RTX stream */
   uint16_t picture_id; /* of frames that we packetize */
-  rtc_history_t own;   /* plaintext of frames that we packetized (source NULL) */
-  int64_t own_next;    /* their source numbers */
+  rtc_history_t own;   /* plaintext of frames that we packetized (source NULL), by our number */
   rtc_rtx_t rtx;
   /* sender reports */
   bool has_map;
   int64_t map_ts;
   rtc_time_t map_at; /* frames: RTP time at a moment of ours */
-  bool said_sr;
-  rtc_time_t key_told; /* last RTC_EV_KEYFRAME; RTC_NEVER before */
-  bool key_event;
-  uint64_t packets, bytes, rtx_packets, rtx_bytes, nacks, pli, fir, remb_bps, reported_packets;
+  struct {
+    uint32_t ntp; /* middle 32 bits */
+    rtc_time_t at;
+  } sr[RTC_SRS_KEPT]; /* the latest, to know the echo of one: whose clock it had does not matter then */
+  uint32_t sr_n;
+  rtc_time_t key_told;      /* last RTC_EV_KEYFRAME; RTC_NEVER before */
+  bool key_event, key_owed; /* owed: wanted again too soon, told when it is time */
+  uint64_t packets, bytes, rtx_packets, rtx_bytes, nacks, pli, fir, remb_bps;
   int fir_last; /* last FIR number seen, -1 before */
   int64_t lost;
   double fraction_lost, jitter_s;
@@ -110,6 +122,7 @@ typedef struct rtc_route {
   uint32_t ssrc;
   rtc_recv_t *recv;
   bool rtx;
+  rtc_time_t used;
 } rtc_route_t;
 
 struct rtc_transport {
@@ -120,8 +133,8 @@ struct rtc_transport {
   rtc_consent_t consent;
   uint8_t ufrag_key[RTC_LOCAL_UFRAG_MAX], old_ufrag_key[RTC_LOCAL_UFRAG_MAX];
   bool has_old_ufrag;
-  rtc_path_t mapped[4]; /* paths under which the hub finds it */
-  int mapped_n;
+  rtc_path_t *mapped; /* paths under which the hub finds it */
+  int mapped_n, mapped_cap;
 
   rtc_dtls_t *dtls; /* NULL when keys were given */
   bool busy;        /* a helper has dtls: do not touch it */
@@ -141,6 +154,7 @@ struct rtc_transport {
   bool dirty, closing;
   rtc_transport_t *next_dirty;
   rtc_time_t added, checked, connected, first_media;
+  rtc_time_t heard; /* last authentic packet from any of its paths */
 
   rtc_recv_t *recvs;
   rtc_send_t *sends;
@@ -155,7 +169,7 @@ struct rtc_transport {
   uint64_t rate_bytes;  /* to size it else */
   rtc_time_t report_at; /* next RTCP report */
   bool has_clock;
-  int64_t clock_off_us; /* publisher's NTP clock minus ours, one for all its streams */
+  uint64_t clock_off; /* publisher's NTP time minus rtc_ntp_from_unix_us(our clock), modulo 2^64: one for all its streams */
   int64_t rtt_us;
   uint64_t in_packets, in_bytes, out_packets, out_bytes;
   uint32_t twcc_sent, twcc_received;
@@ -169,6 +183,8 @@ struct rtc_hub {
   rtc_map_t transports, recvs, sends; /* by id */
   rtc_heap_t timers;
   rtc_out_t out;
+  uint32_t slots;    /* the pool's cap */
+  uint32_t kept_cap; /* of all histories together */
   rtc_transport_t *dirty, *dirty_last;
   rtc_transport_t *jobs, *jobs_last;
   uint32_t job_n;
@@ -176,11 +192,18 @@ struct rtc_hub {
   rtc_hub_stats_t st;
 };
 
+/* Microseconds in units of a clock. Spans may be a liar's: no overflow whatever they are, right within 2^63 units. */
+static inline int64_t rtc_ticks(int64_t us, uint32_t rate) {
+  return (int64_t)((uint64_t)(us / 1000000) * rate + (uint64_t)(us % 1000000 * (int64_t)rate / 1000000));
+}
+
 /* hub.c */
 uint64_t rtc_hub_draw(rtc_hub_t *h);
 static inline void rtc_hub_drop(rtc_hub_t *h, rtc_drop_t why) { h->st.drops[why]++; }
-void rtc_hub_touch(rtc_transport_t *t);                            /* something changed that the owner should hear of */
-void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path); /* datagrams of this path are t's */
+void rtc_hub_touch(rtc_transport_t *t); /* something changed that the owner should hear of */
+/* True when no other transport lives at this address, that is, has it as its chosen one and has been heard from it lately. */
+bool rtc_hub_path_free(const rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now);
+void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now); /* datagrams of this path are t's, if it is free */
 void rtc_hub_unmap_paths(rtc_transport_t *t);
 
 /* transport.c: ICE, DTLS, life */
@@ -189,7 +212,7 @@ void rtc_transport_free(rtc_transport_t *t);
 int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice);
 void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now);
 void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now);
-void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now);            /* takes over k */
+void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k);                            /* takes over k */
 void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now); /* something authentic came */
 void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now);
 int rtc_transport_set_keys(rtc_transport_t *t, const rtc_dtls_keys_t *keys, rtc_time_t now);
@@ -200,11 +223,13 @@ void rtc_transport_arm(rtc_transport_t *t); /* sets its timer from all its deadl
 rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *cfg, int *err);
 void rtc_recv_free(rtc_recv_t *r);
 void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now); /* borrows k */
-void rtc_recv_ask_key(rtc_recv_t *r, rtc_time_t now);                /* merged with other wishes; arms the timer */
+void rtc_recv_ask_key(rtc_recv_t *r);                                /* merged with other wishes; arms the timer */
+void rtc_recv_bye(rtc_recv_t *r);                                    /* the source has said goodbye */
 
 /* relay.c: from one receiver to its viewers */
 void rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now); /* r NULL: unlink */
-void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, bool start, bool key, rtc_time_t now);
+/* join_at: number from which a viewer who waits may begin, -1 when it may not yet. */
+void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc_time_t now);
 
 /* send.c: a media packet outward */
 rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *cfg, int *err);
@@ -212,8 +237,12 @@ void rtc_send_free(rtc_send_t *s);
 int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now);
 /* Builds and sends one packet under the sender's own number, from plaintext that stays as it is. */
 void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now);
+/* A view of plaintext that was kept; false when it is none. */
+bool rtc_send_view(rtc_media_t *m, rtc_pkt_t *k, int64_t index, const rtc_extmap_t *ext);
 void rtc_send_on_nack(rtc_send_t *s, const uint16_t *seqs, int n, rtc_time_t now);
 void rtc_send_on_key_wanted(rtc_send_t *s, rtc_time_t now);
+void rtc_send_tell_key(rtc_send_t *s, rtc_time_t now); /* what is owed and due */
+rtc_time_t rtc_send_key_at(const rtc_send_t *s);
 void rtc_send_pace(rtc_transport_t *t, rtc_time_t now); /* lets out what the pacer allows */
 
 /* feedback.c (inward) and report.c (outward): RTCP */
@@ -223,8 +252,16 @@ rtc_time_t rtc_report_next_at(const rtc_transport_t *t);
 void rtc_report_bye(rtc_transport_t *t, rtc_time_t now);
 void rtc_report_soon(rtc_transport_t *t, rtc_time_t now); /* a report is worth sending early */
 
+/* keep.c: histories of plaintext, which share half of the pool */
+int rtc_keep_open(rtc_hub_t *h, rtc_history_t *k, uint32_t cap); /* 0 or RTC_ENOMEM */
+void rtc_keep_close(rtc_hub_t *h, rtc_history_t *k);
+void rtc_keep_empty(rtc_history_t *k);
+uint32_t rtc_keep_depth(const rtc_hub_t *h, const rtc_history_t *k); /* how far back a number may lie; 0: closed */
+void rtc_keep_put(rtc_hub_t *h, rtc_history_t *k, int64_t index, rtc_pkt_t *pkt);
+
 /* out.c */
 int rtc_out_init(rtc_out_t *o);
+int rtc_out_reserve(rtc_out_t *o, uint32_t senders); /* 0 or RTC_ENOMEM */
 void rtc_out_clear(rtc_out_t *o);
 /* Sends k on the transport's path; takes over k whatever comes. srtp: protect as RTP under index, or as RTCP when index is -1. */
 void rtc_out_put(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index);

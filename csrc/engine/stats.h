@@ -36,8 +36,8 @@ typedef struct rtc_transport_stats {
 
 typedef struct rtc_recv_stats {
   uint32_t id, transport, ssrc;
-  uint64_t packets, bytes, repeated; /* authentic media, without RTX copies' headers */
-  int64_t lost;                      /* RFC 3550: may be below zero */
+  uint64_t packets, bytes, repeated; /* authentic media, each once, repaired ones too; repeated: not needed or too late */
+  int64_t lost;                      /* on the way, repaired or not (RFC 3550: may be below zero) */
   double jitter_s;
   uint64_t rtx_packets, nacks, pli, fir, frames, key_frames;
   rtc_time_t last;

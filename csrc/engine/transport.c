@@ -4,6 +4,8 @@
 
 #include "engine/state.h"
 
+enum { MAPPED_MAX = 4 /* addresses of a peer that checks us: as many as consent holds for valid */ };
+
 static void ufrag_key(uint8_t key[RTC_LOCAL_UFRAG_MAX], const char *ufrag) {
   memset(key, 0, RTC_LOCAL_UFRAG_MAX);
   const char *end = memchr(ufrag, 0, RTC_LOCAL_UFRAG_MAX);
@@ -25,7 +27,9 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
   rtc_pacer_init(&t->pacer, RTC_PACER_START_BPS, now);
   t->rate_at = now;
   t->cfg = malloc(sizeof *t->cfg);
-  if (!t->cfg) goto fail;
+  t->mapped_cap = cfg->checker ? RTC_CHECK_PATHS : MAPPED_MAX;
+  t->mapped = malloc((size_t)t->mapped_cap * sizeof *t->mapped);
+  if (!t->cfg || !t->mapped) goto fail;
   *t->cfg = *cfg;
   if (!t->cfg->ssrc) t->cfg->ssrc = (uint32_t)rtc_hub_draw(h) | 1u;
   const rtc_ice_cfg_t *ice = &cfg->ice;
@@ -119,6 +123,7 @@ void rtc_transport_free(rtc_transport_t *t) {
   rtc_consent_clear(&t->consent);
   if (t->cfg) rtc_cleanse(t->cfg, sizeof *t->cfg);
   free(t->cfg);
+  free(t->mapped);
   free(t);
 }
 
@@ -127,6 +132,7 @@ int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice) {
   ufrag_key(key, ice->local_ufrag);
   rtc_hub_t *h = t->hub;
   if (rtc_map_get(&h->ufrags, key)) return RTC_EINVAL;
+  bool followed = t->consent.used || !t->has_old_ufrag; /* else the peer still uses the ones from before the last restart */
   int err = rtc_map_put(&h->ufrags, key, t);
   if (err < 0) return err;
   err = rtc_consent_restart(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd);
@@ -134,10 +140,14 @@ int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice) {
     rtc_map_del(&h->ufrags, key);
     return err;
   }
-  if (t->has_old_ufrag) rtc_map_del(&h->ufrags, t->old_ufrag_key);
-  memcpy(t->old_ufrag_key, t->ufrag_key, sizeof key);
+  if (followed) {
+    if (t->has_old_ufrag) rtc_map_del(&h->ufrags, t->old_ufrag_key);
+    memcpy(t->old_ufrag_key, t->ufrag_key, sizeof key);
+    t->has_old_ufrag = true;
+  } else {
+    rtc_map_del(&h->ufrags, t->ufrag_key);
+  }
   memcpy(t->ufrag_key, key, sizeof key);
-  t->has_old_ufrag = true;
   return 0;
 }
 
@@ -162,27 +172,36 @@ static void start_dtls_client(rtc_transport_t *t) {
   if (queue(t)) t->dtls_started = true;
 }
 
-void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now) {
-  rtc_hub_t *h = t->hub;
-  rtc_pkt_t *answer = rtc_pkt_get(h->pool);
-  if (!answer) {
+static void count_in(rtc_transport_t *t, const rtc_pkt_t *k) {
+  t->in_packets++;
+  t->in_bytes += k->len;
+}
+
+static void answer(rtc_hub_t *h, const rtc_path_t *to, const uint8_t *p, size_t n) {
+  rtc_pkt_t *k = rtc_pkt_get(h->pool);
+  if (!k) {
     rtc_hub_drop(h, RTC_DROP_POOL);
     return;
   }
+  memcpy(k->data, p, n);
+  k->len = (uint32_t)n;
+  h->st.stun_out++;
+  rtc_out_to(h, k, to);
+}
+
+void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now) {
+  rtc_hub_t *h = t->hub;
+  uint8_t out[128];
   size_t n = 0;
-  int r = rtc_consent_on_stun(&t->consent, m, k->data, &k->path, answer->data, RTC_PKT_DATA, &n, now);
-  if (n) {
-    answer->len = (uint32_t)n;
-    h->st.stun_out++;
-    rtc_out_to(h, answer, &k->path);
-  } else {
-    rtc_pkt_put(answer);
-  }
-  if (r <= 0) {
-    if (!n) rtc_hub_drop(h, RTC_DROP_STUN_AUTH);
+  int r = rtc_consent_on_stun(&t->consent, m, k->data, &k->path, out, sizeof out, &n, now);
+  if (r <= 0 && !n) {
+    rtc_hub_drop(h, RTC_DROP_STUN_AUTH);
     return;
   }
-  rtc_hub_map_path(t, &k->path);
+  count_in(t, k);
+  if (n) answer(h, &k->path, out, n);
+  if (r <= 0) return;
+  rtc_hub_map_path(t, &k->path, now);
   rtc_transport_on_heard(t, &k->path, now);
   if (r == RTC_CONSENT_MOVED) {
     if (!t->checked) t->checked = now;
@@ -192,9 +211,9 @@ void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m
   start_dtls_client(t);
 }
 
-void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
-  (void)now;
+void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k) {
   if (t->busy && t->early_n < RTC_EARLY_MAX) {
+    count_in(t, k);
     k->next = NULL;
     if (t->early_last)
       t->early_last->next = k;
@@ -204,11 +223,13 @@ void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
     t->early_n++;
     return;
   }
-  bool kept = t->dtls && !t->busy && (t->queued || t->hub->job_n < RTC_HUB_JOBS_MAX) && rtc_dtls_put(t->dtls, k->data, k->len) == 0;
-  if (kept && queue(t))
+  bool room = t->dtls && !t->busy && (t->queued || t->hub->job_n < RTC_HUB_JOBS_MAX);
+  if (room && rtc_dtls_put(t->dtls, k->data, k->len) == 0 && queue(t)) {
+    count_in(t, k);
     t->dtls_started = true;
-  else
+  } else {
     rtc_hub_drop(t->hub, RTC_DROP_DTLS_QUEUE);
+  }
   rtc_pkt_put(k);
 }
 
@@ -244,7 +265,7 @@ int rtc_transport_set_keys(rtc_transport_t *t, const rtc_dtls_keys_t *keys, rtc_
   t->profile = (uint16_t)keys->profile;
   t->state = RTC_T_CONNECTED;
   t->connected = now;
-  t->consent.heard = now;
+  t->heard = t->consent.heard = now;
   rtc_report_soon(t, now);
   for (rtc_send_t *s = t->sends; s; s = s->next) rtc_send_on_key_wanted(s, now);
   rtc_hub_touch(t);
@@ -284,6 +305,7 @@ void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now) {
 
 void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now) {
   rtc_consent_on_heard(&t->consent, from, now);
+  t->heard = now;
   if (t->state != RTC_T_STALLED) return;
   t->state = RTC_T_CONNECTED;
   rtc_hub_touch(t);
@@ -291,8 +313,9 @@ void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time
 
 void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now) {
   if (t->state == RTC_T_CLOSED) return;
-  if (t->keyed) rtc_report_bye(t, now);
-  if (t->dtls && !t->busy && t->dtls_started) {
+  bool may_send = why != RTC_WHY_CONSENT; /* without consent not even a goodbye (RFC 7675 §5.1) */
+  if (t->keyed && may_send) rtc_report_bye(t, now);
+  if (t->dtls && !t->busy && t->dtls_started && may_send) {
     rtc_dtls_close(t->dtls);
     flush_dtls(t);
   }
@@ -301,7 +324,10 @@ void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text,
   size_t n = strlen(text);
   memcpy(t->text, text, n < sizeof t->text ? n : sizeof t->text - 1); /* the rest is zero since calloc */
   shed(t);
-  if (!t->busy) rtc_hub_touch(t);
+  if (t->busy) return;
+  rtc_dtls_free(t->dtls);
+  t->dtls = NULL;
+  rtc_hub_touch(t);
 }
 
 static bool publishes(const rtc_transport_t *t) { return t->recvs != NULL; }
@@ -332,7 +358,7 @@ void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now) {
   }
   if (t->dtls_at <= now && !t->busy) t->dtls_at = queue(t) ? RTC_NEVER : now + RTC_MS(10);
   start_dtls_client(t);
-  if (t->state == RTC_T_CONNECTED && publishes(t) && now - t->consent.heard >= RTC_MS(RTC_STALL_MS)) {
+  if (t->state == RTC_T_CONNECTED && publishes(t) && now - t->heard >= RTC_MS(RTC_STALL_MS)) {
     t->state = RTC_T_STALLED;
     rtc_hub_touch(t);
   }
@@ -346,8 +372,9 @@ void rtc_transport_arm(rtc_transport_t *t) {
   if (t->state != RTC_T_CLOSED) {
     at = rtc_time_min(rtc_consent_next_at(&t->consent), t->busy ? RTC_NEVER : t->dtls_at);
     if (t->state < RTC_T_CONNECTED) at = rtc_time_min(at, t->added + RTC_MS(RTC_SETUP_MS));
-    if (t->state == RTC_T_CONNECTED && publishes(t)) at = rtc_time_min(at, t->consent.heard + RTC_MS(RTC_STALL_MS));
+    if (t->state == RTC_T_CONNECTED && publishes(t)) at = rtc_time_min(at, t->heard + RTC_MS(RTC_STALL_MS));
     if (t->keyed) at = rtc_time_min(at, rtc_time_min(rtc_report_next_at(t), rtc_pacer_next_at(&t->pacer)));
   }
+  if (at == t->timer.at && t->timer.place) return;
   rtc_heap_set(&t->hub->timers, &t->timer, at);
 }

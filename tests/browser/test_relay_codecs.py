@@ -45,7 +45,7 @@ async def test_chromium_publishes_everybody_watches(
         assert (video["frameWidth"], video["frameHeight"]) == (640, 360)
 
 
-@pytest.mark.parametrize("codec", ["VP8", "VP9"])
+@pytest.mark.parametrize("codec", ["VP8", pytest.param("VP9", marks=pytest.mark.long)])
 async def test_firefox_publishes(
     codec: media.Codec, served: Served, chrome: ChromiumPage, fox: FirefoxPage, pages: Pages
 ) -> None:

@@ -16,9 +16,7 @@ from tests.util import until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_plays_while_3_percent_are_lost(
-    served: Served, chrome: ChromiumPage, fox: FirefoxPage, pages: Pages
-) -> None:
+async def test_plays_while_3_percent_are_lost(served: Served, chrome: ChromiumPage, fox: FirefoxPage, pages: Pages) -> None:
     """Lost on each of the two ways, in both directions: repairs are asked for and come, and pictures go on."""
     publisher = await pages.open(chrome)
     viewers = [await pages.open(chrome), await pages.open(fox)]

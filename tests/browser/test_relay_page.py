@@ -26,8 +26,9 @@ async def publish_test_picture(page: Page) -> None:
 
 
 async def plays(page: Page) -> None:
-    """The page's own element shows moving pictures and gets sound."""
+    """The page's own element shows moving pictures, uncovered, and gets sound."""
     await wait_seen(page, "Playing")
+    assert await page.evaluate("document.querySelector('#veil').hidden")
     await media.inject(page)
     await page.evaluate("rtc.video = document.querySelector('#video')")
     assert len(await media.wait_moving(page, pictures=4)) >= 4
@@ -100,27 +101,27 @@ async def test_camera_from_the_page(served: Served, chrome: ChromiumPage, pages:
 
 
 async def test_tokens(chrome: ChromiumPage, pages: Pages) -> None:
-    async with serve(token="may publish", watch_token="may watch") as guarded:
+    async with serve(token="may-publish", watch_token="may/watch") as guarded:
         publisher = await pages.open(chrome, guarded.page("room") + "?publish")
         await choose(publisher, "#source", "pattern")
         await click(publisher, "#start")
         await wait_seen(publisher, "This relay asks for a token.")
         assert "not accepted" not in await seen(publisher)
-        for wrong in ("guess", "may watch"):
+        for wrong in ("guess", "may/watch"):
             await type_into(publisher, "#token", wrong)
             await click(publisher, "#token-form button")
             await wait_seen(publisher, "That token was not accepted.")
-        await type_into(publisher, "#token", "may publish")
+        await type_into(publisher, "#token", "may-publish")
         await click(publisher, "#token-form button")
         await wait_seen(publisher, "Live")
         assert "token" not in await seen(publisher)
         viewer = await pages.open(chrome, guarded.page("room"))
         await wait_seen(viewer, "This relay asks for a token.")
-        await type_into(viewer, "#token", "may watch")
+        await type_into(viewer, "#token", "may/watch")
         await click(viewer, "#token-form button")
         await plays(viewer)
         # A link may carry it, where servers do not see it.
-        invited = await pages.open(chrome, guarded.page("room") + "#token=may%20watch")
+        invited = await pages.open(chrome, guarded.page("room") + "#token=may%2Fwatch")
         await plays(invited)
         assert [unexpected(page) for page in (publisher, viewer, invited)] == [[], [], []]
 

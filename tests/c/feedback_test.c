@@ -62,7 +62,8 @@ static bool last_sr(const rig_t *r, int peer, rtc_sr_t *sr, rtc_time_t *at) {
 
 /* The round trip by reports is right whatever the publisher's clock says, and over a change of publisher in between. */
 static void round_trip_by_reports(void) {
-  static const uint64_t clocks[] = {0, UINT64_C(0xe8000000) << 32, UINT64_C(0xffffffff) << 32, UINT64_C(0x10) << 32, UINT64_C(100000000) << 32};
+  static const uint64_t clocks[] = {0, UINT64_C(0xe8000000) << 32, UINT64_C(0xffffffff) << 32, UINT64_C(0x10) << 32,
+                                    UINT64_C(100000000) << 32};
   for (size_t k = 0; k < 5; k++) {
     rig_t r;
     open_relay(&r, 1);
@@ -81,7 +82,9 @@ static void round_trip_by_reports(void) {
     rig_vp8(&r, other, 300, 2, 3000, true, true);
     rtc_time_t held = r.now - at + RTC_MS(40);
     rig_pass(&r, RTC_MS(120)); /* 80 ms on the way, 40 ms held by the viewer before */
-    send_rr(&r, 1, &(rtc_rb_t){.ssrc = 9000, .lsr = rtc_ntp_compact(sr.ntp), .dlsr = (uint32_t)(held * 65536 / 1000000), .fraction = 64, .jitter = 900});
+    send_rr(&r, 1,
+            &(rtc_rb_t){
+                .ssrc = 9000, .lsr = rtc_ntp_compact(sr.ntp), .dlsr = (uint32_t)(held * 65536 / 1000000), .fraction = 64, .jitter = 900});
     const rtc_send_stats_t *s = rig_send_stats(&r, 100);
     CHECK(s->rtt_us >= RTC_MS(79) && s->rtt_us <= RTC_MS(81));
     CHECK(s->fraction_lost == 0.25 && s->jitter_s == 0.01);
@@ -228,6 +231,7 @@ static void noise_in_authentic_rtcp(void) {
         for (int i = 0; i < len; i++) b[i] = (uint8_t)((rnd = rnd * 1664525 + 1013904223) >> 24);
         b[0] = (uint8_t)(0x80u | (uint32_t)count | (rnd >> 16 & 0x20));
         b[1] = (uint8_t)type;
+        rtc_put32(b + 4, 4711);
         rtc_put16(b + 2, (uint16_t)(rnd >> 20 & 1 ? (uint32_t)len / 4 - 1 : rnd >> 24));
         if (len >= 12) rtc_put32(b + 8, rnd >> 8 & 1 ? 9000 : 100);
         rig_rtcp(&r, type & 1, b, (size_t)len);

@@ -38,7 +38,7 @@ static void new_ssrc_replaces_the_old(void) {
     CHECK_EQ(rig_media_n(&r, 1, 9000), 10);
     for (int i = 0; i < 5; i++) {
       rig_vp8(&r, 0, 200, 1000 + i, 777000 + 3000 * i, true, i == 0);
-      rig_vp8(&r, 0, 100, at + 10 + i, 3000 * (10 + i), true, false);          /* late */
+      rig_vp8(&r, 0, 100, at + 10 + i, 3000 * (10 + i), true, false);        /* late */
       rtx(&r, 101, 6 + i, (uint16_t)(1000 + 7 + i), 3000 * i, false, false); /* would fit the new numbering */
     }
     CHECK_EQ(rig_media_n(&r, 1, 9000), 15);
@@ -158,14 +158,14 @@ static void joins_at_key_frames_only(void) {
   static const look_t looks[] = {
       {RTC_CODEC_VP8, 3, {0x10, 0x10, 0}, true},
       {RTC_CODEC_VP8, 3, {0x10, 0x11, 0}, false},
-      {RTC_CODEC_VP8, 3, {0x11, 0x10, 0}, false}, /* second partition */
-      {RTC_CODEC_VP8, 3, {0x00, 0x10, 0}, false}, /* goes on */
-      {RTC_CODEC_VP9, 3, {0x88, 0x05, 0}, true},  /* I, B, no P */
-      {RTC_CODEC_VP9, 3, {0xc8, 0x05, 0}, false}, /* P: predicted */
-      {RTC_CODEC_VP9, 3, {0x80, 0x05, 0}, false}, /* not its beginning */
-      {RTC_CODEC_H264, 4, {0x67, 0x42, 0x00, 0x1f}, true},  /* SPS */
-      {RTC_CODEC_H264, 3, {0x68, 0xce, 0x3c}, false},       /* PPS alone */
-      {RTC_CODEC_H264, 3, {0x65, 0x88, 0x84}, true},        /* IDR */
+      {RTC_CODEC_VP8, 3, {0x11, 0x10, 0}, false},          /* second partition */
+      {RTC_CODEC_VP8, 3, {0x00, 0x10, 0}, false},          /* goes on */
+      {RTC_CODEC_VP9, 3, {0x88, 0x05, 0}, true},           /* I, B, no P */
+      {RTC_CODEC_VP9, 3, {0xc8, 0x05, 0}, false},          /* P: predicted */
+      {RTC_CODEC_VP9, 3, {0x80, 0x05, 0}, false},          /* not its beginning */
+      {RTC_CODEC_H264, 4, {0x67, 0x42, 0x00, 0x1f}, true}, /* SPS */
+      {RTC_CODEC_H264, 3, {0x68, 0xce, 0x3c}, false},      /* PPS alone */
+      {RTC_CODEC_H264, 3, {0x65, 0x88, 0x84}, true},       /* IDR */
       {RTC_CODEC_H264, 3, {0x41, 0x9a, 0x00}, false},
       {RTC_CODEC_H264, 9, {0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce}, true}, /* STAP-A of SPS and PPS */
       {RTC_CODEC_H264, 4, {0x7c, 0x85, 0x88, 0x84}, true},                   /* FU-A, start of an IDR */
@@ -233,7 +233,7 @@ static void mid_moves_an_ssrc(void) {
   CHECK_EQ(rig_recv_stats(&r, 1)->packets, 2);
   CHECK_EQ(rig_recv_stats(&r, 2)->packets, 2);
   rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 6, .index = 4, .pt = 111, .mid = "x", .payload = "a", .len = 1}); /* no such section */
-  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 5, .index = 6, .pt = 99, .payload = "a", .len = 1});             /* no such type */
+  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 5, .index = 6, .pt = 99, .payload = "a", .len = 1});              /* no such type */
   CHECK_EQ(rig_drops(&r, RTC_DROP_RTP_STREAM), 2);
   CHECK_EQ(rig_drops(&r, RTC_DROP_RTP_PT), 1);
   rig_close(&r);

@@ -1,5 +1,5 @@
-#include "check.h"
 #include "base/seq.h"
+#include "check.h"
 #include "rig.h"
 #include "wire/twccfb.h"
 
@@ -81,7 +81,7 @@ static void reports_carry_the_publishers_clock(void) {
       double diff = late_v - late_a;
       if (diff < -0.001 || diff > 0.001) fprintf(stderr, "clock %d: picture %f s, sound %f s\n", (int)k, late_v, late_a);
       CHECK(diff > -0.001 && diff < 0.001);
-      CHECK(late_v > -1.1 && late_v < 0.1);
+      CHECK(late_v > -1.3 && late_v < 0.1);
       /* And the stated time is the publisher's now, as far as it was known. */
       int64_t off = rtc_ntp_diff_us(v.ntp, epochs[k]) - (at_v - RTC_SEC(1));
       CHECK(off > -RTC_MS(200) && off < RTC_MS(200));
@@ -211,7 +211,8 @@ static void transport_wide_numbers_roll_over(void) {
   int64_t unwrapped = 0;
   for (int i = 0; i < 150000; i++) {
     if (i % 1000 >= 3) {
-      rig_rtp(&r, pub, &(rig_rtp_t){.ssrc = 7, .index = i, .ts = i * 48, .pt = 111, .twcc = ((60000 + i) & 0xffff) + 1, .payload = "x", .len = 1});
+      rig_rtp(&r, pub,
+              &(rig_rtp_t){.ssrc = 7, .index = i, .ts = i * 48, .pt = 111, .twcc = ((60000 + i) & 0xffff) + 1, .payload = "x", .len = 1});
       sent++;
     }
     rig_pass(&r, 1000);

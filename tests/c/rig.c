@@ -98,8 +98,12 @@ rtc_send_cfg_t rig_send(int peer, bool video, uint32_t ssrc) {
                           .nack = video};
 }
 
-void rig_add_recv(rig_t *r, uint32_t id, const rtc_recv_cfg_t *cfg) { rig_do(r, &(rtc_cmd_t){.op = RTC_OP_RECV, .id = id, .u.recv = *cfg}); }
-void rig_add_send(rig_t *r, uint32_t id, const rtc_send_cfg_t *cfg) { rig_do(r, &(rtc_cmd_t){.op = RTC_OP_SEND, .id = id, .u.send = *cfg}); }
+void rig_add_recv(rig_t *r, uint32_t id, const rtc_recv_cfg_t *cfg) {
+  rig_do(r, &(rtc_cmd_t){.op = RTC_OP_RECV, .id = id, .u.recv = *cfg});
+}
+void rig_add_send(rig_t *r, uint32_t id, const rtc_send_cfg_t *cfg) {
+  rig_do(r, &(rtc_cmd_t){.op = RTC_OP_SEND, .id = id, .u.send = *cfg});
+}
 void rig_link(rig_t *r, uint32_t sender, uint32_t receiver) {
   rig_do(r, &(rtc_cmd_t){.op = RTC_OP_LINK, .id = sender, .u.link = receiver});
 }
@@ -174,7 +178,10 @@ void rig_rtcp(rig_t *r, int peer, const uint8_t *p, size_t n) {
   uint8_t b[RTC_PKT_DATA];
   memcpy(b, p, n);
   int len = rtc_srtp_protect_rtcp(&r->peer[peer].tx, b, n, sizeof b);
-  if (len < 0) exit(2);
+  if (len < 0) {
+    fprintf(stderr, "rig: RTCP: %s\n", rtc_err_text(len));
+    exit(2);
+  }
   rig_raw(r, &r->peer[peer].path, b, (size_t)len);
 }
 
@@ -197,31 +204,33 @@ void rig_check(rig_t *r, const rtc_path_t *from, const char *user, const char *p
   rig_raw(r, from, b, rig_write_check(b, sizeof b, user, pwd, nominate));
 }
 
+static bool open_as(rig_got_t *g, rig_peer_t *p, const rtc_pkt_t *k, bool rtcp) {
+  memcpy(g->data, k->data, k->len);
+  int n = rtcp ? rtc_srtp_unprotect_rtcp(&p->rx, g->data, k->len) : rtc_srtp_unprotect(&p->rx, g->data, k->len, &g->index);
+  if (n < 0) return false;
+  g->len = (uint32_t)n;
+  return rtcp || (rtc_rtp_parse(&g->rtp, g->data, g->len) == 0 && rtc_rtp_parse_payload(&g->rtp, g->data, g->len) == 0);
+}
+
 static void keep(rig_t *r, const rtc_pkt_t *k) {
   rig_got_t spare, *g = r->got_n < RIG_KEPT ? &r->got[r->got_n++] : &spare;
   r->datagrams++;
   *g = (rig_got_t){.peer = -1, .at = r->now, .to = k->path.remote, .len = k->len};
   memcpy(g->data, k->data, k->len);
-  for (int i = 0; i < r->peer_n && g->peer < 0; i++)
-    if (rtc_path_eq(&k->path, &r->peer[i].path)) g->peer = i;
-  rtc_kind_t kind = rtc_demux(g->data, g->len);
-  if (g->peer < 0 || (kind != RTC_KIND_RTP && kind != RTC_KIND_RTCP)) return;
-  rtc_srtp_t *rx = &r->peer[g->peer].rx;
-  int n;
-  if (kind == RTC_KIND_RTCP) {
-    n = rtc_srtp_unprotect_rtcp(rx, g->data, g->len);
-    g->rtcp = true;
-  } else {
-    n = rtc_srtp_unprotect(rx, g->data, g->len, &g->index);
-    g->media = true;
-    if (n >= 0 && (rtc_rtp_parse(&g->rtp, g->data, (size_t)n) < 0 || rtc_rtp_parse_payload(&g->rtp, g->data, (size_t)n) < 0)) n = -1;
-  }
-  if (n < 0) {
-    r->unread++;
-    g->rtcp = g->media = false;
+  rtc_kind_t kind = rtc_demux(k->data, k->len);
+  bool rtcp = kind == RTC_KIND_RTCP, srtp = rtcp || kind == RTC_KIND_RTP, known = false;
+  for (int j = 0; j < 2 * r->peer_n; j++) { /* first who is at that address; then any, for it may have moved on */
+    int i = j % r->peer_n;
+    bool here = rtc_path_eq(&k->path, &r->peer[i].path);
+    known |= here;
+    if (j < r->peer_n ? !here : here || !known || !srtp) continue;
+    if (srtp && !open_as(g, &r->peer[i], k, rtcp)) continue;
+    g->peer = i;
+    g->rtcp = rtcp;
+    g->media = srtp && !rtcp;
     return;
   }
-  g->len = (uint32_t)n;
+  r->unread += known && srtp;
 }
 
 void rig_drain(rig_t *r) {
@@ -305,14 +314,14 @@ uint32_t rig_pool(rig_t *r) {
   return s.hub.pool_used;
 }
 
-#define ROW(name, type, rows, n)                                        \
-  const type *name(rig_t *r, uint32_t id) {                             \
-    rtc_stats_t s;                                                      \
-    rig_stats(r, &s);                                                   \
-    for (uint32_t i = 0; i < s.n && i < 256; i++)                       \
-      if (s.rows[i].id == id) return &s.rows[i];                        \
-    fprintf(stderr, "rig: no row of %u\n", id);                         \
-    exit(2);                                                            \
+#define ROW(name, type, rows, n)                  \
+  const type *name(rig_t *r, uint32_t id) {       \
+    rtc_stats_t s;                                \
+    rig_stats(r, &s);                             \
+    for (uint32_t i = 0; i < s.n && i < 256; i++) \
+      if (s.rows[i].id == id) return &s.rows[i];  \
+    fprintf(stderr, "rig: no row of %u\n", id);   \
+    exit(2);                                      \
   }
 ROW(rig_recv_stats, rtc_recv_stats_t, recv, recv_n)
 ROW(rig_send_stats, rtc_send_stats_t, send, send_n)

@@ -142,8 +142,8 @@ static void one_stream_over_many_sources(void) {
       if (source == 2)
         rig_frame(&r, 2, 500, own += 3000, i == 0);
       else
-        rig_vp8(&r, source ? other : 0, source ? 300 : 100, index[source]++, (source ? 123456789 : INT64_C(0xffff0000)) + 3000 * (turn * 10 + i), true,
-                i == 0);
+        rig_vp8(&r, source ? other : 0, source ? 300 : 100, index[source]++,
+                (source ? 123456789 : INT64_C(0xffff0000)) + 3000 * (turn * 10 + i), true, i == 0);
       sent++;
       rig_pass(&r, FRAME_US);
     }

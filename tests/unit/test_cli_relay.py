@@ -1,10 +1,11 @@
-"""`rtcengine relay` as a process: ready, goodbye on SIGTERM, one sentence for what cannot be; and its synthetic publisher."""
+"""`rtcengine` as a process: ready, goodbye on SIGTERM, one sentence for what cannot be; and the relay's synthetic publisher."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+import os
 import re
 import signal
 import socket
@@ -32,7 +33,8 @@ from rtcengine.relay.synthetic import PublishError, SyntheticPublisher
 
 from ..util import until
 
-PROGRAM = [sys.executable, "-c", "import sys; from rtcengine.cli import main; sys.exit(main())", "relay"]
+COMMAND = [sys.executable, "-c", "import sys; from rtcengine.cli import main; sys.exit(main())"]
+PROGRAM = [*COMMAND, "relay"]
 FREE = ["--port", "0", "--udp-port", "0"]
 
 
@@ -245,4 +247,14 @@ async def test_a_port_in_use(kind: socket.SocketKind, option: str) -> None:
     assert (process.returncode, out) == (1, b"")
     text = err.decode()
     assert text.startswith("rtcengine relay: cannot ") and text.count("\n") == 1, text
-    assert port in text and text.lower().endswith(": address already in use\n")
+    assert port in text and text.endswith(": Address already in use\n")
+
+
+async def test_nobody_reads_what_is_said() -> None:
+    """As in `rtcengine doctor | head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await asyncio.create_subprocess_exec(*COMMAND, "doctor", stdout=writing, stderr=PIPE)
+    os.close(writing)
+    _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, err) == (1, b"")

@@ -177,6 +177,7 @@ async def test_body_that_does_not_come() -> None:
         )
         assert (await client.reader.readline()).startswith(b"HTTP/1.1 408 ")
         assert relay.sessions == []
+        client.close()  # else the server goes on reading for a while, so that the answer arrives
 
 
 async def test_answer_that_is_not_read() -> None:
@@ -216,27 +217,68 @@ async def test_slow_hook_is_no_slow_client() -> None:
 # Numbers of connections
 
 
-async def test_connections_of_one_address() -> None:
+class Held:
+    """A hook that keeps publishers waiting: their connections are being served, and stay."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.go = asyncio.Event()
+
+    async def __call__(self, joining: object) -> None:
+        self.waiting += 1
+        await self.go.wait()
+
+
+def publishing(room: str) -> bytes:
+    head = f"POST /{room}/whip HTTP/1.1\r\nHost: x\r\nContent-Type: {SDP}\r\nContent-Length: {len(PUBLISHER)}\r\n\r\n"
+    return head.encode() + PUBLISHER
+
+
+@pytest.mark.parametrize(
+    ("limits", "sources"),
+    [
+        (replace(LONG, connections_of_one=3), ["127.0.0.1"] * 3),
+        (replace(LONG, connections=3), ["127.0.0.1", "127.0.0.2", "127.0.0.3"]),
+    ],
+    ids=["of-one-address", "in-all"],
+)
+async def test_too_many_connections(limits: Limits, sources: list[str]) -> None:
+    held = Held()
+    async with serving(limits, on_publish=held) as (_, server):
+        served = [await Client.connect(server, source) for source in sources]
+        for n, client in enumerate(served):
+            client.writer.write(publishing(f"r{n}"))
+        await until(lambda: held.waiting == 3)
+        assert await (await Client.connect(server)).is_ended(), "nobody is waited for: the newcomer is turned away"
+        other = await Client.connect(server, "127.0.0.9")
+        if limits.connections_of_one == 3:
+            assert await other.get() == b"HTTP/1.1 200 OK"
+        else:
+            assert await other.is_ended()
+        served[0].close()
+        await until(lambda: connections(server) == (3 if limits.connections_of_one == 3 else 2))
+        newcomer = await Client.connect(server)
+        assert await newcomer.get() == b"HTTP/1.1 200 OK"
+        held.go.set()
+        for client in served[1:]:
+            assert (await client.reader.readline()).startswith(b"HTTP/1.1 201 ")
+
+
+@pytest.mark.parametrize("sent", [b"", SLOW, publishing("slow")[:200]], ids=["nothing", "half-a-head", "half-a-body"])
+async def test_slow_clients_give_way(sent: bytes) -> None:
+    """The one that we have waited for longest, of the same address where that one has too many."""
     async with serving(replace(LONG, connections_of_one=3)) as (_, server):
-        first = [await Client.connect(server) for _ in range(3)]
-        await until(lambda: connections(server) == 3)
-        assert await (await Client.connect(server)).is_ended()
         elsewhere = await Client.connect(server, "127.0.0.2")
-        assert await elsewhere.get() == b"HTTP/1.1 200 OK"
-        assert connections(server) == 4
-        first[0].close()
-        await until(lambda: connections(server) == 3)
+        await until(lambda: connections(server) == 1)
+        slow = []
+        for _ in range(3):
+            slow.append(await Client.connect(server))
+            slow[-1].writer.write(sent)
+            await until(lambda: connections(server) == len(slow) + 1)
         assert await (await Client.connect(server)).get() == b"HTTP/1.1 200 OK"
-
-
-async def test_connections_in_all() -> None:
-    async with serving(replace(LONG, connections=4)) as (_, server):
-        held = [await Client.connect(server, f"127.0.0.{n}") for n in range(1, 5)]
-        await until(lambda: connections(server) == 4)
-        assert await (await Client.connect(server, "127.0.0.9")).is_ended()
-        held[0].close()
-        await until(lambda: connections(server) == 3)
-        assert await (await Client.connect(server, "127.0.0.9")).get() == b"HTTP/1.1 200 OK"
+        assert await slow[0].is_ended()
+        assert await elsewhere.get() == b"HTTP/1.1 200 OK"
+        assert connections(server) >= 3, "the other slow ones are still there"
 
 
 async def test_idle_connections_give_way() -> None:
@@ -259,10 +301,9 @@ async def test_files_are_left_for_others(monkeypatch: pytest.MonkeyPatch) -> Non
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     monkeypatch.setattr(guard_module, "SPARE_FILES", files - 2)
     async with serving() as (_, server):
-        held = [await Client.connect(server) for _ in range(2)]
-        await until(lambda: connections(server) == 2)
-        assert await (await Client.connect(server)).is_ended()
-        del held
+        clients = [await Client.connect(server, f"127.0.0.{n + 1}") for n in range(3)]
+        assert await clients[0].is_ended()
+        assert connections(server) == 2
 
 
 async def test_defaults() -> None:
@@ -272,30 +313,33 @@ async def test_defaults() -> None:
 
 
 async def test_publishing_beside_slow_clients() -> None:
-    """Many clients that send a byte now and then, as many as may come, and a publisher from elsewhere."""
-    async with serving() as (relay, server):
-        slow = [await Client.connect(server, f"127.0.1.{n // 32 + 1}") for n in range(320)]
-        await until(lambda: connections(server) == 320)
+    """The house is full of clients that send a byte now and then and come back when they are thrown out."""
+    async with serving(replace(LONG, connections=200)) as (relay, server):
+        ended = 0
 
-        async def drip() -> None:
-            for client in slow:
-                client.writer.write(SLOW)
+        async def slow(source: str) -> None:
+            nonlocal ended
             while True:
-                for client in slow:
-                    client.writer.write(b"x")
-                await asyncio.sleep(0.05)
+                client = await Client.connect(server, source)
+                with contextlib.suppress(ConnectionError):
+                    client.writer.write(SLOW)
+                    while not client.writer.is_closing():
+                        client.writer.write(b"x")
+                        await client.writer.drain()
+                        await asyncio.sleep(0.05)
+                ended += 1
 
-        dripping = asyncio.ensure_future(drip())
-        async with aiohttp.ClientSession() as http:
-            for n in range(20):
-                async with asyncio.timeout(0.5):
-                    answer = await http.post(server.local_url(f"r{n}/whip"), data=PUBLISHER, headers={"Content-Type": SDP})
+        tasks = [asyncio.ensure_future(slow(f"127.0.1.{n // 32 + 1}")) for n in range(240)]
+        await until(lambda: connections(server) == 200 and ended > 0)
+        for n in range(20):
+            async with aiohttp.ClientSession() as http, asyncio.timeout(0.5):
+                url = server.local_url(f"r{n}/whip")
+                answer = await http.post(url, data=PUBLISHER, headers={"Content-Type": SDP})
                 assert answer.status == 201
-        dripping.cancel()
         assert len(relay.sessions) == 20
-        assert connections(server) >= 320
-        for client in slow:
-            client.close()
+        for task in tasks:
+            assert not task.done(), "the attack went on to the end"
+            task.cancel()
 
 
 # https
@@ -344,9 +388,9 @@ async def test_head_that_does_not_come_after_the_handshake(kept: Path) -> None:
 
 async def test_half_open_handshakes_count(kept: Path) -> None:
     async with serving(replace(LONG, connections_of_one=3), self_signed=True) as (_, server):
-        held = [await Client.connect(server) for _ in range(3)]
-        await until(lambda: connections(server) == 3)
-        assert await (await Client.connect(server)).is_ended()
+        held = [await Client.connect(server) for _ in range(4)]
+        assert await held.pop(0).is_ended()
+        assert connections(server) == 3
         held[0].close()
         await until(lambda: connections(server) == 2)
         held[1].writer.write(b"GET / HTTP/1.1\r\n\r\n")  # plain text to a TLS port

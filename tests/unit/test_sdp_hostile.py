@@ -60,6 +60,7 @@ def mutate(rng: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 def test_mutated_offers() -> None:
     """Seeded, so that a failure repeats. Time is this thread's own, other work on the machine does not count."""
     rng = random.Random(8866)

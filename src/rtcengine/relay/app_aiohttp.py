@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -11,14 +12,19 @@ from .relay import Relay
 from .site import refuse, serve
 
 
-def make_app(relay: Relay, body_seconds: float = BODY_SECONDS) -> web.Application:
-    """An Application with every address of the relay: serve it, or mount it with `parent.add_subapp("/live/", app)`."""
+def make_app(
+    relay: Relay, body_seconds: float = BODY_SECONDS, on_body: Callable[[web.Request], None] = lambda request: None
+) -> web.Application:
+    """An Application with every address of the relay: serve it, or mount it with `parent.add_subapp("/live/", app)`.
+    `on_body` is called when all of a request is there."""
     app = web.Application()
 
     async def respond(http: web.Request) -> web.StreamResponse:
         path = "/" + http.match_info["path"] if "path" in http.match_info else ""
         try:
-            response = await serve(relay, _request(http, path, await _body(http, body_seconds)))
+            body = await _body(http, body_seconds)
+            on_body(http)
+            response = await serve(relay, _request(http, path, body))
         except HttpError as error:
             response = refuse(path, error)
         return _answer(http, response)

@@ -32,8 +32,9 @@ class Limits:
 class Gate:
     """Who is connected. `protocol` is for `loop.create_server`: the inner protocol behind a Guard.
 
-    When there are too many, the connection that has been idle longest gives way (browsers keep them open for later); when
-    none is idle, the newcomer is turned away.
+    When there are too many, the connection gives way whose client we have waited for longest: an idle one (browsers keep
+    them open for later) or a slow one, since an honest head takes milliseconds. The newcomer is turned away only when all
+    the others are being served.
     """
 
     def __init__(self, inner: Callable[[], asyncio.Protocol], limits: Limits, tls: ssl.SSLContext | None = None) -> None:
@@ -46,7 +47,7 @@ class Gate:
         self._most = min(limits.connections, spared)
         self._open: dict[Guard, None] = {}
         self._of_one: Counter[str] = Counter()
-        self._idle: dict[Guard, None] = {}  # longest idle first
+        self._waiting: dict[Guard, None] = {}  # longest first
 
     def __len__(self) -> int:
         return len(self._open)
@@ -63,25 +64,27 @@ class Gate:
         """Whether a new connection may stay."""
         full_of_one = self._of_one[guard.peer] >= self.limits.connections_of_one
         if full_of_one or len(self._open) >= self._most:
-            idle = next((g for g in self._idle if not full_of_one or g.peer == guard.peer), None)
-            if idle is None:
+            slowest = next((g for g in self._waiting if not full_of_one or g.peer == guard.peer), None)
+            if slowest is None:
                 return False
-            idle.abort()
-        self._open[guard] = None
+            slowest.abort()
+        self._open[guard] = self._waiting[guard] = None
         self._of_one[guard.peer] += 1
         return True
 
-    def rest(self, guard: Guard) -> None:
-        """It waits for another request, if there will be one."""
+    def wait_for(self, guard: Guard) -> None:
+        """Its client's turn: from now on, if it waited before."""
+        self._waiting.pop(guard, None)
         if guard in self._open:
-            self._idle[guard] = None
+            self._waiting[guard] = None
 
-    def wake(self, guard: Guard) -> None:
-        self._idle.pop(guard, None)
+    def serve(self, guard: Guard) -> None:
+        """Our turn."""
+        self._waiting.pop(guard, None)
 
     def drop(self, guard: Guard) -> None:
         """It is gone. Saying so twice does no harm."""
-        self.wake(guard)
+        self._waiting.pop(guard, None)
         if guard in self._open:
             del self._open[guard]
             self._of_one[guard.peer] -= 1
@@ -92,8 +95,8 @@ class Gate:
 class Guard(asyncio.Protocol):
     """One connection: passes everything to the inner protocol and keeps the time.
 
-    A request head is timed from its first byte, the first one from the start of the connection. That a head is complete
-    shows when its handler begins (`enter`); `leave` says that its answer is made.
+    A request head is timed from its first byte, the first one from the start of the connection. Its handler says when the
+    head is there (`head_came`), when the body is (`body_came`), and when the answer is made (`answered`).
     """
 
     def __init__(self, gate: Gate) -> None:
@@ -146,7 +149,7 @@ class Guard(asyncio.Protocol):
             self._early += data
             return
         if not self._busy and self._head_timer is None:
-            self._gate.wake(self)
+            self._gate.wait_for(self)
             self._time_head()
         self._inner.data_received(data)
 
@@ -169,16 +172,16 @@ class Guard(asyncio.Protocol):
         if self._inner is not None:
             self._inner.connection_lost(exc)
 
-    def enter(self) -> None:
-        """A request head is complete: until it is answered no time counts here (its body has a time of its own)."""
+    def head_came(self) -> None:
         self._busy = True
-        self._gate.wake(self)
         self._stop_head_timer()
 
-    def leave(self) -> None:
-        """The answer is made."""
+    def body_came(self) -> None:
+        self._gate.serve(self)
+
+    def answered(self) -> None:
         self._busy = False
-        self._gate.rest(self)
+        self._gate.wait_for(self)
 
     def abort(self) -> None:
         if self._raw is not None:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 from ..certificate import Certificate
 from ..engine import Engine, EngineError, EngineStats, IceConfig, TransportEvent
@@ -75,7 +76,7 @@ class Relay:
         self._hooks = {PUBLISH: on_publish, WATCH: on_join}
         self._listeners: list[Listener] = []
         self._sessions: dict[str, Session] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._certificate = Certificate.generate()
         udp = self.config.udp_port
         self.engine = Engine(self._certificate, udp=(("0.0.0.0", udp), ("::", udp)))
@@ -139,14 +140,15 @@ class Relay:
 
     async def publish(self, offer: SessionDescription, joining: Joining) -> tuple[Session, Answer]:
         """A new publisher. A room has one: 409 while another is heard; one that has gone silent is replaced."""
-        room = await self._admit(joining)
-        async with self._lock(room.name):
-            if room.publisher is not None:
-                if room.publisher.state not in ("stalled", "closed"):
-                    raise HttpError(409, f"room {room.name} has a publisher already", ("Retry-After", str(RETRY_AFTER_S)))
-                await self.end(room.publisher)
+        await self._admit(joining)
+        async with self._lock(joining.room):
+            room = self.rooms.get(joining.room) or Room(joining.room)
+            if room.publisher is not None and room.publisher.state not in ("stalled", "closed"):
+                raise HttpError(409, f"room {room.name} has a publisher already", ("Retry-After", str(RETRY_AFTER_S)))
             ice = new_credentials()
             answer = answer_publisher(offer, self._local(ice), simulcast=False)
+            if room.publisher is not None:
+                await self.end(room.publisher)
             session = self._session(room, PUBLISH, joining, ice, answer)
             batch = self.engine.batch()
             transport = batch.transport(transport_config(offer, answer, ice, session.id), self._watcher(session))
@@ -166,12 +168,12 @@ class Relay:
 
     async def watch(self, offer: SessionDescription, joining: Joining) -> tuple[Session, Answer]:
         """A new viewer of a room that has a publisher; 409 when it has none, 406 when codecs do not meet."""
-        room = await self._admit(joining)
-        async with self._lock(room.name):
-            publisher = room.publisher
-            if publisher is None or publisher.state == "closed":
-                self._forget(room)
-                raise HttpError(409, f"nobody publishes in {room.name} yet", ("Retry-After", str(RETRY_AFTER_S)))
+        await self._admit(joining)
+        async with self._lock(joining.room):
+            room = self.rooms.get(joining.room)
+            publisher = room.publisher if room is not None else None
+            if room is None or publisher is None or publisher.state == "closed":
+                raise HttpError(409, f"nobody publishes in {joining.room} yet", ("Retry-After", str(RETRY_AFTER_S)))
             published = {
                 s.kind: PublishedTrack(s.codec, tuple(s.extensions)) for s in publisher.sections if s.codec is not None
             }
@@ -237,13 +239,10 @@ class Relay:
             candidates=self.candidates(),
         )
 
-    async def _admit(self, joining: Joining) -> Room:
-        if self.draining:
-            raise HttpError(503, "this relay is closing", ("Retry-After", str(RETRY_AFTER_S)))
+    async def _admit(self, joining: Joining) -> None:
+        self._check_room_for_more()
         if not valid_room(joining.room):
             raise HttpError(404, "a room's name is 1 to 64 of A-Z a-z 0-9 _ -")
-        if len(self._sessions) >= self.config.max_sessions:
-            raise HttpError(503, "this relay is full", ("Retry-After", "30"))
         hook = self._hooks[joining.role]
         if hook is not None:
             try:
@@ -254,11 +253,15 @@ class Relay:
                 raise HttpError(refused.status, str(refused)) from None
             if allowed is False:
                 raise HttpError(403, "refused")
-        return self.rooms.setdefault(joining.room, Room(joining.room))
 
-    def _session(
-        self, room: Room, role: str, joining: Joining, ice: tuple[str, str], answer: Answer
-    ) -> Session:
+    def _check_room_for_more(self) -> None:
+        if self.draining:
+            raise HttpError(503, "this relay is closing", ("Retry-After", str(RETRY_AFTER_S)))
+        if len(self._sessions) >= self.config.max_sessions:
+            raise HttpError(503, "this relay is full", ("Retry-After", "30"))
+
+    def _session(self, room: Room, role: str, joining: Joining, ice: tuple[str, str], answer: Answer) -> Session:
+        self._check_room_for_more()  # again: a hook or another join of this room may have taken long
         session = Session(
             room=room,
             role=role,
@@ -269,6 +272,7 @@ class Relay:
             sections=answer.sections,
         )
         self._sessions[session.id] = session
+        self.rooms[room.name] = room  # a room is there from its first session to its last
         return session
 
     async def _commit(self, batch: Any, session: Session) -> None:
@@ -303,10 +307,11 @@ class Relay:
             del self.rooms[room.name]
 
     def _lock(self, room: str) -> asyncio.Lock:
-        """Joins of one room go one after the other; the table holds only rooms that exist."""
-        for name in [name for name, lock in self._locks.items() if name not in self.rooms and not lock.locked()]:
-            del self._locks[name]
-        return self._locks.setdefault(room, asyncio.Lock())
+        """Joins of one room go one after the other. A lock lives as long as somebody has it or waits for it."""
+        lock = self._locks.get(room)
+        if lock is None:
+            lock = self._locks[room] = asyncio.Lock()
+        return lock
 
     def _tell(self, what: str, session: Session) -> None:
         for listener in self._listeners:

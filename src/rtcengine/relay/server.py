@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from typing import Self
 
@@ -32,7 +33,7 @@ class Server:
 
     async def __aenter__(self) -> Self:
         context = self._context()
-        app = make_app(self._relay, self._limits.body_seconds)
+        app = make_app(self._relay, self._limits.body_seconds, _body_came)
         app.middlewares.append(_timed)
         runner = web.AppRunner(
             app,
@@ -50,7 +51,9 @@ class Server:
         except OSError as error:
             await runner.cleanup()
             config = self._relay.config
-            reason = error.strerror or error
+            # asyncio wraps the system's words in its own; errors of name resolution have numbers below zero.
+            number = error.errno or 0
+            reason = os.strerror(number) if number > 0 else error.strerror or error
             raise OSError(error.errno, f"cannot serve on {config.host} port {config.port}: {reason}") from error
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -103,14 +106,24 @@ class Server:
         return [f"{self.scheme}://{f'[{h}]' if ':' in h else h}:{self.port}/" for h in dict.fromkeys(hosts)]
 
 
+def _guard(request: web.Request) -> Guard | None:
+    guard = request.transport.get_protocol() if request.transport is not None else None
+    return guard if isinstance(guard, Guard) else None
+
+
+def _body_came(request: web.Request) -> None:
+    if (guard := _guard(request)) is not None:
+        guard.body_came()
+
+
 @web.middleware
 async def _timed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tells the guard of a connection when a request's head has come and when its answer is made."""
-    guard = request.transport.get_protocol() if request.transport is not None else None
-    if not isinstance(guard, Guard):
+    guard = _guard(request)
+    if guard is None:  # the client is gone already
         return await handler(request)
-    guard.enter()
+    guard.head_came()
     try:
         return await handler(request)
     finally:
-        guard.leave()
+        guard.answered()

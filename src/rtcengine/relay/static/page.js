@@ -212,7 +212,9 @@ async function refresh() {
       return row;
     }),
   );
-  const flowing = Number.parseFloat(rows[0][1]) > 0;
+  const rate = Number.parseFloat(rows[0][1]); // NaN at the first look: there is nothing to compare with
+  const flowing = rate > 0;
+  if (connection === "connected" && Number.isNaN(rate)) return;
   if (connection !== "connected") state(`Connection: ${connection}`);
   else if (flowing) state(mode === "publish" ? "Live" : "Playing", "live");
   else state(mode === "publish" ? "Connected, nothing is sent" : "The publisher sends nothing", "trouble");
@@ -239,6 +241,9 @@ $("sound").addEventListener("click", () => {
   $("video").muted = !$("video").muted;
   $("sound").textContent = $("video").muted ? "Sound on" : "Sound off";
   $("video").play().catch(() => {});
+});
+$("video").addEventListener("playing", () => {
+  if (mode === "watch") veil("");
 });
 $("whole").addEventListener("click", () => {
   const video = $("video");

@@ -29,7 +29,7 @@ async function post(url, token, sdp) {
     return { sdp: text, resource: new URL(response.headers.get("Location"), url).href, etag: response.headers.get("ETag") };
   }
   if (response.status === 401) throw new TokenNeeded(text);
-  if (response.status === 409 || response.status === 503) {
+  if ([409, 429, 503].includes(response.status)) {
     throw new NotYet(text.trim(), Number(response.headers.get("Retry-After")) || 2);
   }
   throw new Error(text.trim() || `The relay answered ${response.status}.`);
