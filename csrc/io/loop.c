@@ -50,7 +50,8 @@ static void take(rtc_loop_t *l, rtc_pkt_t *k, int sock, rtc_time_t now) {
     return;
   }
   k->path.sock = (uint32_t)sock;
-  k->at = now;
+  /* A wall clock that was set meanwhile must not make an arrival of another day. */
+  if (k->at > now || k->at < now - RTC_SEC(1)) k->at = now;
   rtc_hub_recv(l->hub, k, now);
   if (rtc_hub_pending(l->hub) >= RTC_LOOP_FLUSH) flush(l);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "io/clock.h"
 #include "io/udp_sys.h"
 
 enum { PORT_TRIES = 32 };
@@ -45,6 +46,9 @@ static int set_options(rtc_udp_t *u, const rtc_udp_cfg_t *cfg) {
     if (set_on(u->fd, IPPROTO_IP, IP_RECVDSTADDR) != 0) return -1;
 #endif
   }
+#ifdef SO_TIMESTAMPNS
+  (void)set_on(u->fd, SOL_SOCKET, SO_TIMESTAMPNS); /* without it a datagram that waited for us looks late */
+#endif
 #ifdef SO_RXQ_OVFL
   (void)set_on(u->fd, SOL_SOCKET, SO_RXQ_OVFL); /* a statistic: its lack is no fault */
 #endif
@@ -96,6 +100,7 @@ void rtc_udp_close(rtc_udp_t *u) {
 }
 
 int rtc_udp_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n) {
+  u->unix_offset_us = rtc_clock_unix_offset();
   return u->portable ? rtc_udp_posix_recv(u, slots, n) : rtc_udp_linux_recv(u, slots, n);
 }
 

@@ -30,6 +30,7 @@ typedef struct rtc_udp {
   uint64_t recv_calls, send_calls, refused; /* refused: datagrams that could not be sent */
   uint64_t kernel_drops;                    /* datagrams that the kernel dropped because the receive buffer was full (Linux) */
   uint32_t kernel_drops_seen;
+  int64_t unix_offset_us; /* of this moment, for the kernel's time stamps */
   rtc_udp_scratch_t *scratch;
 } rtc_udp_t;
 
@@ -37,8 +38,9 @@ typedef struct rtc_udp {
 RTC_MUST_USE int rtc_udp_open(rtc_udp_t *u, const rtc_udp_cfg_t *cfg, int *sys);
 void rtc_udp_close(rtc_udp_t *u); /* idempotent */
 
-/* Receives up to n datagrams (n <= RTC_UDP_BATCH) into the slots' data, without waiting. Sets len, path.remote and
- * path.local (no port) of each. Returns how many; 0 when there are none. */
+/* Receives up to n datagrams (n <= RTC_UDP_BATCH) into the slots' data, without waiting. Sets len, path.remote,
+ * path.local (no port) and at (when the kernel took it in, on the monotonic clock; 0 where it does not tell) of each. Returns how many; 0
+ * when there are none. */
 int rtc_udp_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);
 /* Throws away up to n datagrams for which there is no slot; returns how many. */
 int rtc_udp_discard(rtc_udp_t *u, int n);

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
+#include <time.h>
 
 #include "io/clock.h"
 
@@ -103,7 +105,16 @@ void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sock
   m->msg_controllen = sizeof *control;
 }
 
-static void take_control(rtc_udp_t *u, const struct cmsghdr *c, rtc_addr_t *local) {
+static void take_control(rtc_udp_t *u, const struct cmsghdr *c, rtc_pkt_t *k) {
+  rtc_addr_t *local = &k->path.local;
+#ifdef SCM_TIMESTAMPNS
+  if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+    struct timespec t;
+    memcpy(&t, CMSG_DATA(c), sizeof t);
+    k->at = (rtc_time_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 - u->unix_offset_us;
+    return;
+  }
+#endif
 #if defined(SO_RXQ_OVFL)
   if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
     uint32_t seen;
@@ -132,6 +143,7 @@ static void take_control(rtc_udp_t *u, const struct cmsghdr *c, rtc_addr_t *loca
 }
 
 void rtc_udp_take_in(rtc_udp_t *u, rtc_pkt_t *k, struct msghdr *m, size_t len) {
+  k->at = 0;
   k->len = m->msg_flags & MSG_TRUNC ? RTC_UDP_TOO_BIG : (uint32_t)len;
   rtc_sockaddr_get(m->msg_name, &k->path.remote);
   rtc_addr_t *local = &k->path.local;
@@ -140,7 +152,7 @@ void rtc_udp_take_in(rtc_udp_t *u, rtc_pkt_t *k, struct msghdr *m, size_t len) {
     *local = u->bound;
     local->port = 0;
   }
-  for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) take_control(u, c, local);
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) take_control(u, c, k);
 }
 
 bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us) {

@@ -418,3 +418,33 @@ int rtc_srtp_unprotect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len) {
   src_touch(s, src);
   return (int)len;
 }
+
+/* Batches */
+
+static int protect_job(rtc_srtp_job_t *j) {
+  if (j->index == RTC_SRTP_ESTIMATE) {
+    int64_t index = rtc_srtp_estimate(j->s, j->p, j->len);
+    if (index < 0) return (int)index;
+    j->index = index;
+  }
+  return rtc_srtp_protect(j->s, j->p, j->len, j->cap, j->index);
+}
+
+int rtc_srtp_protect_batch(rtc_srtp_job_t *jobs, int n) {
+  int done = 0;
+  for (int i = 0; i < n; i++) {
+    jobs[i].result = protect_job(&jobs[i]);
+    done += jobs[i].result >= 0;
+  }
+  return done;
+}
+
+int rtc_srtp_unprotect_batch(rtc_srtp_job_t *jobs, int n) {
+  int done = 0;
+  for (int i = 0; i < n; i++) {
+    rtc_srtp_job_t *j = &jobs[i];
+    j->result = rtc_srtp_unprotect(j->s, j->p, j->len, &j->index);
+    done += j->result >= 0;
+  }
+  return done;
+}

@@ -92,4 +92,21 @@ RTC_MUST_USE int rtc_srtp_unprotect(rtc_srtp_t *s, uint8_t *p, size_t len, int64
 RTC_MUST_USE int rtc_srtp_protect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap);
 RTC_MUST_USE int rtc_srtp_unprotect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len);
 
+/* One packet of a batch. `index` as protect takes it, or RTC_SRTP_ESTIMATE for what rtc_srtp_estimate gives when it is this
+ * packet's turn; unprotect_batch sets it. `result` is what the single call returns. */
+typedef struct rtc_srtp_job {
+  rtc_srtp_t *s;
+  uint8_t *p;
+  size_t len, cap; /* cap: protect only */
+  int64_t index;
+  int result;
+} rtc_srtp_job_t;
+
+#define RTC_SRTP_ESTIMATE INT64_C(-1)
+
+/* The same as n single calls in order, of one session or of several; packets may not overlap. A packet that fails spoils no
+ * other. Both return how many did not fail. */
+int rtc_srtp_protect_batch(rtc_srtp_job_t *jobs, int n);
+int rtc_srtp_unprotect_batch(rtc_srtp_job_t *jobs, int n);
+
 #endif

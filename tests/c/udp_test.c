@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "io/clock.h"
 
 /* The system calls that must fail on demand, which loopback cannot show. They stand before libc's. */
 static int busy_sends;        /* so many sends say that the buffer is full; -1: all */
@@ -226,6 +227,24 @@ static void a_full_buffer_never_stalls(void) {
   rtc_udp_close(&b);
 }
 
+/* A datagram that waited for its reader came when it came. */
+static void arrival_is_the_kernels(void) {
+  rtc_udp_t a, b;
+  open_on(&a, "127.0.0.1", 0);
+  open_on(&b, "127.0.0.1", 0);
+  rtc_addr_t to = b.bound;
+  rtc_pkt_t *v[1] = {packet(&to, 1, 100)}, *in[1];
+  rtc_time_t before = rtc_clock_now();
+  CHECK_EQ(send_all(&a, v, 1), 1);
+  rtc_time_t sent = rtc_clock_now(), read;
+  while ((read = rtc_clock_now()) - sent < RTC_MS(30)) {}
+  CHECK_EQ(recv_some(&b, in, 1), 1);
+  CHECK(in[0]->at >= before - RTC_MS(1) && in[0]->at < sent + RTC_MS(25));
+  put_all(in, 1);
+  rtc_udp_close(&a);
+  rtc_udp_close(&b);
+}
+
 static void what_has_no_slot_can_be_thrown_away(void) {
   rtc_udp_t a, b;
   open_on(&a, "127.0.0.1", 0);
@@ -326,6 +345,7 @@ int main(void) {
     RUN(sizes);
     RUN(a_bad_goal_is_lost_alone);
     RUN(a_full_buffer_never_stalls);
+    RUN(arrival_is_the_kernels);
     RUN(what_has_no_slot_can_be_thrown_away);
     RUN(buffers_and_kernel_drops);
     RUN(one_port_for_all);

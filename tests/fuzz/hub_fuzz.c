@@ -169,7 +169,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   drain(&w);
   rtc_stats_t s = {0};
   do_(&w, &(rtc_cmd_t){.op = RTC_OP_STATS, .u.stats = &s});
-  if (s.hub.pool_used || s.transport_n || s.hub.drops[RTC_DROP_SEAL]) abort(); /* all slots are back, no index was used twice */
+  if (s.hub.pool_used || s.transport_n || s.hub.drops[RTC_DROP_SEAL]) { /* all slots are back, no index was used twice */
+    fprintf(stderr, "slots %u, transports %u, not sealed %u\n", s.hub.pool_used, s.transport_n, (unsigned)s.hub.drops[RTC_DROP_SEAL]);
+    abort();
+  }
   for (int n = 0; n < PEERS; n++) rtc_srtp_clear(&w.tx[n]);
   rtc_hub_free(w.hub);
   return 0;

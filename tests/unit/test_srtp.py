@@ -5,12 +5,18 @@ from __future__ import annotations
 import pickle
 import random
 import struct
+import sys
+import threading
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pylibsrtp
 import pytest
+from numpy.typing import NDArray
 
 from rtcengine.srtp import (
+    OVERHEAD,
     PROFILES,
     SrtpAuthError,
     SrtpError,
@@ -18,6 +24,9 @@ from rtcengine.srtp import (
     SrtpReplayError,
     SrtpSession,
     key_lengths,
+    protect_each,
+    srtp_error,
+    unprotect_each,
 )
 
 POLICY = {
@@ -255,3 +264,266 @@ def test_wrong_keys(profile: str) -> None:
 def test_unknown_profile() -> None:
     with pytest.raises(ValueError, match="no SRTP profile 'NULL_HMAC_SHA1_80'; there are AEAD_AES_128_GCM"):
         SrtpSession("NULL_HMAC_SHA1_80", bytes(16), bytes(14))
+
+
+def whole(results: list[bytes | SrtpError]) -> list[bytes]:
+    assert all(isinstance(r, bytes) for r in results)
+    return [r for r in results if isinstance(r, bytes)]
+
+
+def inbound(profile: str) -> pylibsrtp.Session:
+    return libsrtp(profile, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+
+
+def outbound(profile: str) -> pylibsrtp.Session:
+    return libsrtp(profile, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
+
+
+def laid_out(packets: list[bytes], room: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """One buffer with 7 bytes before the first packet and `room` behind each, offsets and lengths."""
+    lengths = np.array([len(p) for p in packets], np.int64)
+    offsets = 7 + np.concatenate(([0], np.cumsum(lengths + room)))[:-1].astype(np.int64)
+    buffer = np.full(7 + int((lengths + room).sum()), 0xEE, np.uint8)
+    for at, packet in zip(offsets, packets, strict=True):
+        buffer[at : at + len(packet)] = np.frombuffer(packet, np.uint8)
+    return buffer, offsets, lengths
+
+
+def taken(buffer: NDArray[np.uint8], offsets: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[bytes]:
+    return [buffer[at : at + n].tobytes() for at, n in zip(offsets, lengths, strict=True)]
+
+
+@each_profile
+def test_lists_agree_with_libsrtp(profile: str) -> None:
+    """In batches of all sizes from 0 on, over roll-overs; opened in batches as well."""
+    ours, tx, rx = session(profile), outbound(profile), inbound(profile)
+    packets, at, size = list(varied(70_000)), 0, 0
+    while at < len(packets):
+        batch = packets[at : at + size]
+        wire = whole(ours.protect_many(batch))
+        assert wire == [tx.protect(p) for p in batch]
+        assert [rx.unprotect(w) for w in wire] == batch
+        assert ours.unprotect_many(tuple(wire)) == batch
+        at, size = at + size, size + 1
+
+
+@each_profile
+def test_arrays_agree_with_libsrtp(profile: str) -> None:
+    ours, tx, rx = session(profile), outbound(profile), inbound(profile)
+    packets, at, size = list(varied(20_000)), 0, 0
+    while at < len(packets):
+        batch = packets[at : at + size]
+        buffer, offsets, lengths = laid_out(batch, OVERHEAD)
+        sealed = ours.protect_array(buffer, offsets, lengths)
+        assert sealed.dtype == np.int64 and sealed.shape == (len(batch),)
+        wire = taken(buffer, offsets, sealed)
+        assert wire == [tx.protect(p) for p in batch]
+        assert [rx.unprotect(w) for w in wire] == batch
+        tight, offsets, sealed = laid_out(wire, 0)
+        opened = ours.unprotect_array(tight, offsets, sealed)
+        assert taken(tight, offsets, opened) == batch
+        at, size = at + size, size + 7
+
+
+def test_a_batch_that_wraps_from_its_first_packet_on() -> None:
+    """Each packet's index follows from the ones before it in the same batch."""
+    for first in (65535, 65500, 1):
+        packets = [rtp(first + n, size=5) for n in range(40_000)]
+        one, many = session("AEAD_AES_128_GCM"), session("AEAD_AES_128_GCM")
+        assert many.protect_many(packets) == [one.protect(p) for p in packets]
+
+
+@each_profile
+def test_one_bad_packet_spoils_no_other(profile: str) -> None:
+    ours, twin = session(profile), session(profile)
+    packets = [rtp(n) for n in range(10)]
+    packets[2], packets[5], packets[7] = b"", packets[4], b"\x40" + packets[7][1:]
+    wire = ours.protect_many(packets)
+    want: dict[int, type] = {2: SrtpFormatError, 5: SrtpReplayError, 7: SrtpFormatError}
+    for n, got in enumerate(wire):
+        assert type(got) is want.get(n, bytes)
+        if n not in want:
+            assert got == twin.protect(packets[n])
+    buffer, offsets, lengths = laid_out(packets, OVERHEAD)
+    sealed = session(profile).protect_array(buffer, offsets, lengths)
+    assert [n for n in range(10) if sealed[n] < 0] == list(want)
+    assert [type(srtp_error(int(sealed[n]))) for n in want] == list(want.values())
+
+    sent = [w for w in wire if isinstance(w, bytes)]
+    sent[1], sent[4] = sent[1][:-1] + bytes([sent[1][-1] ^ 1]), sent[3]
+    opened = ours.unprotect_many(sent)
+    assert [type(o) for o in opened] == [bytes, SrtpAuthError, bytes, bytes, SrtpReplayError, bytes, bytes]
+    buffer, offsets, lengths = laid_out(sent, 0)
+    codes = session(profile).unprotect_array(buffer, offsets, lengths)
+    assert type(srtp_error(int(codes[1]))) is SrtpAuthError
+    assert type(srtp_error(int(codes[4]))) is SrtpReplayError
+    assert [n for n in range(7) if codes[n] < 0] == [1, 4]
+
+
+@each_profile
+def test_every_short_length_in_a_batch(profile: str) -> None:
+    ours = session(profile)
+    wire = ours.protect(rtp(1, size=60))
+    for opened in (
+        ours.unprotect_many([wire[:n] for n in range(65)]),
+        [srtp_error(int(c)) for c in ours.unprotect_array(*laid_out([wire[:n] for n in range(65)], 0))],
+    ):
+        assert [type(o) for o in opened] == [SrtpFormatError if n < 12 + RTP_TAG[profile] else SrtpAuthError for n in range(65)]
+    assert ours.unprotect_many([wire]) == [rtp(1, size=60)]
+
+
+def test_a_batch_touches_only_its_packets() -> None:
+    buffer, offsets, lengths = laid_out([rtp(n, size=n) for n in range(50)], OVERHEAD + 3)
+    before = buffer.copy()
+    sealed = session("AES_CM_128_HMAC_SHA1_32").protect_array(buffer, offsets, lengths)
+    mine = np.zeros(len(buffer), bool)
+    for at, n in zip(offsets, sealed, strict=True):
+        mine[at : at + n] = True
+    assert (buffer[~mine] == before[~mine]).all()
+
+
+def test_room_behind_a_packet() -> None:
+    for short in (0, 1, OVERHEAD - 1):
+        buffer, offsets, lengths = laid_out([rtp(1), rtp(2)], short)
+        sealed = session("AEAD_AES_128_GCM").protect_array(buffer, offsets, lengths)
+        assert all("no room" in str(srtp_error(int(code))) for code in sealed)
+
+
+def test_arrays_that_do_not_fit() -> None:
+    ours = session("AEAD_AES_128_GCM")
+    buffer, offsets, lengths = laid_out([rtp(1), rtp(2)], OVERHEAD)
+    before, i64 = buffer.copy(), np.int64
+    wrong: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = [
+        (buffer, offsets[:1], lengths),
+        (buffer, offsets[::-1].copy(), lengths),
+        (buffer, offsets, lengths + 100),
+        (buffer, offsets, -lengths),
+        (buffer, offsets - 100, lengths),
+        (buffer, offsets, np.array([1, 2**62], i64)),
+        (buffer, np.array([0, 2**62], i64), lengths),
+        (buffer[:0], offsets, lengths),
+        (buffer[::2], offsets, lengths),
+        (buffer.astype(i64), offsets, lengths),
+        (buffer, offsets.astype(np.int32), lengths),
+        (buffer, offsets, lengths.astype(float)),
+        (buffer, offsets.reshape(2, 1), lengths),
+        (np.frombuffer(buffer.tobytes(), np.uint8), offsets, lengths),  # read-only
+    ]
+    for call in (ours.protect_array, ours.unprotect_array):
+        for arguments in wrong:
+            with pytest.raises(ValueError):
+                call(*arguments)
+        with pytest.raises(TypeError):
+            call("text", offsets, lengths)  # type: ignore[arg-type]
+    assert (buffer == before).all()
+    none = np.empty(0, i64)
+    assert ours.protect_array(buffer[:0], none, none).shape == (0,)
+    assert [str(srtp_error(int(c))) for c in ours.protect_array(buffer[:0], np.zeros(2, i64), np.zeros(2, i64))]
+
+
+def test_lists_that_do_not_fit() -> None:
+    ours = session("AEAD_AES_128_GCM")
+    assert ours.protect_many([]) == ours.unprotect_many(()) == protect_each([], []) == []
+    with pytest.raises(TypeError):
+        ours.protect_many([rtp(1), "text"])  # type: ignore[list-item]
+    assert isinstance(ours.protect_many([rtp(1)])[0], bytes)  # nothing was protected above
+    with pytest.raises(TypeError):
+        protect_each([ours, None], [rtp(1), rtp(2)])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="1 sessions and 2 packets"):
+        unprotect_each([ours], [rtp(1), rtp(2)])
+    with pytest.raises(ValueError, match="a length"):
+        srtp_error(12)
+
+
+def test_a_session_for_each_packet() -> None:
+    """64 keys of all profiles, and one of them several times."""
+    makers = [(PROFILES[n % 4], bytes([n]) * key_lengths(PROFILES[n % 4])[0]) for n in range(64)]
+    ours = [SrtpSession(p, key, keys(p)[1]) for p, key in makers]
+    twins = [SrtpSession(p, key, keys(p)[1]) for p, key in makers]
+    for turn in range(20):
+        order = [*range(64), 3, 3, 5]
+        packets = [rtp(65530 + 4 * turn + (n >= 64) + (n >= 65), size=100) for n in range(67)]
+        wire = protect_each([ours[k] for k in order], packets)
+        assert wire == [twins[k].protect(p) for k, p in zip(order, packets, strict=True)]
+        wire[7] = packets[7]
+        opened = unprotect_each([ours[k] for k in order], [w for w in wire if isinstance(w, bytes)])
+        assert isinstance(opened[7], SrtpError)
+        assert [*opened[:7], *opened[8:]] == [*packets[:7], *packets[8:]]
+
+
+def test_threads_share_sessions() -> None:
+    """Batches let go of the GIL: each index is still used once, and no order of sessions makes two threads wait for ever."""
+    a, b = session("AEAD_AES_128_GCM"), session("AES_CM_128_HMAC_SHA1_80")
+    packets = [rtp(n, size=300) for n in range(2000)]
+    results: list[bytes | SrtpError] = []
+
+    def work(flip: bool) -> None:
+        for at in range(0, 2000, 100):
+            part = packets[at : at + 100]
+            results.extend(a.protect_many(part))
+            pair = [b, a] if flip else [a, b]
+            protect_each(pair * 50, part)
+            a.unprotect_many(part)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(n % 2 == 0,), daemon=True) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+    finally:
+        sys.setswitchinterval(interval)
+    sealed = [r for r in results if isinstance(r, bytes)]
+    assert len(results) == 8000
+    assert 0 < len(sealed) == len({w[2:4] for w in sealed}) <= 2000
+    twin = session("AEAD_AES_128_GCM")
+    assert all(type(o) is bytes for o in twin.unprotect_many(sorted(sealed)))
+
+
+@each_profile
+def test_batches_of_one_session_take_turns(profile: str) -> None:
+    """Two threads inside long batches of one key at the same time: what they make opens, to the last packet."""
+    ours, twin = session(profile), session(profile)
+    results: dict[int, list[bytes]] = {}
+    barrier = threading.Barrier(2)
+
+    def work(ssrc: int) -> None:
+        packets = [rtp(n, ssrc, size=100) for n in range(20_000)]
+        barrier.wait()
+        results[ssrc] = whole(ours.protect_many(packets))
+
+    threads = [threading.Thread(target=work, args=(ssrc,)) for ssrc in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(twin.unprotect_many(results[ssrc]) == [rtp(n, ssrc, size=100) for n in range(20_000)] for ssrc in (1, 2))
+
+
+def test_a_batch_lets_go_of_the_gil() -> None:
+    """While one thread is inside a batch of some 20 ms, another runs Python."""
+    ours, packets = session("AEAD_AES_128_GCM"), [rtp(n, size=1200) for n in range(20_000)]
+    buffer, offsets, lengths = laid_out(packets, OVERHEAD)
+    inside, ticks = threading.Event(), 0
+    done = threading.Event()
+
+    def work() -> None:
+        inside.set()
+        ours.protect_array(buffer, offsets, lengths)
+        done.set()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.2)  # without letting go, nobody else would run before the batch has ended
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        inside.wait()
+        while not done.is_set():
+            ticks += 1
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert ticks > 100

@@ -18,8 +18,16 @@ cdef extern from "proto/srtp.h":
         RTC_SRTP_AEAD_AES_256_GCM
     enum:
         RTC_SRTP_OVERHEAD
+        RTC_SRTP_ESTIMATE
     ctypedef struct rtc_srtp_t:
         pass
+    ctypedef struct rtc_srtp_job_t:
+        rtc_srtp_t *s
+        uint8_t *p
+        size_t len
+        size_t cap
+        int64_t index
+        int result
     size_t rtc_srtp_key_len(rtc_srtp_profile_t p)
     size_t rtc_srtp_salt_len(rtc_srtp_profile_t p)
     int rtc_srtp_init(rtc_srtp_t *s, rtc_srtp_profile_t p, const uint8_t *key, size_t key_len, const uint8_t *salt,
@@ -30,6 +38,18 @@ cdef extern from "proto/srtp.h":
     int rtc_srtp_unprotect(rtc_srtp_t *s, uint8_t *p, size_t len, int64_t *index)
     int rtc_srtp_protect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap)
     int rtc_srtp_unprotect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len)
+    int rtc_srtp_protect_batch(rtc_srtp_job_t *jobs, int n) nogil
+    int rtc_srtp_unprotect_batch(rtc_srtp_job_t *jobs, int n) nogil
+
+
+cdef enum:
+    SRTP_SMALL = 2048
+
+cdef enum srtp_call:
+    SRTP_PROTECT
+    SRTP_UNPROTECT
+    SRTP_PROTECT_RTCP
+    SRTP_UNPROTECT_RTCP
 
 
 class SrtpError(Exception):
@@ -67,31 +87,92 @@ SRTP_PROFILES = {  # by name: number (RFC 5764 §4.1.2, RFC 7714 §14.2), bytes 
 }
 
 
+def srtp_error(int code):
+    """The exception, not raised, that a result below zero of protect_array or unprotect_array stands for."""
+    if code >= 0:
+        raise ValueError(f"{code} is a length, not an error")
+    kind = {RTC_EAUTH: SrtpAuthError, RTC_EREPLAY: SrtpReplayError, RTC_EPROTO: SrtpFormatError}.get(code, SrtpError)
+    return kind(err_text(code))
+
+
+SRTP_OVERHEAD = RTC_SRTP_OVERHEAD
+
+
 cdef object srtp_exception(int err):
-    if err in (RTC_ENOMEM, RTC_EINVAL):
-        return err_exception(err, "SRTP")
-    kind = {RTC_EAUTH: SrtpAuthError, RTC_EREPLAY: SrtpReplayError, RTC_EPROTO: SrtpFormatError}.get(err, SrtpError)
-    return kind(err_text(err))
+    return err_exception(err, "SRTP") if err in (RTC_ENOMEM, RTC_EINVAL) else srtp_error(err)
 
 
-# A copy of any bytes-like object with `room` spare bytes behind it, to be worked on in place before anyone sees it.
-cdef bytes srtp_copy(object packet, size_t room, size_t *n):
-    cdef Py_buffer view
-    PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE)
-    try:
-        n[0] = <size_t>view.len
-        out = PyBytes_FromStringAndSize(NULL, view.len + <Py_ssize_t>room)
-        if view.len:
-            memcpy(PyBytes_AS_STRING(out), view.buf, n[0])
-    finally:
-        PyBuffer_Release(&view)
-    return out
+# Jobs of one batch, with the bytes to work on when they are copies (`bytes` NULL when they are the caller's).
+cdef class SrtpJobs:
+    cdef rtc_srtp_job_t *job
+    cdef uint8_t *bytes
+    cdef int n
 
+    def __cinit__(self, Py_ssize_t n):
+        if n > 0x7fffffff:
+            raise ValueError(f"{n} packets are more than a batch takes")
+        self.n = <int>n
+        self.job = <rtc_srtp_job_t *>calloc(<size_t>n + 1, sizeof(rtc_srtp_job_t))
+        if self.job == NULL:
+            raise MemoryError
 
-cdef bytes srtp_result(bytes out, int n):
-    if n < 0:
-        raise srtp_exception(n)
-    return out if n == len(out) else PyBytes_FromStringAndSize(PyBytes_AS_STRING(out), n)
+    def __dealloc__(self):
+        free(self.job)
+        free(self.bytes)
+
+    cdef int put(self, list packets, size_t room) except -1:
+        """Copies of the packets, one behind the other, each with `room` spare bytes."""
+        cdef Py_buffer view
+        cdef size_t size = 0, used = 0, want
+        cdef uint8_t *grown
+        cdef int i
+        for i in range(self.n):
+            PyObject_GetBuffer(packets[i], &view, PyBUF_SIMPLE)
+            try:
+                want = used + <size_t>view.len + room
+                if want > size:
+                    size = want if want > 2 * size else 2 * size
+                    grown = <uint8_t *>realloc(self.bytes, size)
+                    if grown == NULL:
+                        raise MemoryError
+                    self.bytes = grown
+                memcpy(self.bytes + used, view.buf, <size_t>view.len)
+                self.job[i].len = <size_t>view.len
+                self.job[i].cap = <size_t>view.len + room
+                used = want
+            finally:
+                PyBuffer_Release(&view)
+        used = 0
+        for i in range(self.n):  # only now: growing has moved them
+            self.job[i].p = self.bytes + used
+            used += self.job[i].cap
+        return 0
+
+    cdef int place(self, uint8_t[::1] buffer, const int64_t[::1] offsets, const int64_t[::1] lengths) except -1:
+        """Where packets lie in the caller's buffer; what follows each up to the next is its room."""
+        cdef int64_t size = buffer.shape[0], at, n, end = 0
+        cdef uint8_t *base = &buffer[0] if size else NULL
+        cdef int i
+        for i in range(self.n):
+            at = offsets[i]
+            n = lengths[i]
+            if at < end or at > size or n < 0 or n > size - at:
+                raise ValueError(f"packet {i}, {n} bytes at {at}, overlaps the one before it or leaves the buffer of {size}")
+            self.job[i].p = base + at
+            self.job[i].len = <size_t>n
+            self.job[i].cap = <size_t>(size - at)
+            if i:
+                self.job[i - 1].cap = <size_t>(self.job[i].p - self.job[i - 1].p)
+            end = at + n
+        return 0
+
+    cdef list results(self):
+        return [
+            srtp_error(self.job[i].result)
+            if self.job[i].result < 0
+            else PyBytes_FromStringAndSize(<char *>self.job[i].p, self.job[i].result)
+            for i in range(self.n)
+        ]
 
 
 cdef class SrtpSession:
@@ -102,12 +183,15 @@ cdef class SrtpSession:
 
     Two sessions with the same key must never both send with the same SSRC: their key streams would be equal. With
     DTLS-SRTP, where each side has its own key, that takes two sessions: one sends with the local key, the other
-    receives with the remote one. Packets are bytes-like and not changed. Up to 64 SSRCs a direction; when receiving,
+    receives with the remote one. Packets are bytes-like and, but for the forms that say so, not changed. Any thread may
+    call at any time. Up to 64 SSRCs a direction; when receiving,
     further ones take the place of the idlest (1024 times, then SrtpError), when sending they raise SrtpError.
     """
 
     cdef rtc_srtp_t tx
     cdef rtc_srtp_t rx
+    cdef cython.pymutex tx_lock  # batches let go of the GIL
+    cdef cython.pymutex rx_lock
     cdef readonly str profile
 
     def __cinit__(self, str profile not None, key, salt):
@@ -136,13 +220,7 @@ cdef class SrtpSession:
         within 1024 of the highest. The same sequence number again raises SrtpReplayError, since equal indices share a
         key stream; SrtpFormatError when it is not RTP; SrtpError past 64 SSRCs or 2**48 packets (§9.2).
         """
-        cdef size_t n = 0
-        cdef bytes out = srtp_copy(packet, RTC_SRTP_OVERHEAD, &n)
-        cdef uint8_t *p = <uint8_t *>PyBytes_AS_STRING(out)
-        with cython.critical_section(self):
-            index = rtc_srtp_estimate(&self.tx, p, n)
-            r = <int>index if index < 0 else rtc_srtp_protect(&self.tx, p, n, n + RTC_SRTP_OVERHEAD, index)
-        return srtp_result(out, r)
+        return self.one(packet, SRTP_PROTECT)
 
     def unprotect(self, packet):
         """The RTP packet in an SRTP packet.
@@ -150,13 +228,7 @@ cdef class SrtpSession:
         Raises SrtpAuthError, SrtpReplayError or SrtpFormatError; nothing is remembered of a packet that raised. The
         first packet of an SSRC may be of roll-over 0 or 1.
         """
-        cdef size_t n = 0
-        cdef int64_t index = 0
-        cdef bytes out = srtp_copy(packet, 0, &n)
-        cdef uint8_t *p = <uint8_t *>PyBytes_AS_STRING(out)
-        with cython.critical_section(self):
-            r = rtc_srtp_unprotect(&self.rx, p, n, &index)
-        return srtp_result(out, r)
+        return self.one(packet, SRTP_UNPROTECT)
 
     def protect_rtcp(self, packet):
         """The SRTCP packet of an RTCP packet, compound or reduced-size.
@@ -164,18 +236,179 @@ cdef class SrtpSession:
         Indices count from 0 per SSRC of the first header. SrtpFormatError when it is not RTCP; SrtpError past 64 SSRCs
         or 2**31 packets of one SSRC (RFC 3711 §9.2).
         """
-        cdef size_t n = 0
-        cdef bytes out = srtp_copy(packet, RTC_SRTP_OVERHEAD, &n)
-        cdef uint8_t *p = <uint8_t *>PyBytes_AS_STRING(out)
-        with cython.critical_section(self):
-            r = rtc_srtp_protect_rtcp(&self.tx, p, n, n + RTC_SRTP_OVERHEAD)
-        return srtp_result(out, r)
+        return self.one(packet, SRTP_PROTECT_RTCP)
 
     def unprotect_rtcp(self, packet):
         """The RTCP packet in an SRTCP packet, also in one that is only authenticated (E = 0). Raises as unprotect."""
-        cdef size_t n = 0
-        cdef bytes out = srtp_copy(packet, 0, &n)
-        cdef uint8_t *p = <uint8_t *>PyBytes_AS_STRING(out)
-        with cython.critical_section(self):
-            r = rtc_srtp_unprotect_rtcp(&self.rx, p, n)
-        return srtp_result(out, r)
+        return self.one(packet, SRTP_UNPROTECT_RTCP)
+
+    # The packet is worked on in a copy, here when it is as short as packets are, so that the result is allocated once.
+    cdef bytes one(self, packet, srtp_call call):
+        cdef uint8_t small[SRTP_SMALL]
+        cdef uint8_t *p = small
+        cdef uint8_t *large = NULL
+        cdef Py_buffer view
+        cdef size_t n
+        cdef int r
+        PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE)
+        try:
+            n = <size_t>view.len
+            if n + RTC_SRTP_OVERHEAD > SRTP_SMALL:
+                p = large = <uint8_t *>malloc(n + RTC_SRTP_OVERHEAD)
+                if p == NULL:
+                    raise MemoryError
+            if n:
+                memcpy(p, view.buf, n)
+            r = self.run(p, n, call)
+            if r < 0:
+                raise srtp_exception(r)
+            return PyBytes_FromStringAndSize(<char *>p, r)
+        finally:
+            free(large)
+            PyBuffer_Release(&view)
+
+    cdef int run(self, uint8_t *p, size_t n, srtp_call call) except? -1:
+        cdef int64_t index = 0
+        if call == SRTP_PROTECT:
+            with self.tx_lock:
+                index = rtc_srtp_estimate(&self.tx, p, n)
+                return <int>index if index < 0 else rtc_srtp_protect(&self.tx, p, n, n + RTC_SRTP_OVERHEAD, index)
+        if call == SRTP_PROTECT_RTCP:
+            with self.tx_lock:
+                return rtc_srtp_protect_rtcp(&self.tx, p, n, n + RTC_SRTP_OVERHEAD)
+        with self.rx_lock:
+            if call == SRTP_UNPROTECT:
+                return rtc_srtp_unprotect(&self.rx, p, n, &index)
+            return rtc_srtp_unprotect_rtcp(&self.rx, p, n)
+
+    def protect_many(self, packets):
+        """SRTP packets of RTP packets, as protect one after the other gives them, with the GIL let go of meanwhile.
+
+        As many results, in order: bytes, or in the place of a packet that failed its SrtpError, not raised, since the
+        packets around it have used their indices and must not be lost.
+        """
+        cdef list items = list(packets)
+        cdef SrtpJobs jobs = SrtpJobs(len(items))
+        jobs.put(items, RTC_SRTP_OVERHEAD)
+        self.protect_jobs(jobs)
+        return jobs.results()
+
+    def unprotect_many(self, packets):
+        """RTP packets in SRTP packets, as unprotect one after the other gives them, with the GIL let go of meanwhile.
+
+        As many results, in order: bytes, or in the place of a packet that was refused its SrtpError, not raised.
+        """
+        cdef list items = list(packets)
+        cdef SrtpJobs jobs = SrtpJobs(len(items))
+        jobs.put(items, 0)
+        self.unprotect_jobs(jobs)
+        return jobs.results()
+
+    def protect_array(self, buffer, offsets, lengths):
+        """Protects RTP packets where they lie in one array, with the GIL let go of; returns the new lengths.
+
+        buffer is a writable uint8 array of shape (size,), offsets and lengths are int64 arrays of shape (packets,), all
+        contiguous and in bytes: packet i is buffer[offsets[i] : offsets[i] + lengths[i]]. Offsets ascend and packets do
+        not overlap. Behind each packet, up to the next one's offset or the buffer's end, at least OVERHEAD bytes must
+        be free for the tag. Returns an int64 array of shape (packets,): the length now, or below zero what failed
+        (srtp_error tells; the other packets are not concerned). ValueError, with nothing changed, when arrays do not
+        fit each other. Nobody else may use the buffer meanwhile.
+        """
+        return self.array(buffer, offsets, lengths, True)
+
+    def unprotect_array(self, buffer, offsets, lengths):
+        """Opens SRTP packets where they lie in one array, with the GIL let go of; returns the new lengths.
+
+        Arguments and result are as in protect_array, but no room is needed behind packets. The bytes of a packet that
+        was refused are undefined.
+        """
+        return self.array(buffer, offsets, lengths, False)
+
+    cdef object array(self, uint8_t[::1] buffer, const int64_t[::1] offsets, const int64_t[::1] lengths, bint protect):
+        from numpy import empty, int64
+
+        if offsets.shape[0] != lengths.shape[0]:
+            raise ValueError(f"{offsets.shape[0]} offsets and {lengths.shape[0]} lengths")
+        cdef SrtpJobs jobs = SrtpJobs(offsets.shape[0])
+        jobs.place(buffer, offsets, lengths)
+        if protect:
+            self.protect_jobs(jobs)
+        else:
+            self.unprotect_jobs(jobs)
+        result = empty(jobs.n, int64)
+        cdef int64_t[::1] out = result
+        for i in range(jobs.n):
+            out[i] = jobs.job[i].result
+        return result
+
+    cdef int lock(self, bint sending) except -1:
+        if sending:
+            self.tx_lock.acquire()
+        else:
+            self.rx_lock.acquire()
+        return 0
+
+    cdef int unlock(self, bint sending) except -1:
+        if sending:
+            self.tx_lock.release()
+        else:
+            self.rx_lock.release()
+        return 0
+
+    cdef int protect_jobs(self, SrtpJobs jobs) except -1:
+        for i in range(jobs.n):
+            jobs.job[i].s = &self.tx
+            jobs.job[i].index = RTC_SRTP_ESTIMATE
+        with self.tx_lock:
+            with nogil:
+                rtc_srtp_protect_batch(jobs.job, jobs.n)
+        return 0
+
+    cdef int unprotect_jobs(self, SrtpJobs jobs) except -1:
+        for i in range(jobs.n):
+            jobs.job[i].s = &self.rx
+        with self.rx_lock:
+            with nogil:
+                rtc_srtp_unprotect_batch(jobs.job, jobs.n)
+        return 0
+
+
+def protect_each(sessions, packets):
+    """SRTP packets of RTP packets, packet i by session i, in one batch with the GIL let go of.
+
+    A session may come several times; its packets go in order. Results are as in SrtpSession.protect_many. ValueError
+    when there are not as many sessions as packets.
+    """
+    return srtp_each(list(sessions), list(packets), True)
+
+
+def unprotect_each(sessions, packets):
+    """RTP packets in SRTP packets, packet i by session i; otherwise as protect_each and SrtpSession.unprotect_many."""
+    return srtp_each(list(sessions), list(packets), False)
+
+
+cdef list srtp_each(list sessions, list packets, bint protect):
+    cdef SrtpJobs jobs = SrtpJobs(len(packets))
+    cdef SrtpSession s
+    if len(sessions) != len(packets):
+        raise ValueError(f"{len(sessions)} sessions and {len(packets)} packets")
+    jobs.put(packets, RTC_SRTP_OVERHEAD if protect else 0)
+    for i, session in enumerate(sessions):
+        s = <SrtpSession?>session
+        jobs.job[i].s = &s.tx if protect else &s.rx
+        jobs.job[i].index = RTC_SRTP_ESTIMATE
+    # In one order everywhere, so that two batches of the same sessions never wait for each other.
+    cdef list held = []
+    try:
+        for session in sorted(set(sessions), key=id):
+            (<SrtpSession>session).lock(protect)
+            held.append(session)
+        with nogil:
+            if protect:
+                rtc_srtp_protect_batch(jobs.job, jobs.n)
+            else:
+                rtc_srtp_unprotect_batch(jobs.job, jobs.n)
+    finally:
+        for session in held:
+            (<SrtpSession>session).unlock(protect)
+    return jobs.results()

@@ -1,0 +1,97 @@
+# payload: wire/payload/payload.h, with codecs as the numbers that CODECS gives to their names.
+
+cdef extern from "<stdbool.h>":
+    ctypedef unsigned char c_bool "bool"
+
+cdef extern from "wire/payload/payload.h":
+    ctypedef enum rtc_codec_t:
+        pass
+    enum:
+        RTC_VP8_SPLIT_HEAD
+    ctypedef struct rtc_split_t:
+        pass
+    int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t n, size_t max, uint32_t picture_id,
+                       bint key)
+    int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, c_bool *last)
+    ctypedef struct rtc_payload_info_t:
+        bint start
+        bint key
+    rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t n)
+    ctypedef struct rtc_vp8_desc_t:
+        bint start
+        bint non_ref
+        bint has_picture_id
+        bint long_picture_id
+        bint has_tl0
+        bint has_tid
+        bint has_keyidx
+        uint8_t partition
+        uint8_t tl0
+        uint8_t tid
+        uint8_t keyidx
+        bint layer_sync
+        uint16_t picture_id
+        uint8_t len
+    int rtc_vp8_parse(rtc_vp8_desc_t *d, const uint8_t *p, size_t n)
+
+
+def payload_split(int codec, frame, size_t max, uint32_t picture_id):
+    """Payloads of one frame, or None when it cannot be split so."""
+    cdef Py_buffer view
+    cdef rtc_split_t s
+    cdef c_bool last
+    cdef uint8_t *out = NULL
+    cdef size_t cap
+    cdef int n
+    PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE)
+    try:
+        if rtc_split_init(&s, <rtc_codec_t>codec, <const uint8_t *>view.buf, <size_t>view.len, max, picture_id, False) < 0:
+            return None
+        cap = min(max, <size_t>view.len + RTC_VP8_SPLIT_HEAD)
+        out = <uint8_t *>malloc(cap)
+        if out == NULL:
+            raise MemoryError
+        payloads = []
+        while True:
+            n = rtc_split_next(&s, out, cap, &last)
+            if n < 0:
+                raise err_exception(n, "payload")
+            if n == 0:
+                return payloads
+            payloads.append(PyBytes_FromStringAndSize(<char *>out, n))
+    finally:
+        free(out)
+        PyBuffer_Release(&view)
+
+
+def payload_look(int codec, payload):
+    """(starts a frame, of a key frame)"""
+    cdef Py_buffer view
+    PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
+    cdef rtc_payload_info_t info = rtc_payload_look(<rtc_codec_t>codec, <const uint8_t *>view.buf, <size_t>view.len)
+    PyBuffer_Release(&view)
+    return info.start, info.key
+
+
+def payload_vp8(payload):
+    """The fields of Vp8Descriptor in its order."""
+    cdef Py_buffer view
+    cdef rtc_vp8_desc_t d
+    PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
+    cdef Py_ssize_t n = view.len
+    cdef int r = rtc_vp8_parse(&d, <const uint8_t *>view.buf, <size_t>n)
+    PyBuffer_Release(&view)
+    if r < 0:
+        raise RtpFormatError(f"{n} bytes that do not begin with a VP8 payload descriptor")
+    return (
+        d.start,
+        d.partition,
+        d.non_ref,
+        d.picture_id if d.has_picture_id else None,
+        d.long_picture_id,
+        d.tl0 if d.has_tl0 else None,
+        d.tid if d.has_tid else None,
+        d.layer_sync,
+        d.keyidx if d.has_keyidx else None,
+        d.len,
+    )

@@ -1,0 +1,99 @@
+"""RTP payloads alone: dividing encoded frames, and telling what a payload begins.
+
+    for payload in split("VP8", frame, max_payload=1200, picture_id=n):
+        ...  # the last one is sent with the RTP marker bit
+    if look("H264", packet.payload).key:
+        ...  # a decoder can begin here
+
+Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", in any case. Opus and VP8 can be split (RFC 7587,
+RFC 7741), all five looked into (also RFC 9628, RFC 6184, and AV1's payload format). Nothing here looks further than
+one payload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ._core import CODECS, RtpFormatError, payload_look, payload_split, payload_vp8
+
+Bytes = bytes | bytearray | memoryview
+
+
+class PayloadInfo(NamedTuple):
+    """What one payload begins. Malformed bytes begin nothing: both are False.
+
+    `start` is as certain as the format allows: H.264 and AV1 may open one picture with several payloads of which each
+    looks like its first (parameter sets, SEI), so of those the first in order counts. `key` comes with `start` only.
+    """
+
+    start: bool
+    key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Vp8Descriptor:
+    """The descriptor before the data of each VP8 payload (RFC 7741 §4.2); None where a field is not there."""
+
+    start: bool
+    """S: the payload begins a partition."""
+    partition: int
+    """PID, 0 to 7."""
+    non_reference: bool
+    """N: no later frame needs this one."""
+    picture_id: int | None
+    """PictureID, 7 or 15 bits."""
+    long_picture_id: bool
+    """M: picture_id has 15 bits."""
+    tl0_picture_index: int | None
+    """TL0PICIDX, 8 bits: counts frames of the base temporal layer."""
+    temporal_id: int | None
+    """TID, 0 to 3."""
+    layer_sync: bool
+    """Y: the frame depends on the base layer only."""
+    key_index: int | None
+    """KEYIDX, 5 bits."""
+    length: int
+    """Bytes of the descriptor; the VP8 data follow."""
+
+    @classmethod
+    def parse(cls, payload: Bytes) -> Vp8Descriptor:
+        """Of a whole payload. RtpFormatError when it ends inside the descriptor."""
+        return cls(*payload_vp8(payload))
+
+
+def split(codec: str, frame: Bytes, max_payload: int = 1200, picture_id: int = 0) -> list[bytes]:
+    """Payloads of one encoded frame, at least one, of at most `max_payload` bytes each (64 or more) and even sizes.
+
+    VP8 payloads begin with a descriptor of 4 bytes that carries the low 15 bits of `picture_id`, which the caller counts
+    up by one a frame. An Opus frame is one payload (RFC 7587 §4.2). ValueError for a codec that is not split here, an
+    empty frame, one of more than 65535 payloads, or an Opus frame above `max_payload`.
+    """
+    number = _number(codec)
+    if max_payload < 0:
+        raise ValueError(f"max_payload is {max_payload}")
+    payloads = payload_split(number, frame, max_payload, picture_id & 0x7FFF)
+    if payloads is None:
+        raise ValueError(
+            f"a {codec} frame of {memoryview(frame).nbytes} bytes cannot become payloads of at most {max_payload}:"
+            " Opus and VP8 can be split, not empty, into 65535 payloads of 64 bytes or more, Opus into one"
+        )
+    return payloads
+
+
+def look(codec: str, payload: Bytes) -> PayloadInfo:
+    """Whether a payload starts a frame, and whether that is a key frame; never fails on bytes.
+
+    Opus: always both. ValueError for a codec that is not known.
+    """
+    return PayloadInfo(*payload_look(_number(codec), payload))
+
+
+def _number(codec: str) -> int:
+    number = CODECS.get(codec.lower())
+    if number is None:
+        raise ValueError(f"codec {codec!r}: opus, VP8, VP9, H264 and AV1 are known")
+    return number
+
+
+__all__ = ["PayloadInfo", "RtpFormatError", "Vp8Descriptor", "look", "split"]

@@ -1,0 +1,151 @@
+"""rtcengine.payload: splitting against aiortc's depayloaders, frame starts of all codecs, hostile bytes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from aiortc.codecs.vpx import VpxPayloadDescriptor
+
+from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, look, split
+
+NOTHING = PayloadInfo(False, False)
+START = PayloadInfo(True, False)
+KEY = PayloadInfo(True, True)
+
+
+def test_vp8_split_as_aiortc_joins() -> None:
+    rng = random.Random(1)
+    for n in range(2000):
+        frame = rng.randbytes(rng.choice([1, 60, 61, rng.randrange(1, 20_000)]))
+        most = rng.choice([64, 65, 1200, rng.randrange(64, 1500)])
+        payloads = split("VP8", frame, most, n * 17)
+        assert all(len(p) <= most for p in payloads)
+        assert max(map(len, payloads)) - min(map(len, payloads)) <= 1
+        joined = b""
+        for at, payload in enumerate(payloads):
+            descriptor, rest = VpxPayloadDescriptor.parse(payload)
+            assert (descriptor.partition_start, descriptor.partition_id) == (at == 0, 0)
+            assert descriptor.picture_id == n * 17 & 0x7FFF
+            joined += rest
+        assert joined == frame
+
+
+def test_vp8_descriptor_as_aiortc_has_it() -> None:
+    rng, good = random.Random(2), 0
+    for _ in range(20_000):
+        data = bytes([rng.randrange(256) & 0xF7]) + rng.randbytes(rng.randrange(7))  # aiortc takes a reserved bit into PID
+        try:
+            theirs, rest = VpxPayloadDescriptor.parse(data)
+        except ValueError:
+            with pytest.raises(RtpFormatError):
+                Vp8Descriptor.parse(data)
+            continue
+        good += 1
+        ours = Vp8Descriptor.parse(data)
+        assert (ours.start, ours.partition) == (bool(theirs.partition_start), theirs.partition_id)
+        assert (ours.picture_id, ours.tl0_picture_index) == (theirs.picture_id, theirs.tl0picidx)
+        assert (ours.temporal_id, ours.key_index) == (theirs.tid[0] if theirs.tid else None, theirs.keyidx)
+        assert data[ours.length :] == rest
+    assert good > 5000
+
+
+def test_vp8_descriptor() -> None:
+    assert Vp8Descriptor.parse(bytes.fromhex("b3 f0 92 34 56 e7 00")) == Vp8Descriptor(
+        start=True,
+        partition=3,
+        non_reference=True,
+        picture_id=0x1234,
+        long_picture_id=True,
+        tl0_picture_index=0x56,
+        temporal_id=3,
+        layer_sync=True,
+        key_index=7,
+        length=6,
+    )
+    assert Vp8Descriptor.parse(b"\x00") == Vp8Descriptor(False, 0, False, None, False, None, None, False, None, 1)
+    for text in ["", "80", "8080", "808080", "8040", "8020"]:
+        with pytest.raises(RtpFormatError, match="VP8"):
+            Vp8Descriptor.parse(bytes.fromhex(text))
+
+
+def test_opus() -> None:
+    assert split("opus", b"frame") == [b"frame"]
+    assert split("OPUS", bytearray(1200), 1200) == [bytes(1200)]
+    assert look("opus", b"") == KEY
+    with pytest.raises(ValueError, match="Opus into one"):
+        split("opus", bytes(1201))
+
+
+def test_what_cannot_be_split() -> None:
+    for codec in ("VP9", "H264", "AV1"):
+        with pytest.raises(ValueError, match=f"a {codec} frame of 5 bytes"):
+            split(codec, b"frame")
+    for frame, most in [(b"", 1200), (b"x", 63), (b"x", 0), (b"x", -1), (bytes(65536 * 60), 64)]:
+        with pytest.raises(ValueError):
+            split("VP8", frame, most)
+    assert len(split("VP8", bytes(65535 * 60), 64)) == 65535
+    for call in (lambda: split("VP7", b"x"), lambda: look("", b"x")):
+        with pytest.raises(ValueError, match="opus, VP8, VP9, H264 and AV1 are known"):
+            call()
+    with pytest.raises(TypeError):
+        split("VP8", "text")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        look("VP8", "text")  # type: ignore[arg-type]
+
+
+LOOKS = [
+    ("VP8", "10 00", KEY),
+    ("VP8", "10 01", START),
+    ("VP8", "11 00", NOTHING),  # a later partition
+    ("VP8", "00 00", NOTHING),
+    ("VP8", "10", NOTHING),
+    ("VP8", "90 80 81 00 00", KEY),
+    ("VP9", "08 00", KEY),  # B
+    ("VP9", "48 00", START),  # P: refers to another picture
+    ("VP9", "00 00", NOTHING),
+    ("VP9", "28 02 00 00", NOTHING),  # spatial layer 1
+    ("VP9", "08", NOTHING),
+    ("H264", "65 88", KEY),  # IDR slice, first macroblock 0
+    ("H264", "65 08", NOTHING),  # a later slice
+    ("H264", "67 42", KEY),  # SPS
+    ("H264", "41 9a", START),
+    ("H264", "7c 85 88", KEY),  # FU-A, S
+    ("H264", "7c 05 88", NOTHING),
+    ("H264", "78 00 02 67 42 00 02 68 ce", KEY),  # STAP-A of SPS, PPS
+    ("H264", "78 00 09 67 42", NOTHING),
+    ("H264", "e5 88", NOTHING),  # F
+    ("AV1", "18 0a 0b", KEY),  # N, one sequence header
+    ("AV1", "10 32 00", START),
+    ("AV1", "90 32 00", NOTHING),  # Z
+    ("AV1", "00 05 32", NOTHING),
+]
+
+
+@pytest.mark.parametrize(("codec", "data", "want"), LOOKS)
+def test_look(codec: str, data: str, want: PayloadInfo) -> None:
+    assert look(codec, bytes.fromhex(data)) == want
+    assert look(codec.lower(), memoryview(bytes.fromhex(data))) == want
+
+
+def test_split_is_seen_by_look() -> None:
+    for first, want in [(0x10, KEY), (0x11, START)]:
+        payloads = split("VP8", bytes([first]) + bytes(3000), 1000)
+        assert [look("VP8", p) for p in payloads] == [want, NOTHING, NOTHING, NOTHING]
+
+
+def test_every_length_with_every_first_byte() -> None:
+    rng = random.Random(3)
+    starts = dict.fromkeys(("opus", "VP8", "VP9", "H264", "AV1"), 0)
+    for first in range(256):
+        for length in range(65):
+            data = (bytes([first]) + rng.randbytes(64))[:length]
+            for codec in starts:
+                info = look(codec, data)
+                starts[codec] += info.start
+                assert info.start or not info.key
+            try:
+                assert Vp8Descriptor.parse(data).length <= length
+            except RtpFormatError:
+                assert length < 6
+    assert min(starts.values()) > 100
