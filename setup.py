@@ -55,6 +55,10 @@ class BuildCore(build_ext):
     def build_extension(self, ext: Extension) -> None:
         # Outside build_temp, which pip makes anew for each editable install.
         self.objects = Path("build") / f"objects-{sys.implementation.cache_tag}"
+        self.cflags = list(CFLAGS)
+        if self.compiles(Path("tools/ipsec_mb.c")):  # batched ciphers, where the machine has them
+            self.cflags.append("-DRTC_HAVE_IPSEC_MB=1")
+            ext.libraries.append("IPSec_MB")
         ext.sources = cythonized(ext.sources)
         ext.extra_objects = self.compile(ext)
         ext.sources, ext.depends = [], ext.extra_objects
@@ -62,7 +66,7 @@ class BuildCore(build_ext):
 
     def compile(self, ext: Extension) -> list[str]:
         """Brings the object of each source up to date; returns their paths."""
-        key = Fingerprints([*compiler_identity(self.compiler.compiler_so), *CFLAGS, *self.compiler.include_dirs])
+        key = Fingerprints([*compiler_identity(self.compiler.compiler_so), *self.cflags, *self.compiler.include_dirs])
         objects = self.compiler.object_filenames(ext.sources, output_dir=str(self.objects))
         jobs = [(s, o, key.of(s)) for s, o in zip(ext.sources, objects, strict=True)]
         stale = [job for job in jobs if self.force or not is_current(job[1], job[2])]
@@ -76,7 +80,7 @@ class BuildCore(build_ext):
     def compile_one(self, source: str, obj: str, fingerprint: str) -> None:
         stamp = Path(obj + ".key")
         stamp.unlink(missing_ok=True)
-        self.compiler.compile([source], output_dir=str(self.objects), include_dirs=INCLUDE, extra_postargs=CFLAGS)
+        self.compiler.compile([source], output_dir=str(self.objects), include_dirs=INCLUDE, extra_postargs=self.cflags)
         stamp.write_text(fingerprint)
 
     def check_needs(self) -> None:
@@ -85,15 +89,16 @@ class BuildCore(build_ext):
             for program, sentence in NEEDS:
                 probe = Path(tmp) / "probe.c"
                 probe.write_text(program)
-                try:
-                    command = [*self.compiler.compiler_so, *(f"-I{d}" for d in self.compiler.include_dirs)]
-                    done = subprocess.run([*command, "-fsyntax-only", str(probe)], capture_output=True)
-                    failed = done.returncode != 0
-                except OSError:
-                    failed = True
-                if failed:
+                if not self.compiles(probe):
                     # Not an Exception: setuptools wraps those of an editable install in pages of advice.
                     raise SystemExit(f"error: {sentence}")
+
+    def compiles(self, program: Path) -> bool:
+        command = [*self.compiler.compiler_so, *(f"-I{d}" for d in self.compiler.include_dirs)]
+        try:
+            return subprocess.run([*command, "-fsyntax-only", str(program)], capture_output=True).returncode == 0
+        except OSError:
+            return False
 
 
 class Fingerprints:

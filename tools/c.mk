@@ -8,6 +8,12 @@ C_HELPERS := $(filter-out $(C_TESTS),$(sort $(wildcard tests/c/*.c)))
 C_INCLUDE := -Icsrc -Icsrc/include
 C_STRICT := -std=c11 -Wall -Wextra -Wconversion -Wshadow -Werror
 C_LIBS := -lssl -lcrypto -pthread -lm
+# Batched ciphers, where the machine has them (Debian, Ubuntu: libipsec-mb-dev). `make IPSEC_MB=` in a clean tree leaves them out.
+IPSEC_MB := $(shell $(CC) -fsyntax-only tools/ipsec_mb.c 2>/dev/null && echo yes)
+ifeq ($(IPSEC_MB),yes)
+C_INCLUDE += -DRTC_HAVE_IPSEC_MB=1
+C_LIBS += -lIPSec_MB
+endif
 
 C_FLAGS_plain := -O2 -g
 C_FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

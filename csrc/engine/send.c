@@ -108,15 +108,11 @@ static rtc_pkt_t *build(rtc_send_t *s, const rtc_media_t *m, const label_t *l, s
     rtc_pkt_put(k);
     return NULL;
   }
-  rtc_rtp_t r = {.ts = (uint32_t)l->ts,
-                 .ssrc = l->ssrc,
-                 .seq = (uint16_t)l->seq,
-                 .pt = l->pt,
-                 .csrc_n = m->rtp.csrc_n,
-                 .marker = m->rtp.marker,
-                 .has_ext = ext_len > 0};
+  rtc_rtp_t r = {
+      .ts = (uint32_t)l->ts, .ssrc = l->ssrc, .seq = (uint16_t)l->seq, .pt = l->pt, .marker = m->rtp.marker, .has_ext = ext_len > 0};
   rtc_rtp_write(p, &r);
-  if (r.csrc_n) memcpy(p + RTC_RTP_HEADER, m->pkt->data + RTC_RTP_HEADER, (size_t)r.csrc_n * 4);
+  p[0] = (uint8_t)(p[0] | m->rtp.csrc_n);
+  memcpy(p + RTC_RTP_HEADER, m->pkt->data + RTC_RTP_HEADER, fixed - RTC_RTP_HEADER);
   if (osn) rtc_put16(p + head - 2, (uint16_t)l->osn);
   memcpy(p + head, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
   k->len = (uint32_t)(head + m->rtp.payload_len);
@@ -158,7 +154,7 @@ static void count_sent(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t
   }
   s->packets++;
   s->bytes += m->rtp.payload_len;
-  if (s->cfg.rtx_ssrc && rtc_rtx_put(&s->rtx, seq, m->index, m->rtp.payload_len) < 0) rtc_hub_drop(t->hub, RTC_DROP_POOL);
+  s->rtx.sent_bytes += m->rtp.payload_len; /* all that repair needs to know of it before somebody asks */
   if (!t->first_media) {
     t->first_media = now;
     rtc_hub_touch(t);
@@ -180,14 +176,18 @@ bool rtc_send_view(rtc_media_t *m, rtc_pkt_t *k, int64_t index, const rtc_extmap
   return true;
 }
 
-/* One packet once more. What is not there any more is not counted as repeated. */
+/* One packet once more. Which of the source's it was is plain from its number; what is not there any more is not counted as
+ * repeated. The map of repairs has places for those that were asked for alone: nothing of it is touched while all goes well. */
 static void repair(rtc_send_t *s, int64_t seq, rtc_time_t now) {
   int64_t src = s->source ? seq - s->seq_off : seq, base = s->source ? s->source->highest_ts : s->top_ts;
+  if (seq > s->top || (s->source && (s->waiting || src < s->from))) return;
   rtc_pkt_t *k = rtc_history_get(s->source ? &s->source->history : &s->own, src);
+  /* It has gone out just now, late itself: the request is from before that. */
+  if (k && s->source && now - k->at < s->rtt_us / 2) return;
   const rtc_transport_t *owner = s->source ? s->source->transport : s->transport;
   rtc_media_t m;
   if (!k || !rtc_send_view(&m, k, src, &owner->cfg->ext)) return;
-  if (rtc_rtx_ask(&s->rtx, seq, m.rtp.payload_len, s->rtt_us, now) != src) return;
+  if (rtc_rtx_put(&s->rtx, seq, src, 0) < 0 || rtc_rtx_ask(&s->rtx, seq, m.rtp.payload_len, s->rtt_us, now) != src) return;
   int64_t ts = rtc_ts_near(base, m.rtp.ts) + (s->source ? s->ts_off : 0); /* our own plaintext has its time already */
   stamps_t at;
   rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.rtx_pt, s->cfg.rtx_ssrc, s->rtx_next, ts, (uint16_t)seq}, &at);

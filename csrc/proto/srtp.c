@@ -89,9 +89,11 @@ int rtc_srtp_init_session(rtc_srtp_t *s, rtc_srtp_profile_t p, const rtc_srtp_se
   memcpy(s->salt_rtcp, rtcp->salt, salt_len);
   if (is_gcm(p)) {
     r = rtc_gcm_init(&s->gcm_rtp, rtp->key, key_len, sending);
+    if (r == RTC_OK && sending) r = rtc_gcm_prepare(&s->gcm_rtp, rtp->key, key_len);
     if (r == RTC_OK) r = rtc_gcm_init(&s->gcm_rtcp, rtcp->key, key_len, sending);
   } else {
     r = rtc_ctr_init(&s->ctr_rtp, rtp->key, key_len);
+    if (r == RTC_OK && sending) r = rtc_ctr_prepare(&s->ctr_rtp, rtp->key, key_len);
     if (r == RTC_OK) r = rtc_ctr_init(&s->ctr_rtcp, rtcp->key, key_len);
     if (r == RTC_OK) r = rtc_hmac_init(&s->mac_rtp, rtp->auth, sizeof rtp->auth);
     if (r == RTC_OK) r = rtc_hmac_init(&s->mac_rtcp, rtcp->auth, sizeof rtcp->auth);
@@ -299,20 +301,25 @@ int64_t rtc_srtp_estimate(const rtc_srtp_t *s, const uint8_t *p, size_t len) {
   return estimate(src ? src->rtp.top : -1, rtc_get16(p + 2));
 }
 
-int rtc_srtp_protect(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap, int64_t index) {
-  rtc_rtp_t h;
+/* All of protect that comes before the cipher: whatever happens to that, the index is used from here on. */
+static int rtp_begin(rtc_srtp_t *s, rtc_rtp_t *h, const uint8_t *p, size_t len, size_t cap, int64_t index) {
   if (s->profile == RTC_SRTP_NONE || !s->sending) return RTC_ESTATE;
-  if (len > PACKET_MAX || rtc_rtp_parse(&h, p, len) != RTC_OK) return RTC_EPROTO;
+  if (len > PACKET_MAX || rtc_rtp_parse(h, p, len) != RTC_OK) return RTC_EPROTO;
   if (cap < len + RTC_SRTP_OVERHEAD) return RTC_ENOBUFS;
-  if (index < 0 || (index & 0xffff) != h.seq) return RTC_EINVAL;
+  if (index < 0 || (index & 0xffff) != h->seq) return RTC_EINVAL;
   if (index > RTP_INDEX_MAX) return RTC_ESTATE;
-  rtc_srtp_src_t *src = src_find(s, h.ssrc);
-  int r = src ? rtc_window_check(&src->rtp, index) : src_add(s, h.ssrc, &src);
+  rtc_srtp_src_t *src = src_find(s, h->ssrc);
+  int r = src ? rtc_window_check(&src->rtp, index) : src_add(s, h->ssrc, &src);
   if (r != RTC_OK) return r;
-  /* Before the cipher: whatever happens to it, this index is used. */
   rtc_window_commit(&src->rtp, index);
   src_touch(s, src);
-  r = rtp_seal(s, &h, p, len, index);
+  return RTC_OK;
+}
+
+int rtc_srtp_protect(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap, int64_t index) {
+  rtc_rtp_t h;
+  int r = rtp_begin(s, &h, p, len, cap, index);
+  if (r == RTC_OK) r = rtp_seal(s, &h, p, len, index);
   return r == RTC_OK ? (int)(len + rtc_srtp_tag_len(s->profile)) : r;
 }
 
@@ -421,21 +428,71 @@ int rtc_srtp_unprotect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len) {
 
 /* Batches */
 
-static int protect_job(rtc_srtp_job_t *j) {
-  if (j->index == RTC_SRTP_ESTIMATE) {
-    int64_t index = rtc_srtp_estimate(j->s, j->p, j->len);
-    if (index < 0) return (int)index;
-    j->index = index;
+enum { SET = 64 }; /* ciphers that run at a time */
+
+typedef struct sealing { /* what a set's packets ask of the two ciphers, and whose they are */
+  rtc_gcm_job_t gcm[SET];
+  rtc_ctr_hmac_job_t cm[SET];
+  rtc_srtp_job_t *gcm_of[SET], *cm_of[SET];
+  size_t gcm_n, cm_n;
+} sealing_t;
+
+static void seal_later(sealing_t *q, rtc_srtp_job_t *j, const rtc_rtp_t *h) {
+  rtc_srtp_t *s = j->s;
+  if (is_gcm(s->profile)) {
+    rtc_gcm_job_t *g = &q->gcm[q->gcm_n];
+    q->gcm_of[q->gcm_n++] = j;
+    g->key = &s->gcm_rtp;
+    g->aad = j->p;
+    g->aad_len = (uint32_t)h->hdr_len;
+    g->p = j->p + h->hdr_len;
+    g->n = (uint32_t)(j->len - h->hdr_len);
+    g->tag = j->p + j->len;
+    gcm_nonce(g->iv, s->salt_rtp, h->ssrc, (uint64_t)j->index);
+  } else {
+    rtc_ctr_hmac_job_t *c = &q->cm[q->cm_n];
+    q->cm_of[q->cm_n++] = j;
+    c->key = &s->ctr_rtp;
+    c->mac = &s->mac_rtp;
+    c->p = j->p;
+    c->clear = (uint32_t)h->hdr_len;
+    c->len = (uint32_t)j->len;
+    c->tag_len = (uint32_t)rtc_srtp_tag_len(s->profile);
+    cm_iv(c->iv, s->salt_rtp, h->ssrc, (uint64_t)j->index);
+    rtc_put32(c->suffix, (uint32_t)(j->index >> 16));
   }
-  return rtc_srtp_protect(j->s, j->p, j->len, j->cap, j->index);
 }
 
-int rtc_srtp_protect_batch(rtc_srtp_job_t *jobs, int n) {
+static int sealed(const rtc_srtp_job_t *j, int r) { return r == RTC_OK ? (int)(j->len + rtc_srtp_tag_len(j->s->profile)) : r; }
+
+static void seal_now(rtc_sealer_t *sealer, sealing_t *q) {
+  /* Each job has a result of its own. */
+  (void)!rtc_sealer_gcm(sealer, q->gcm, q->gcm_n);
+  (void)!rtc_sealer_ctr_hmac(sealer, q->cm, q->cm_n);
+  for (size_t i = 0; i < q->gcm_n; i++) q->gcm_of[i]->result = sealed(q->gcm_of[i], q->gcm[i].result);
+  for (size_t i = 0; i < q->cm_n; i++) q->cm_of[i]->result = sealed(q->cm_of[i], q->cm[i].result);
+  q->gcm_n = q->cm_n = 0;
+}
+
+int rtc_srtp_protect_batch(rtc_sealer_t *sealer, rtc_srtp_job_t *jobs, int n) {
+  sealing_t q;
   int done = 0;
+  q.gcm_n = q.cm_n = 0;
   for (int i = 0; i < n; i++) {
-    jobs[i].result = protect_job(&jobs[i]);
-    done += jobs[i].result >= 0;
+    rtc_srtp_job_t *j = &jobs[i];
+    rtc_rtp_t h;
+    if (j->index == RTC_SRTP_ESTIMATE) {
+      int64_t index = rtc_srtp_estimate(j->s, j->p, j->len);
+      j->result = index < 0 ? (int)index : RTC_OK;
+      if (index < 0) continue;
+      j->index = index;
+    }
+    j->result = rtp_begin(j->s, &h, j->p, j->len, j->cap, j->index);
+    if (j->result == RTC_OK) seal_later(&q, j, &h);
+    if (q.gcm_n + q.cm_n == SET) seal_now(sealer, &q);
   }
+  seal_now(sealer, &q);
+  for (int i = 0; i < n; i++) done += jobs[i].result >= 0;
   return done;
 }
 

@@ -105,8 +105,8 @@ typedef struct rtc_srtp_job {
 #define RTC_SRTP_ESTIMATE INT64_C(-1)
 
 /* The same as n single calls in order, of one session or of several; packets may not overlap. A packet that fails spoils no
- * other. Both return how many did not fail. */
-int rtc_srtp_protect_batch(rtc_srtp_job_t *jobs, int n);
+ * other. Both return how many did not fail. With a sealer protect runs its ciphers side by side; it may be NULL. */
+int rtc_srtp_protect_batch(rtc_sealer_t *sealer, rtc_srtp_job_t *jobs, int n);
 int rtc_srtp_unprotect_batch(rtc_srtp_job_t *jobs, int n);
 
 #endif

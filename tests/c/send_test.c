@@ -253,6 +253,32 @@ static void key_wish_is_deferred_not_lost(void) {
   rig_close(&r);
 }
 
+/* A mixer's contributors go along (RFC 3550 §5.1), with the media and with its repair. */
+static void contributors_are_forwarded(void) {
+  rig_t r;
+  open_relay(&r);
+  for (int i = 0; i < 16; i++) {
+    uint8_t b[200] = {(uint8_t)(0x80 | i), 96};
+    rtc_put16(b + 2, (uint16_t)(10 + i));
+    rtc_put32(b + 8, 100);
+    for (int j = 0; j < i; j++) rtc_put32(b + 12 + 4 * j, 0xabcd0000u + (uint32_t)j);
+    b[12 + 4 * i] = 0x10, b[13 + 4 * i] = i ? 0x11 : 0x10;
+    int n = rtc_srtp_protect(&r.peer[0].tx, b, 20 + 4 * (size_t)i, sizeof b, 10 + i);
+    CHECK(n > 0);
+    rig_raw(&r, &r.peer[0].path, b, (size_t)n);
+    nack(&r, 1, 9000, &(uint16_t){rig_media(&r, 1, 9000, i)->rtp.seq}, 1);
+    rig_pass(&r, RTC_MS(10));
+    for (int rtx = 0; rtx < 2; rtx++) {
+      const rig_got_t *g = rig_media(&r, 1, 9000 + (uint32_t)rtx, i);
+      CHECK_EQ(g->rtp.csrc_n, i);
+      CHECK_EQ(g->rtp.payload_len, 8 + 2 * rtx);
+      for (int j = 0; j < i; j++) CHECK_EQ(rtc_get32(g->data + 12 + 4 * j), 0xabcd0000u + (uint32_t)j);
+    }
+  }
+  CHECK_EQ(rig_drops(&r, RTC_DROP_SEAL), 0);
+  rig_close(&r);
+}
+
 /* A viewer's first packets: below 2^15, so that one who misses them finds the roll-over (RFC 3711 §3.3.1). */
 static void numbers_start_low_and_roll_over(void) {
   for (int seed = 0; seed < 20; seed++) {
@@ -278,6 +304,7 @@ int main(void) {
   RUN(senders_that_cannot_be);
   RUN(own_frames_are_not_held_back);
   RUN(key_wish_is_deferred_not_lost);
+  RUN(contributors_are_forwarded);
   RUN(numbers_start_low_and_roll_over);
   return CHECK_END();
 }

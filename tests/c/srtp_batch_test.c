@@ -3,6 +3,8 @@
 
 enum { JOBS = 96, SSRC = 0x5eed };
 
+static rtc_sealer_t *sealer; /* of the round: none, then the best there is */
+
 typedef struct slots {
   uint8_t byte[JOBS][ROOM];
   size_t len[JOBS];
@@ -32,7 +34,7 @@ static void as_single(rtc_srtp_profile_t p, int64_t first, int64_t warm) {
   fill(&one, first);
   fill(&all, first);
   for (int i = 0; i < JOBS; i++) jobs[i] = (rtc_srtp_job_t){&b.tx, all.byte[i], all.len[i], ROOM, RTC_SRTP_ESTIMATE, 1};
-  done = rtc_srtp_protect_batch(jobs, JOBS);
+  done = rtc_srtp_protect_batch(sealer, jobs, JOBS);
   for (int i = 0; i < JOBS; i++) {
     int64_t index = rtc_srtp_estimate(&a.tx, one.byte[i], one.len[i]);
     int n = index < 0 ? (int)index : rtc_srtp_protect(&a.tx, one.byte[i], one.len[i], ROOM, index);
@@ -93,7 +95,7 @@ static void of_many_sessions(void) {
     s.len[i] = make_rtp(s.byte[i], SSRC, 7);
     jobs[i] = (rtc_srtp_job_t){&pairs[i].tx, s.byte[i], s.len[i], ROOM, 7, 0};
   }
-  CHECK_EQ(rtc_srtp_protect_batch(jobs, JOBS), JOBS);
+  CHECK_EQ(rtc_srtp_protect_batch(sealer, jobs, JOBS), JOBS);
   for (int i = 0; i < JOBS; i++) jobs[i] = (rtc_srtp_job_t){&pairs[i].rx, s.byte[i], (size_t)jobs[i].result, 0, 0, 0};
   CHECK_EQ(rtc_srtp_unprotect_batch(jobs, JOBS), JOBS);
   for (int i = 0; i < JOBS; i++) {
@@ -122,20 +124,26 @@ static void refused(void) {
   };
   for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
     rtc_srtp_job_t job = {t[i].s, p, n, t[i].cap, t[i].index, 1};
-    CHECK_EQ(rtc_srtp_protect_batch(&job, 1), 0);
+    CHECK_EQ(rtc_srtp_protect_batch(sealer, &job, 1), 0);
     CHECK_EQ(job.result, t[i].want);
   }
   rtc_srtp_job_t job = {&d.tx, p, n, 0, 0, 1};
   CHECK_EQ(rtc_srtp_unprotect_batch(&job, 1), 0);
   CHECK_EQ(job.result, RTC_ESTATE);
-  CHECK_EQ(rtc_srtp_protect_batch(NULL, 0), 0);
+  CHECK_EQ(rtc_srtp_protect_batch(sealer, NULL, 0), 0);
   CHECK_EQ(rtc_srtp_unprotect_batch(NULL, 0), 0);
   pair_clear(&d);
 }
 
 int main(void) {
-  RUN(as_single_calls);
-  RUN(of_many_sessions);
-  RUN(refused);
+  rtc_sealer_t best;
+  CHECK_EQ(rtc_sealer_init(&best, RTC_SEALER_BEST), RTC_OK);
+  for (int round = 0; round < 2; round++) {
+    RUN(as_single_calls);
+    RUN(of_many_sessions);
+    RUN(refused);
+    sealer = &best;
+  }
+  rtc_sealer_clear(&best);
   return CHECK_END();
 }

@@ -10,6 +10,14 @@ cdef extern from "base/err.h":
         RTC_EAUTH
         RTC_EREPLAY
 
+cdef extern from "base/crypto.h":
+    enum:
+        RTC_SEALER_BEST
+    ctypedef struct rtc_sealer_t:
+        pass
+    int rtc_sealer_init(rtc_sealer_t *s, int path)
+    void rtc_sealer_clear(rtc_sealer_t *s)
+
 cdef extern from "proto/srtp.h":
     ctypedef enum rtc_srtp_profile_t:
         RTC_SRTP_AES_CM_128_HMAC_SHA1_80
@@ -38,7 +46,7 @@ cdef extern from "proto/srtp.h":
     int rtc_srtp_unprotect(rtc_srtp_t *s, uint8_t *p, size_t len, int64_t *index)
     int rtc_srtp_protect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap)
     int rtc_srtp_unprotect_rtcp(rtc_srtp_t *s, uint8_t *p, size_t len)
-    int rtc_srtp_protect_batch(rtc_srtp_job_t *jobs, int n) nogil
+    int rtc_srtp_protect_batch(rtc_sealer_t *sealer, rtc_srtp_job_t *jobs, int n) nogil
     int rtc_srtp_unprotect_batch(rtc_srtp_job_t *jobs, int n) nogil
 
 
@@ -100,6 +108,28 @@ SRTP_OVERHEAD = RTC_SRTP_OVERHEAD
 
 cdef object srtp_exception(int err):
     return err_exception(err, "SRTP") if err in (RTC_ENOMEM, RTC_EINVAL) else srtp_error(err)
+
+
+# Runs the ciphers of one batch at a time. Making one takes milliseconds, so each is given back to `srtp_sealers` after use.
+cdef class SrtpSealer:
+    cdef rtc_sealer_t own
+
+    def __cinit__(self):
+        if rtc_sealer_init(&self.own, RTC_SEALER_BEST) != 0:
+            raise MemoryError
+
+    def __dealloc__(self):
+        rtc_sealer_clear(&self.own)
+
+
+cdef list srtp_sealers = []
+
+
+cdef SrtpSealer srtp_sealer():
+    try:
+        return srtp_sealers.pop()
+    except IndexError:
+        return SrtpSealer()
 
 
 # Jobs of one batch, with the bytes to work on when they are copies (`bytes` NULL when they are the caller's).
@@ -356,12 +386,14 @@ cdef class SrtpSession:
         return 0
 
     cdef int protect_jobs(self, SrtpJobs jobs) except -1:
+        cdef SrtpSealer sealer = srtp_sealer()
         for i in range(jobs.n):
             jobs.job[i].s = &self.tx
             jobs.job[i].index = RTC_SRTP_ESTIMATE
         with self.tx_lock:
             with nogil:
-                rtc_srtp_protect_batch(jobs.job, jobs.n)
+                rtc_srtp_protect_batch(&sealer.own, jobs.job, jobs.n)
+        srtp_sealers.append(sealer)
         return 0
 
     cdef int unprotect_jobs(self, SrtpJobs jobs) except -1:
@@ -397,6 +429,7 @@ cdef list srtp_each(list sessions, list packets, bint protect):
         s = <SrtpSession?>session
         jobs.job[i].s = &s.tx if protect else &s.rx
         jobs.job[i].index = RTC_SRTP_ESTIMATE
+    cdef SrtpSealer sealer = srtp_sealer() if protect else None
     # In one order everywhere, so that two batches of the same sessions never wait for each other.
     cdef list held = []
     try:
@@ -405,10 +438,12 @@ cdef list srtp_each(list sessions, list packets, bint protect):
             held.append(session)
         with nogil:
             if protect:
-                rtc_srtp_protect_batch(jobs.job, jobs.n)
+                rtc_srtp_protect_batch(&sealer.own, jobs.job, jobs.n)
             else:
                 rtc_srtp_unprotect_batch(jobs.job, jobs.n)
     finally:
         for session in held:
             (<SrtpSession>session).unlock(protect)
+    if protect:
+        srtp_sealers.append(sealer)
     return jobs.results()
