@@ -2,28 +2,28 @@
 #ifndef RTC_ENGINE_DROP_H
 #define RTC_ENGINE_DROP_H
 
-#define RTC_DROPS(X)                                                                 \
-  X(SHORT, "short")     /* too short, or no known protocol */                        \
-  X(TOO_BIG, "too_big") /* larger than a slot */                                     \
-  X(STUN_FORM, "stun_form")                                                          \
-  X(STUN_USER, "stun_user") /* no transport has this user name */                    \
-  X(STUN_AUTH, "stun_auth")                                                          \
-  X(PATH, "path")             /* DTLS or media from a source that passed no check */ \
-  X(DTLS_QUEUE, "dtls_queue") /* too many handshakes or records waiting */           \
-  X(NO_KEYS, "no_keys")       /* media before the handshake is done */               \
-  X(RTP_FORM, "rtp_form")                                                            \
-  X(RTP_AUTH, "rtp_auth")                                                            \
-  X(RTP_REPLAY, "rtp_replay")                                                        \
-  X(RTP_STREAM, "rtp_stream") /* authentic, but no section takes it */               \
-  X(RTP_PT, "rtp_pt")         /* authentic, but a payload type not agreed */         \
-  X(RTX_FORM, "rtx_form")                                                            \
-  X(RTCP_FORM, "rtcp_form")                                                          \
-  X(RTCP_AUTH, "rtcp_auth")                                                          \
-  X(RTCP_REPLAY, "rtcp_replay")                                                      \
-  X(POOL, "pool")           /* no slot free */                                       \
-  X(OUT_QUEUE, "out_queue") /* no room among what is to be sent */                   \
-  X(SEAL, "seal")           /* could not be protected (key limit, index used) */     \
-  X(PACER, "pacer")         /* the pacer's queue is full */                          \
+#define RTC_DROPS(X)                                                                    \
+  X(SHORT, "short")     /* too short, or no known protocol */                           \
+  X(TOO_BIG, "too_big") /* larger than a slot */                                        \
+  X(STUN_FORM, "stun_form")                                                             \
+  X(STUN_USER, "stun_user") /* no transport has this user name */                       \
+  X(STUN_AUTH, "stun_auth")                                                             \
+  X(PATH, "path")             /* from a source that passed no check, or is another's */ \
+  X(DTLS_QUEUE, "dtls_queue") /* too many handshakes or records waiting */              \
+  X(NO_KEYS, "no_keys")       /* media before the handshake is done */                  \
+  X(RTP_FORM, "rtp_form")                                                               \
+  X(RTP_AUTH, "rtp_auth")                                                               \
+  X(RTP_REPLAY, "rtp_replay")                                                           \
+  X(RTP_STREAM, "rtp_stream") /* authentic, but no section takes it */                  \
+  X(RTP_PT, "rtp_pt")         /* authentic, but a payload type not agreed */            \
+  X(RTX_FORM, "rtx_form")                                                               \
+  X(RTCP_FORM, "rtcp_form")                                                             \
+  X(RTCP_AUTH, "rtcp_auth")                                                             \
+  X(RTCP_REPLAY, "rtcp_replay")                                                         \
+  X(POOL, "pool")           /* no slot free */                                          \
+  X(OUT_QUEUE, "out_queue") /* no room among what is to be sent */                      \
+  X(SEAL, "seal")           /* could not be protected (key limit, index used) */        \
+  X(PACER, "pacer")         /* the pacer's queue is full */                             \
   X(SEND, "send")           /* the kernel refused it */
 
 #define RTC_DROP_ENUM(name, text) RTC_DROP_##name,

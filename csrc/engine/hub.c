@@ -147,6 +147,10 @@ static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
     rtc_hub_drop(h, RTC_DROP_STUN_USER);
     return;
   }
+  if (!rtc_hub_path_free(t, &k->path, now)) { /* nothing from there would reach it anyway */
+    rtc_hub_drop(h, RTC_DROP_PATH);
+    return;
+  }
   rtc_transport_on_stun(t, k, &m, now);
   rtc_transport_arm(t);
 }

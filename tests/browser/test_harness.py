@@ -23,6 +23,9 @@ from tests.interop.netns import drop_udp, namespace, run
 from tests.util import until
 
 Launcher = Callable[..., AbstractAsyncContextManager[ChromiumPage | FirefoxPage]]
+# The scenes of the relay use all of this in every run; what it promises in detail is checked in the long one.
+pytestmark = pytest.mark.long
+
 BROWSERS: dict[str, Launcher] = {"chromium": chromium, "firefox": firefox}
 
 

@@ -214,6 +214,36 @@ static void parameter_sets_apart(void) {
   rig_close(&r);
 }
 
+/* The first parameter set is lost and comes by RTX: it was still asked for, its number was kept, and who joined gets all three. */
+static void lost_parameter_set(void) {
+  static const uint8_t nals[4][4] = {{0x41, 0x9a, 0, 1}, {0x67, 0x42, 0x00, 0x1f}, {0x68, 0xce, 0x3c, 0x80}, {0x65, 0x88, 0x84, 0x00}};
+  rig_t r;
+  rig_open(&r, 0);
+  int pub = rig_join(&r, GCM), view = rig_join(&r, GCM);
+  rtc_recv_cfg_t in = rig_recv(pub, true);
+  rtc_send_cfg_t out = rig_send(view, true, 9000);
+  in.codec = out.codec = RTC_CODEC_H264;
+  rig_add_recv(&r, 1, &in);
+  rig_add_send(&r, 2, &out);
+  rig_link(&r, 2, 1);
+  for (int i = 0; i < 4; i++)
+    if (i != 1)
+      rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 5, .index = 9 + i, .ts = i ? 3000 : 0, .pt = 96, .mid = "1", .payload = nals[i], .len = 4});
+  CHECK_EQ(rig_media_n(&r, 1, 9000), 2);
+  rig_pass(&r, RTC_MS(10));
+  rtc_rtcp_t b;
+  uint16_t seq = 0;
+  CHECK(rig_block(&r, 0, RTC_RTCP_RTPFB, RTC_FB_NACK, 0, &b) && rtc_rtcp_read_nack(&b, &seq, 1) == 1);
+  CHECK_EQ(seq, 10);
+  uint8_t repair[6] = {0, 10, 0x67, 0x42, 0x00, 0x1f};
+  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 6, .index = 1, .ts = 3000, .pt = 97, .mid = "1", .payload = repair, .len = 6});
+  CHECK_EQ(rig_media_n(&r, 1, 9000), 3);
+  CHECK_EQ(rig_media(&r, 1, 9000, 1)->index, rig_media(&r, 1, 9000, 0)->index + 1);
+  CHECK_EQ(rig_media(&r, 1, 9000, 2)->index, rig_media(&r, 1, 9000, 0)->index - 1);
+  CHECK_EQ(r.unread, 0);
+  rig_close(&r);
+}
+
 /* RFC 9143 §9.2: an SSRC follows the MID that it carries, also when it was in another section before. */
 static void mid_moves_an_ssrc(void) {
   rig_t r;
@@ -311,6 +341,7 @@ int main(void) {
   RUN(late_start_of_a_key_frame);
   RUN(joins_at_key_frames_only);
   RUN(parameter_sets_apart);
+  RUN(lost_parameter_set);
   RUN(mid_moves_an_ssrc);
   RUN(long_silence_in_sound);
   RUN(histories_leave_room);

@@ -19,6 +19,9 @@ from tests.browser.serve import blank_page_server, signalling
 from tests.interop import aiortc_peer, ffmpeg_peer, peers
 from tests.util import until
 
+# The peers against a browser, without us: whether they work at all. Every run has them against the relay.
+pytestmark = pytest.mark.long
+
 CAMERA = {"video": media.CAMERA, "audio": True}
 RECORDED_OFFER = Path(__file__).resolve().parents[1] / "vectors" / "sdp" / "ffmpeg_whip_offer.sdp"
 
