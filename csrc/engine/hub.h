@@ -15,6 +15,7 @@ enum { RTC_HUB_JOBS_MAX = 256 /* handshakes that may wait; further ClientHellos 
 
 typedef struct rtc_hub_cfg {
   rtc_dtls_ctx_t *dtls;   /* borrowed: outlives the hub. NULL allowed in simulations that give keys */
+  rtc_sealer_t *sealer;   /* borrowed: runs the ciphers of a batch side by side; NULL: one packet after the other */
   uint32_t slots;         /* most packet slots; 0: 32768 */
   uint8_t seed[32];       /* random bytes: hash keys, SSRC and sequence starts, transaction ids */
   int64_t unix_offset_us; /* wall clock minus monotonic clock, for NTP times */

@@ -64,22 +64,37 @@ void rtc_out_to(rtc_hub_t *h, rtc_pkt_t *k, const rtc_path_t *path) {
   put(h, k, NULL, 0);
 }
 
+/* What came of protecting an item: its new length, or an error and it is lost. */
+static void settle(rtc_hub_t *h, rtc_out_item_t *i, int n) {
+  i->srtp = NULL;
+  if (n >= 0) {
+    i->pkt->len = (uint32_t)n;
+    return;
+  }
+  rtc_hub_drop(h, RTC_DROP_SEAL);
+  rtc_pkt_put(i->pkt);
+  i->pkt = NULL;
+}
+
 void rtc_out_seal(rtc_hub_t *h) {
   rtc_out_t *o = &h->out;
-  for (; o->sealed < o->n; o->sealed++) {
-    rtc_out_item_t *i = &o->v[o->sealed];
-    if (!i->srtp) continue;
-    size_t cap = rtc_pkt_cap(i->pkt);
-    int n = i->index < 0 ? rtc_srtp_protect_rtcp(i->srtp, i->pkt->data, i->pkt->len, cap)
-                         : rtc_srtp_protect(i->srtp, i->pkt->data, i->pkt->len, cap, i->index);
-    if (n < 0) {
-      rtc_hub_drop(h, RTC_DROP_SEAL);
-      rtc_pkt_put(i->pkt);
-      i->pkt = NULL;
-    } else {
-      i->pkt->len = (uint32_t)n;
+  rtc_srtp_job_t jobs[RTC_SEAL_BATCH];
+  rtc_out_item_t *items[RTC_SEAL_BATCH];
+  while (o->sealed < o->n) {
+    int n = 0;
+    for (; o->sealed < o->n && n < RTC_SEAL_BATCH; o->sealed++) {
+      rtc_out_item_t *i = &o->v[o->sealed];
+      if (!i->srtp) continue;
+      rtc_pkt_t *k = i->pkt;
+      if (i->index < 0) {
+        settle(h, i, rtc_srtp_protect_rtcp(i->srtp, k->data, k->len, rtc_pkt_cap(k)));
+        continue;
+      }
+      items[n] = i;
+      jobs[n++] = (rtc_srtp_job_t){.s = i->srtp, .p = k->data, .len = k->len, .cap = rtc_pkt_cap(k), .index = i->index};
     }
-    i->srtp = NULL;
+    rtc_srtp_protect_batch(h->cfg.sealer, jobs, n);
+    for (int i = 0; i < n; i++) settle(h, items[i], jobs[i].result);
   }
 }
 

@@ -15,6 +15,7 @@
 #include "wire/rtp.h"
 
 enum {
+  RTC_SEAL_BATCH = 64,      /* packets protected together */
   RTC_OUT_MAX = 8192,       /* datagrams waiting for pop, and one more for every sender: a packet to all of them always fits */
   RTC_SSRC_ROUTES_MAX = 64, /* SSRCs learnt a transport; beyond, the longest silent one is forgotten */
   RTC_EARLY_MAX = 16,       /* DTLS datagrams kept while the helper has the object */

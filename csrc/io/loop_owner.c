@@ -33,6 +33,9 @@ static int open_hub(rtc_loop_t *l, const rtc_loop_cfg_t *cfg) {
   l->dtls = rtc_dtls_ctx_new(cfg->cert_pem, cfg->cert_len, cfg->key_pem, cfg->key_len, &err);
   if (!l->dtls) return err;
   h.dtls = l->dtls;
+  h.sealer = &l->sealer;
+  err = rtc_sealer_init(&l->sealer, RTC_SEALER_BEST);
+  if (err < 0) return err;
   err = rtc_random(h.seed, sizeof h.seed);
   if (err < 0) return err;
   l->hub = rtc_hub_new(&h, rtc_clock_now());
@@ -117,6 +120,7 @@ void rtc_loop_free(rtc_loop_t *l) {
   rtc_handshake_free(l->helper);
   while (l->slot_n) rtc_pkt_put(l->slots[--l->slot_n]);
   rtc_hub_free(l->hub);
+  rtc_sealer_clear(&l->sealer);
   rtc_dtls_ctx_free(l->dtls);
   rtc_mailbox_clear(&l->mail);
   rtc_ring_clear(&l->events);

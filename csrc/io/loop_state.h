@@ -23,6 +23,7 @@ typedef struct rtc_loop_counts {
 struct rtc_loop {
   rtc_ring_t events;
   rtc_hub_t *hub;
+  rtc_sealer_t sealer; /* the hub's */
   rtc_dtls_ctx_t *dtls;
   rtc_udp_t udp[RTC_LOOP_SOCKETS];
   int udp_n, epoll_fd;

@@ -427,6 +427,7 @@ class Engine:
             "rcvbuf": info["recv_buffer"],
             "sndbuf": info["send_buffer"],
             "crypto": _core.crypto_version(),
+            "sealer": _core.sealer_backend(),
         }
 
     def batch(self) -> Batch:

@@ -17,6 +17,7 @@ cdef extern from "base/crypto.h":
         pass
     int rtc_sealer_init(rtc_sealer_t *s, int path)
     void rtc_sealer_clear(rtc_sealer_t *s)
+    const char *rtc_sealer_backend(const rtc_sealer_t *s)
 
 cdef extern from "proto/srtp.h":
     ctypedef enum rtc_srtp_profile_t:
@@ -123,6 +124,11 @@ cdef class SrtpSealer:
 
 
 cdef list srtp_sealers = []
+
+
+def sealer_backend():
+    """What runs the ciphers of batches on this machine: "OpenSSL" or "intel-ipsec-mb .."."""
+    return rtc_sealer_backend(NULL).decode()
 
 
 cdef SrtpSealer srtp_sealer():

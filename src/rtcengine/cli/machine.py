@@ -154,6 +154,11 @@ def clock() -> Clock:
     return Clock(source or "unknown", time.clock_getres(time.CLOCK_MONOTONIC), _synchronized())
 
 
+def sealer_backend() -> str:
+    """What protects packets in batches: "OpenSSL" one by one, or intel-ipsec-mb side by side."""
+    return str(Engine(Certificate.generate()).features["sealer"])
+
+
 def crypto_version() -> str:
     """The crypto library that the extension is linked with."""
     return str(Engine(Certificate.generate()).features["crypto"])
