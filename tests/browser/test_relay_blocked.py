@@ -15,6 +15,7 @@ from tests.browser import media
 from tests.browser.chromium import ChromiumPage
 from tests.browser.drivers import Page
 from tests.browser.relay import Pages, Stats, join, longest_gap, time_pictures
+from tests.figures import note
 from tests.util import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -118,6 +119,7 @@ async def play_while_blocked(how: str, chrome: ChromiumPage, pages: Pages) -> No
 
         assert blocked > 9.9, how
         sent, received = (packets(b) - packets(a) for a, b in zip(before, after, strict=True))
+        note("python blocked", how=how, blocked_s=round(blocked, 2), sent=sent, received=received, longest_gap_s=round(gap, 3))
         assert sent > 1000 and received >= 0.999 * sent, f"{how}: {received} of {sent} packets"
         for page, answered in zip(both, checks, strict=True):
             assert await all_answered(page) >= answered + 3, how  # a check every 2.5 s

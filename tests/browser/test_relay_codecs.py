@@ -8,6 +8,7 @@ from tests.browser import media
 from tests.browser.chromium import ChromiumPage
 from tests.browser.firefox import FirefoxPage
 from tests.browser.relay import Pages, Served, Watched, join, watch_for
+from tests.figures import note
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,6 +21,7 @@ def check(watched: Watched, codec: str) -> None:
     video, audio = watched.last["inbound"]["video"], watched.last["inbound"]["audio"]
     assert video["mimeType"].lower() == f"video/{codec}".lower()
     assert audio["mimeType"].lower() == "audio/opus"
+    note("watched", codec=codec, sent=watched.sent, share=round(watched.share, 4), freezes=watched.freezes)
     assert watched.share >= 0.9, watched
     assert watched.freezes == 0, watched
     assert watched.pictures >= 5

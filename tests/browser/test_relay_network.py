@@ -10,6 +10,7 @@ from tests.browser import media
 from tests.browser.chromium import ChromiumPage
 from tests.browser.firefox import FirefoxPage
 from tests.browser.relay import Pages, Served, frames, join, longest_gap, time_pictures
+from tests.figures import note
 from tests.interop.netns import drop_udp
 from tests.util import until
 
@@ -44,6 +45,7 @@ async def test_plays_while_3_percent_are_lost(served: Served, chrome: ChromiumPa
     assert all(repairs) and len(repairs) == len(viewers), repairs
     for viewer, decoded, gap, level in zip(after[1:], received, gaps, sound, strict=True):
         report = f"{decoded} of {sent} decoded, longest gap {gap:.2f} s: {viewer['inbound']['video']}"
+        note("3 % lost", sent=sent, decoded=decoded, longest_gap_s=round(gap, 3))
         assert viewer["inbound"]["video"]["nackCount"] > 0, report
         assert decoded >= 0.9 * sent, report
         assert gap <= 1, report
@@ -72,6 +74,7 @@ async def test_sends_more_when_the_path_takes_it(served: Served, noisy_chrome: C
         return rate > 2e6 and bool(now["pair"].get("availableOutgoingBitrate", 0) > 2e6)
 
     await until(above_2_megabits, timeout=12, interval=0.2, what="2 Mb/s sent and available")
+    note("rate rises", seconds=round((last["now"] - begin["now"]) / 1000, 2), sent_bps=round(rate))
     assert last["now"] - begin["now"] < 10_000
     publishing = served.relay.rooms["rate"].publisher
     assert publishing is not None and publishing.transport is not None

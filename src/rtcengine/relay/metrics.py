@@ -117,7 +117,7 @@ def _streams(totals: StreamTotals) -> Iterable[Family]:
     yield Family(
         "rtp_lost_total",
         "counter",
-        "Media packets lost: in, from publishers after repair; out, as viewers report.",
+        "Media packets lost on the way, before repair: in, from publishers; out, as viewers report.",
         totals.both("lost"),
     )
     yield Family("rtx_packets_total", "counter", "Retransmissions (RFC 4588).", totals.both("rtx"))
