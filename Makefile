@@ -13,11 +13,12 @@ T ?=
 PACKAGES := $(if $(filter test long,$(MAKECMDGOALS)),packages-test,packages-run)
 
 include tools/c.mk
+include tools/fuzz.mk
 
 CORE_INPUTS := setup.py $(wildcard src/rtcengine/*.pyx src/rtcengine/bind/*.pxi csrc/include/*.h) \
   $(C_SOURCES) $(wildcard $(C_LAYERS:%=csrc/%/*.h))
 
-.PHONY: help relay test check long lint fmt asan tsan lib bench sdist wheel build clean packages-lib packages-run packages-test
+.PHONY: help relay test check long lint fmt asan tsan fuzz lib bench sdist wheel build clean packages-lib packages-run packages-test
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +53,9 @@ asan: $(VENV)/.test ## the C tests under address and undefined-behaviour sanitiz
 
 tsan: $(VENV)/.test ## the C tests under the thread sanitizer
 	RTC_C_VARIANT=tsan $(PY) -m pytest -q tests/unit/test_c.py $(T)
+
+fuzz: $(VENV)/.test $(VENV)/.built ## fuzz for SECONDS (60) what T names (T=stun; all without), keeping what is found in build/fuzz
+	$(PY) -m tests.fuzz.runner --seconds $(or $(SECONDS),60) $(T)
 
 lib: packages-lib ## librtcengine.so, .a, .pc and its header into build/lib, without Python
 	@$(MAKE) -j$(CORES) $(LIB_FILES)

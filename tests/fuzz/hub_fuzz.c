@@ -1,16 +1,8 @@
-/* hub_fuzz: datagrams, commands and time for a hub with an open session; the input says which. What is authentic is made here from
- * the input's bytes with the session's keys, so that the parsers behind the keys are reached too.
- *   clang: clang -g -O1 -fsanitize=fuzzer,address,undefined -Icsrc tests/fuzz/hub_fuzz.c
- * csrc/{base,wire,wire/payload,proto,engine}/[a-z]*.c -lssl -lcrypto gcc:   the same with gcc, -DFUZZ_MAIN and
- * -fsanitize=address,undefined: runs the files it is given, or with none 20000 random inputs */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/bytes.h"
+/* hub: datagrams, commands and time for a hub with an open session; the input says which. What is authentic is made here from
+ * the input's bytes with the session's keys, so that what stands behind the keys is reached too.
+ * Input: records: what (1 byte), length (2), bytes. */
 #include "engine/hub.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 enum { PEERS = 2, SLOTS = 512 };
 
@@ -129,8 +121,7 @@ static void pass(world_t *w, rtc_time_t us) {
   w->now = end;
 }
 
-/* Records of the input: what (1 byte), length (2 bytes), bytes. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+void fuzz_one(const uint8_t *data, size_t size) {
   world_t w;
   open_world(&w);
   rtc_rd_t r = rtc_rd(data, size);
@@ -175,35 +166,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   for (int n = 0; n < PEERS; n++) rtc_srtp_clear(&w.tx[n]);
   rtc_hub_free(w.hub);
-  return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char **argv) {
-  static uint8_t b[65536];
-  for (int i = 1; i < argc; i++) {
-    FILE *f = fopen(argv[i], "rb");
-    if (!f) {
-      perror(argv[i]);
-      return 2;
-    }
-    size_t n = fread(b, 1, sizeof b, f);
-    fclose(f);
-    LLVMFuzzerTestOneInput(b, n);
-  }
-  uint32_t rnd = 1;
-  for (int i = 0; argc < 2 && i < 20000; i++) {
-    size_t n = 0;
-    for (int records = 0; records < 12; records++) { /* well-formed records of noise: the rest is what libFuzzer is for */
-      size_t len = (rnd = rnd * 1664525 + 1013904223) >> 25;
-      b[n++] = (uint8_t)(rnd >> 8);
-      rtc_put16(b + n, (uint16_t)len);
-      n += 2;
-      for (size_t j = 0; j < len; j++) b[n++] = (uint8_t)((rnd = rnd * 1664525 + 1013904223) >> 24);
-    }
-    LLVMFuzzerTestOneInput(b, n);
-  }
-  printf("ok\n");
-  return 0;
-}
-#endif

@@ -94,11 +94,9 @@ async def test_aiortc_program() -> None:
             assert seen == ["POST", "DELETE"]
 
 
-@pytest.mark.parametrize("role", ["--dtls-active", None])
-async def test_ffmpeg(role: str | None, tmp_path: Path) -> None:
-    options = ["--token", "tok", *write_certificate(tmp_path)]
-    if role is not None:
-        options.append(role)
+async def test_ffmpeg(tmp_path: Path) -> None:
+    """As DTLS client. As server, its own choice, it now and then never hears a browser; ours it must (test_relay_peers)."""
+    options = ["--token", "tok", *write_certificate(tmp_path), "--dtls-active"]
     async with blank_page_server() as url, chromium() as page:
         await page.goto(url)
 
