@@ -85,6 +85,8 @@ async def _create(prefix_length: int) -> Namespace:
         try:
             await run("ip", "netns", "add", name)
             await run("ip", "link", "set", f"{link}p", "netns", name, "name", "eth0")
+            await _no_late_addresses(link)
+            await _no_late_addresses("eth0", ns)
             await run("ip", "address", "add", f"{ns.host_address}/{prefix_length}", "dev", link)
             await run("ip", "link", "set", link, "up")
             await ns.run("ip", "address", "add", f"{ns.address}/{prefix_length}", "dev", "eth0")
@@ -95,6 +97,14 @@ async def _create(prefix_length: int) -> Namespace:
             raise
         return ns
     raise CommandError("all 254 test networks are in use")
+
+
+async def _no_late_addresses(interface: str, ns: Namespace | None = None) -> None:
+    """Without duplicate address detection an interface's IPv6 address is there at once. A second later it would be a change of
+    network to a browser, which then fails what it is loading. Nothing to do where there is no IPv6."""
+    setting = f"/proc/sys/net/ipv6/conf/{interface}/accept_dad"
+    command = ("sh", "-c", f"if [ -e {setting} ]; then echo 0 > {setting}; fi")
+    await (ns.run(*command) if ns is not None else run(*command))
 
 
 async def _remove(name: str, link: str) -> None:
