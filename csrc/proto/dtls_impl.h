@@ -11,7 +11,7 @@ enum {
   RTC_DTLS_RECORD_HEADER = 13,
   /* A handshake message may claim 16 MB, and OpenSSL reserves up to 16 KB for each of ten. Real ones are under 3 KB;
    * with this a half-open peer can make us hold 128 KB in all. */
-  RTC_DTLS_MESSAGE_MAX = 6144,
+  RTC_DTLS_MESSAGE_MAX = 4096,
   /* Records of the next epoch that OpenSSL may lay by (17 KB each) until the peer's ChangeCipherSpec has come. One is
    * enough for a Finished that overtook it; later ones are repeated by the peer. */
   RTC_DTLS_EARLY_MAX = 2,

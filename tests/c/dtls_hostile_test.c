@@ -134,7 +134,7 @@ static void half_open_memory(void) {
   int64_t before = held;
   uint8_t f[1300], p[1500], junk[1300] = {0};
   for (uint16_t seq = 0; seq < 40; seq++) { /* the first piece of a big message, as many as it takes */
-    static const uint32_t lengths[] = {16000, 0xffffff, 8192, 8192};
+    static const uint32_t lengths[] = {16000, 0xffffff, 8192, RTC_DTLS_MESSAGE_MAX};
     for (int i = 0; i < 4; i++) {
       size_t len = record(p, 22, 0, 1000u + seq * 8u + (unsigned)i, f, fragment(f, 11, lengths[i], seq, 0, 1200));
       (void)rtc_dtls_put(n.d[1], p, len);

@@ -332,8 +332,10 @@ def _accept_simulcast(answered: MediaSection, section: MediaSection, codec: Code
         for rid in section.rids
         if rid.direction == "send" and (not rid.payload_types or codec.payload_type in rid.payload_types)
     }
-    chosen = [next((r for r in stream if r.id in usable), None) for stream in section.simulcast.send]
-    layers = [rid for rid in chosen if rid is not None]
+    layers: list[SimulcastRid] = []
+    for stream in section.simulcast.send:
+        taken = {layer.id for layer in layers}  # an offer may name a rid twice; an answer must not
+        layers += [r for r in stream if r.id in usable and r.id not in taken][:1]
     if not layers:
         return ()
     for layer in layers:
