@@ -33,6 +33,12 @@ CASES = [
     ("csrc/proto/dtls_bio.c", '#include "proto/dtls.h"\n#include "proto/srtp.h"\n#include <openssl/ssl.h>', ""),
     ("csrc/proto/dtls.c", '#include "proto/nack.h"', "proto/nack.h"),
     ("csrc/proto/dtls.c", "#include <openssl/evp.h>", "openssl/evp.h"),
+    ("csrc/proto/dtls.c", "#include <openssl/kdf.h>", "openssl/kdf.h"),
+    ("csrc/proto/dtls_export.c", "#include <openssl/kdf.h>\n#include <openssl/ssl.h>", ""),
+    ("csrc/proto/dtlsrec.c", '#include "proto/dtlsrec.h"', ""),
+    ("csrc/proto/dtlsrec.c", '#include "proto/dtls.h"', "proto/dtls.h"),
+    ("csrc/proto/dtlsrec.c", "#include <openssl/ssl.h>", "openssl/ssl.h"),
+    ("csrc/proto/dtls_export.c", '#include "proto/dtlsrec.h"', "proto/dtlsrec.h"),
     ("csrc/proto/bwe/aimd.c", '#include "proto/bwe/bwe.h"', ""),
     ("csrc/proto/bwe/aimd.c", '#include "proto/nack.h"', "proto/nack.h"),
     ("csrc/proto/nack.c", "#include <time.h>", "time.h"),
@@ -79,7 +85,8 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "text", "word"), CASES)
 def test_a_breach_is_found(tmp_path: Path, name: str, text: str, word: str) -> None:
-    for header in ("base/err", "wire/rtp", "proto/nack", "proto/srtp", "proto/dtls", "proto/bwe/bwe", "engine/hub"):
+    protos = ("proto/nack", "proto/srtp", "proto/dtls", "proto/dtlsrec", "proto/bwe/bwe")
+    for header in ("base/err", "wire/rtp", *protos, "engine/hub"):
         (tmp_path / f"csrc/{header}.h").parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"csrc/{header}.h").write_text("")
     for header in ("io/loop", "sim/net"):

@@ -10,7 +10,10 @@
   X(STUN_AUTH, "stun_auth")                                                             \
   X(PATH, "path")             /* from a source that passed no check, or is another's */ \
   X(DTLS_QUEUE, "dtls_queue") /* too many handshakes or records waiting */              \
-  X(NO_KEYS, "no_keys")       /* media before the handshake is done */                  \
+  X(DTLS_FORM, "dtls_form")   /* handshake over, and neither data nor alert */          \
+  X(DTLS_AUTH, "dtls_auth")                                                             \
+  X(DTLS_REPLAY, "dtls_replay")                                                         \
+  X(NO_KEYS, "no_keys") /* media before the handshake is done */                        \
   X(RTP_FORM, "rtp_form")                                                               \
   X(RTP_AUTH, "rtp_auth")                                                               \
   X(RTP_REPLAY, "rtp_replay")                                                           \

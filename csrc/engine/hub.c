@@ -179,7 +179,7 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
   }
   if (kind == RTC_KIND_DTLS) {
     h->st.dtls_in++;
-    rtc_transport_on_dtls(t, k);
+    rtc_transport_on_dtls(t, k, now);
     rtc_transport_arm(t);
     return;
   }

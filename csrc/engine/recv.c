@@ -287,7 +287,7 @@ void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
     rtc_hub_drop(h, why_not(n));
     return;
   }
-  rtc_transport_on_heard(t, &k->path, now);
+  rtc_transport_on_srtp(t, &k->path, now);
   uint32_t wire_len = k->len;
   t->in_packets++;
   t->in_bytes += wire_len;

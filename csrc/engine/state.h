@@ -8,6 +8,7 @@
 #include "base/seq.h"
 #include "engine/hub.h"
 #include "proto/arrival.h"
+#include "proto/dtlsrec.h"
 #include "proto/nack.h"
 #include "proto/pacer.h"
 #include "proto/rtx.h"
@@ -15,11 +16,12 @@
 #include "wire/rtp.h"
 
 enum {
-  RTC_SEAL_BATCH = 64,      /* packets protected together */
-  RTC_OUT_MAX = 8192,       /* datagrams waiting for pop, and one more for every sender: a packet to all of them always fits */
-  RTC_SSRC_ROUTES_MAX = 64, /* SSRCs learnt a transport; beyond, the longest silent one is forgotten */
-  RTC_EARLY_MAX = 16,       /* DTLS datagrams kept while the helper has the object */
-  RTC_HISTORY_VIDEO = 1024, /* packets of a stream kept for repair */
+  RTC_SEAL_BATCH = 64,         /* packets protected together */
+  RTC_OUT_MAX = 8192,          /* datagrams waiting for pop, and one more for every sender: a packet to all of them always fits */
+  RTC_SSRC_ROUTES_MAX = 64,    /* SSRCs learnt a transport; beyond, the longest silent one is forgotten */
+  RTC_HAND_OVER_US = 30000000, /* after this the peer will not ask for our last flight again, heard or not */
+  RTC_EARLY_MAX = 16,          /* DTLS datagrams kept while the helper has the object */
+  RTC_HISTORY_VIDEO = 1024,    /* packets of a stream kept for repair */
   RTC_HISTORY_AUDIO = 64,
   RTC_HISTORY_LEAST = 64,        /* a history's depth when many share the pool */
   RTC_KEY_GAP_US = 500000,       /* at most two key-frame requests a second upstream */
@@ -137,7 +139,7 @@ struct rtc_transport {
   rtc_path_t *mapped; /* paths under which the hub finds it */
   int mapped_n, mapped_cap;
 
-  rtc_dtls_t *dtls; /* NULL when keys were given */
+  rtc_dtls_t *dtls; /* NULL when keys were given, or records have been handed over */
   bool busy;        /* a helper has dtls: do not touch it */
   bool queued;      /* in the hub's job list */
   bool dtls_started;
@@ -145,6 +147,9 @@ struct rtc_transport {
   rtc_pkt_t *early, *early_last;
   int early_n;        /* DTLS datagrams that came while busy */
   rtc_time_t dtls_at; /* its time-out, RTC_NEVER */
+  rtc_time_t hand_at; /* when its records go over to rec, RTC_NEVER */
+  bool handed;        /* they have: dtls is gone */
+  rtc_dtlsrec_t rec;
 
   bool keyed;
   uint16_t profile;
@@ -213,12 +218,18 @@ void rtc_transport_free(rtc_transport_t *t);
 int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice);
 void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now);
 void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now);
-void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k);                            /* takes over k */
+void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now);            /* takes over k */
 void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now); /* something authentic came */
+void rtc_transport_on_srtp(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now);  /* and it was media or RTCP */
 void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now);
 int rtc_transport_set_keys(rtc_transport_t *t, const rtc_dtls_keys_t *keys, rtc_time_t now);
 void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now);
 void rtc_transport_arm(rtc_transport_t *t); /* sets its timer from all its deadlines */
+
+/* records.c: DTLS without OpenSSL, after the handshake */
+int rtc_records_take_over(rtc_transport_t *t);                         /* as rtc_dtls_export_records says; dtls is freed when it succeeds */
+void rtc_records_in(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now); /* borrows k; may close t */
+void rtc_records_close(rtc_transport_t *t);                            /* says close_notify */
 
 /* recv.c: a media packet inward */
 rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *cfg, int *err);

@@ -23,7 +23,7 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
   t->hub = h;
   t->id = id;
   t->added = now;
-  t->dtls_at = t->report_at = RTC_NEVER;
+  t->dtls_at = t->hand_at = t->report_at = RTC_NEVER;
   rtc_pacer_init(&t->pacer, RTC_PACER_START_BPS, now);
   t->rate_at = now;
   t->cfg = malloc(sizeof *t->cfg);
@@ -120,6 +120,7 @@ void rtc_transport_free(rtc_transport_t *t) {
   undirty(t);
   rtc_heap_set(&t->hub->timers, &t->timer, RTC_NEVER);
   rtc_dtls_free(t->dtls);
+  rtc_dtlsrec_clear(&t->rec);
   rtc_consent_clear(&t->consent);
   if (t->cfg) rtc_cleanse(t->cfg, sizeof *t->cfg);
   free(t->cfg);
@@ -211,7 +212,12 @@ void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m
   start_dtls_client(t);
 }
 
-void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k) {
+void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
+  if (t->handed) {
+    rtc_records_in(t, k, now);
+    rtc_pkt_put(k);
+    return;
+  }
   if (t->busy && t->early_n < RTC_EARLY_MAX) {
     count_in(t, k);
     k->next = NULL;
@@ -272,6 +278,19 @@ int rtc_transport_set_keys(rtc_transport_t *t, const rtc_dtls_keys_t *keys, rtc_
   return 0;
 }
 
+/* The peer has finished its handshake: it will not repeat its last flight to get ours again. */
+static void hand_over_soon(rtc_transport_t *t, rtc_time_t now) {
+  if (t->hand_at != RTC_NEVER) t->hand_at = rtc_time_min(t->hand_at, now);
+}
+
+/* Another version or cipher: OpenSSL stays. */
+static void hand_over(rtc_transport_t *t, rtc_time_t now) {
+  flush_dtls(t);
+  int err = rtc_records_take_over(t);
+  t->hand_at = err == RTC_ESTATE || err == RTC_ENOMEM ? now + RTC_MS(10) : RTC_NEVER;
+  if (err == RTC_ESTATE) queue(t); /* something still waits in it */
+}
+
 void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now) {
   flush_dtls(t);
   rtc_dtls_state_t state = rtc_dtls_state(t->dtls);
@@ -284,6 +303,7 @@ void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now) {
       rtc_transport_close(t, RTC_WHY_DTLS, "no SRTP profile agreed", now);
       return;
     }
+    t->hand_at = now + RTC_HAND_OVER_US;
   }
   if (state == RTC_DTLS_FAILED || state == RTC_DTLS_CLOSED) {
     bool failed = state == RTC_DTLS_FAILED;
@@ -298,6 +318,7 @@ void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now) {
   }
   t->early_last = NULL;
   t->early_n = 0;
+  if (rtc_dtls_settled(t->dtls)) hand_over_soon(t, now);
   rtc_time_t in = rtc_dtls_timeout_in(t->dtls);
   t->dtls_at = in == RTC_NEVER ? RTC_NEVER : now + in;
   if (more && !queue(t)) t->dtls_at = now + RTC_MS(10);
@@ -311,11 +332,19 @@ void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time
   rtc_hub_touch(t);
 }
 
+/* Only who has finished the handshake has these keys, or would use them. */
+void rtc_transport_on_srtp(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now) {
+  rtc_transport_on_heard(t, from, now);
+  hand_over_soon(t, now);
+}
+
 void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now) {
   if (t->state == RTC_T_CLOSED) return;
   bool may_send = why != RTC_WHY_CONSENT; /* without consent not even a goodbye (RFC 7675 §5.1) */
   if (t->keyed && may_send) rtc_report_bye(t, now);
-  if (t->dtls && !t->busy && t->dtls_started && may_send) {
+  if (t->handed && may_send) {
+    rtc_records_close(t);
+  } else if (t->dtls && !t->busy && t->dtls_started && may_send) {
     rtc_dtls_close(t->dtls);
     flush_dtls(t);
   }
@@ -327,6 +356,7 @@ void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text,
   if (t->busy) return;
   rtc_dtls_free(t->dtls);
   t->dtls = NULL;
+  rtc_dtlsrec_clear(&t->rec);
   rtc_hub_touch(t);
 }
 
@@ -357,6 +387,7 @@ void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now) {
     rtc_out_to(h, k, &path);
   }
   if (t->dtls_at <= now && !t->busy) t->dtls_at = queue(t) ? RTC_NEVER : now + RTC_MS(10);
+  if (t->hand_at <= now && !t->busy && !t->queued) hand_over(t, now);
   start_dtls_client(t);
   if (t->state == RTC_T_CONNECTED && publishes(t) && now - t->heard >= RTC_MS(RTC_STALL_MS)) {
     t->state = RTC_T_STALLED;
@@ -371,6 +402,7 @@ void rtc_transport_arm(rtc_transport_t *t) {
   rtc_time_t at = RTC_NEVER;
   if (t->state != RTC_T_CLOSED) {
     at = rtc_time_min(rtc_consent_next_at(&t->consent), t->busy ? RTC_NEVER : t->dtls_at);
+    if (!t->busy && !t->queued) at = rtc_time_min(at, t->hand_at); /* else when the job is done */
     if (t->state < RTC_T_CONNECTED) at = rtc_time_min(at, t->added + RTC_MS(RTC_SETUP_MS));
     if (t->state == RTC_T_CONNECTED && publishes(t)) at = rtc_time_min(at, t->heard + RTC_MS(RTC_STALL_MS));
     if (t->keyed) at = rtc_time_min(at, rtc_time_min(rtc_report_next_at(t), rtc_pacer_next_at(&t->pacer)));

@@ -90,6 +90,8 @@ static bool make_ssl(rtc_dtls_t *d) {
   if (!bio) return false;
   SSL_set_bio(d->ssl, bio, bio);
   SSL_set_app_data(d->ssl, d);
+  SSL_set_msg_callback(d->ssl, rtc_dtls_note_header);
+  SSL_set_msg_callback_arg(d->ssl, d);
   DTLS_set_timer_cb(d->ssl, next_timeout);
   if (d->client)
     SSL_set_connect_state(d->ssl);
@@ -106,6 +108,8 @@ rtc_dtls_t *rtc_dtls_new(rtc_dtls_ctx_t *c, bool client, const rtc_fingerprint_t
   d->ctx = c;
   d->client = client;
   d->fp_n = (uint8_t)n;
+  d->epoch1.reading = -1;
+  rtc_window_init(&d->epoch1.seen);
   d->fps = malloc((size_t)n * sizeof *fps);
   if (!d->fps || !make_ssl(d)) {
     rtc_dtls_free(d);
@@ -172,6 +176,7 @@ static bool receive(rtc_dtls_t *d) {
   uint8_t message[RECORD_MAX];
   int n = SSL_read(d->ssl, message, sizeof message);
   if (n <= 0) return go_on_after(d, n);
+  rtc_dtls_note_read(d);
   uint8_t *room = rtc_dtls_queue_room(&d->app, (size_t)n);
   if (room) {
     memcpy(room, message, (size_t)n);

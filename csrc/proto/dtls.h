@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "base/window.h"
 #include "proto/srtp.h"
 
 enum {
@@ -38,6 +39,16 @@ typedef struct rtc_dtls_keys {
   rtc_srtp_profile_t profile;
   uint8_t local_key[32], local_salt[14], remote_key[32], remote_salt[14];
 } rtc_dtls_keys_t;
+
+/* What goes on with the association's records needs to know (DTLS 1.2, AES-GCM). Every explicit nonce under local_key was, and has to
+ * be, nonce_base + the record's sequence number. */
+typedef struct rtc_dtls_records {
+  uint8_t key_len; /* 16 or 32 */
+  uint8_t local_key[32], remote_key[32], local_salt[4], remote_salt[4];
+  int64_t next_seq; /* above all that were sent in epoch 1 */
+  uint64_t nonce_base;
+  rtc_window_t seen; /* numbers of the application data received */
+} rtc_dtls_records_t;
 
 /* PEM texts of certificate and private key (ECDSA or RSA). NULL: *err tells which (RTC_EINVAL, RTC_ENOMEM). */
 rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, int *err);
@@ -77,6 +88,14 @@ RTC_MUST_USE int rtc_dtls_send(rtc_dtls_t *d, const uint8_t *p, size_t n);
 int rtc_dtls_recv(rtc_dtls_t *d, uint8_t *out, size_t cap);
 /* Longest message that send takes with the agreed cipher (1163 for AES-GCM); 0 unless CONNECTED. */
 size_t rtc_dtls_data_max(const rtc_dtls_t *d);
+/* Whether the peer has finished its handshake for certain, and so will not ask for our last flight again: we are the client, or
+ * application data has come. */
+bool rtc_dtls_settled(const rtc_dtls_t *d);
+/* The end of this object's part: the caller writes and reads the records from now on. state CLOSED without a word to the peer; what
+ * recv has not been asked for yet stays there. RTC_ESTATE: not CONNECTED, or inbox or outbox still hold something (work, get, try
+ * again). RTC_EPROTO: not DTLS 1.2 with AES-GCM, or it is not certain how the nonces go on or which records have been read; RTC_ENOMEM.
+ * Then nothing has changed, and the object goes on. */
+RTC_MUST_USE int rtc_dtls_export_records(rtc_dtls_t *d, rtc_dtls_records_t *out);
 /* close_notify into the outbox; state CLOSED. */
 void rtc_dtls_close(rtc_dtls_t *d);
 

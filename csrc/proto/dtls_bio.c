@@ -164,6 +164,7 @@ static int bio_write(BIO *b, const char *p, int n) {
   rtc_dtls_t *d = BIO_get_data(b);
   const uint8_t *record = (const uint8_t *)p;
   BIO_clear_retry_flags(b);
+  if (n > 0) rtc_dtls_note_written(d, record, (size_t)n);
   if (n <= 0 || n > RTC_DTLS_MTU) return n;
   if (of_handshake(record[0]) && join_newest(&d->out, record, (size_t)n)) return n;
   uint8_t *room = rtc_dtls_queue_room(&d->out, (size_t)n);

@@ -1,5 +1,6 @@
-/* dtls_impl: what dtls.c (the association), dtls_ctx.c (certificate and settings) and dtls_bio.c (datagrams to and from
- * OpenSSL) share. Private to these three, the only ones that know openssl/ssl.h; here its types are names alone. */
+/* dtls_impl: what dtls.c (the association), dtls_ctx.c (certificate and settings), dtls_bio.c (datagrams to and from OpenSSL)
+ * and dtls_export.c (handing the records over) share. Private to these, the only ones that know openssl/ssl.h; here its types are
+ * names alone. */
 #ifndef RTC_PROTO_DTLS_IMPL_H
 #define RTC_PROTO_DTLS_IMPL_H
 
@@ -39,6 +40,16 @@ struct rtc_dtls_ctx {
   atomic_int refs;
 };
 
+/* What is seen of the records of epoch 1, so that another writer can go on with them. OpenSSL tells none of it. */
+typedef struct dtls_epoch1 {
+  int64_t next_seq;    /* one past the highest number written */
+  uint64_t nonce_base; /* explicit nonce minus number, of the records written */
+  bool odd;            /* which was not the same for all of them */
+  bool unsure;         /* application data was read, it is not known from which record */
+  int64_t reading;     /* number of the record of application data that OpenSSL has begun to read; -1: none */
+  rtc_window_t seen;   /* numbers of those that proved authentic */
+} dtls_epoch1_t;
+
 struct rtc_dtls {
   rtc_dtls_ctx_t *ctx;
   struct ssl_st *ssl;
@@ -49,12 +60,19 @@ struct rtc_dtls {
   uint8_t fp_n;
   uint16_t data_max;
   rtc_fingerprint_t *fps;
+  dtls_epoch1_t epoch1;
   uint32_t waited_ms; /* time-outs that ran off, all flights together */
   char error[96];
 };
 
 struct bio_method_st *rtc_dtls_bio_method(void);
 struct bio_st *rtc_dtls_bio_new(rtc_dtls_t *d);
+
+/* dtls_export.c: each datagram that OpenSSL writes; each record header that it reads (its message callback); each message that it
+ * has read out. */
+void rtc_dtls_note_written(rtc_dtls_t *d, const uint8_t *p, size_t n);
+void rtc_dtls_note_header(int written, int version, int type, const void *p, size_t n, struct ssl_st *ssl, void *d);
+void rtc_dtls_note_read(rtc_dtls_t *d);
 
 /* Called during the handshake, when the peer's certificate has come: 1 lets it go on, 0 ends it with an alert. */
 int rtc_dtls_verify(struct x509_store_ctx_st *store, void *unused);
