@@ -95,7 +95,7 @@ def run(
     `least` is for those that ask for other edges than the file says. FuzzError when an input ended it."""
     corpus = BUILD / "corpus" / target
     if fresh:
-        corpus = BUILD / "fresh" / target
+        corpus = BUILD / "fresh" / f"{target}-{engine}"  # two engines may run one target side by side
         shutil.rmtree(corpus, ignore_errors=True)
     corpus.mkdir(parents=True, exist_ok=True)
     crash = BUILD / f"{target}-{engine}-crash"
