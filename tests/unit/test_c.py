@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIANT = os.environ.get("RTC_C_VARIANT", "asan")
+# Seconds each, by the number of packets: not in the inner loop.
+SLOW = {"soak_test", "model_test", "batch_test", "dtls_test", "dtls_hostile_test", "srtp_index_test", "out_test"}
 NAMES = sorted(p.stem for p in (ROOT / "tests" / "c").glob("*_test.c"))
 OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
@@ -37,7 +39,7 @@ def test_there_are_c_tests() -> None:
     assert NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in NAMES])
 def test_c(name: str, build_output: str) -> None:
     make = ["make", "-s", "-q", f"build/c/{VARIANT}/tests/{name}"]
     assert subprocess.run(make, cwd=ROOT).returncode == 0, f"not built:\n{build_output[:4000]}"

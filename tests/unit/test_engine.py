@@ -412,6 +412,7 @@ async def test_new_ice_credentials_keep_the_media() -> None:
         assert p.near.state == p.far.state == "connected"
 
 
+@pytest.mark.slow
 async def test_a_program_that_holds_the_gil_stops_no_packet() -> None:
     """Another process publishes and watches through this one, whose Python stands still for two seconds."""
     async with Engine(SERVER, udp=HERE) as engine:

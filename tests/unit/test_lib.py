@@ -48,6 +48,7 @@ def test_versions_agree() -> None:
     assert loaded.rtcengine_version().decode() == version
 
 
+pytestmark = pytest.mark.slow  # it builds the library
 NO_CXX = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
 
 
