@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ class Lines:
             await self.process.wait()
 
 
-class Side:
+class Side(ABC):
     """One relay with its viewers."""
 
     name = ""
@@ -135,11 +136,13 @@ class Side:
         result["lost"] = 1 - result["received"] / max(result["expected"], 1)
         return result
 
+    @abstractmethod
     async def used(self) -> Used:
-        raise NotImplementedError
+        """What the relay has used until now."""
 
+    @abstractmethod
     async def start(self) -> None:
-        raise NotImplementedError
+        """Brings the relay up, with its viewers connected."""
 
     async def close(self) -> None:
         await self.load.close()
