@@ -227,20 +227,26 @@ static void a_full_buffer_never_stalls(void) {
   rtc_udp_close(&b);
 }
 
-/* A datagram that waited for its reader came when it came. */
+/* A datagram that waited for its reader came when it came. The kernel begins to stamp by deferred work (Linux:
+   net_enable_timestamp), and what arrives before that is stamped when it is read: so until the first stamp of arrival. */
 static void arrival_is_the_kernels(void) {
   rtc_udp_t a, b;
   open_on(&a, "127.0.0.1", 0);
   open_on(&b, "127.0.0.1", 0);
   rtc_addr_t to = b.bound;
-  rtc_pkt_t *v[1] = {packet(&to, 1, 100)}, *in[1];
-  rtc_time_t before = rtc_clock_now();
-  CHECK_EQ(send_all(&a, v, 1), 1);
-  rtc_time_t sent = rtc_clock_now(), read;
-  while ((read = rtc_clock_now()) - sent < RTC_MS(30)) {}
-  CHECK_EQ(recv_some(&b, in, 1), 1);
-  CHECK(in[0]->at >= before - RTC_MS(1) && in[0]->at < sent + RTC_MS(25));
-  put_all(in, 1);
+  bool at_arrival = false;
+  for (int tries = 0; !at_arrival && tries < 100; tries++) {
+    rtc_pkt_t *v[1] = {packet(&to, 1, 100)}, *in[1];
+    rtc_time_t before = rtc_clock_now();
+    CHECK_EQ(send_all(&a, v, 1), 1);
+    rtc_time_t sent = rtc_clock_now();
+    while (rtc_clock_now() - sent < RTC_MS(30)) {}
+    CHECK_EQ(recv_some(&b, in, 1), 1);
+    CHECK(in[0]->at >= before - RTC_MS(1) && in[0]->at <= rtc_clock_now() + RTC_MS(1));
+    at_arrival = in[0]->at < sent + RTC_MS(25);
+    put_all(in, 1);
+  }
+  CHECK(at_arrival);
   rtc_udp_close(&a);
   rtc_udp_close(&b);
 }
