@@ -12,7 +12,15 @@ enum {
   RTC_PKT_DATA = 1536, /* largest datagram taken in or sent */
   RTC_PKT_TAIL = 64,   /* SRTP tag + index <= 20, and what a batched cipher may write past the end */
   RTC_PKT_CHUNK = 256, /* slots a growth step */
+  RTC_PKT_RUN = 3,     /* tag[3] of a packet that goes out is a rtc_run_t */
 };
+
+/* What a packet is to the one before it on its way to the socket. */
+typedef enum rtc_run {
+  RTC_RUN_ALONE,
+  RTC_RUN_JOINS,   /* may be given to the kernel as one with the one before */
+  RTC_RUN_REFUSED, /* set by who sends: the kernel took what begins here only one by one, and so it will be with this goal */
+} rtc_run_t;
 
 typedef struct rtc_pool rtc_pool_t;
 typedef struct rtc_pkt rtc_pkt_t;

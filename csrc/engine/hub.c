@@ -123,6 +123,18 @@ void rtc_hub_unmap_paths(rtc_transport_t *t) {
   t->mapped_n = 0;
 }
 
+void rtc_hub_runs(rtc_hub_t *h, uint32_t sock, bool on) {
+  if (sock >= RTC_RUN_SOCKETS_MAX) return;
+  uint64_t bit = (uint64_t)1 << sock;
+  h->run_socks = on ? h->run_socks | bit : h->run_socks & ~bit;
+}
+
+void rtc_hub_run_refused(rtc_hub_t *h, const rtc_path_t *path) {
+  path_key_t key = key_of(path);
+  rtc_transport_t *t = rtc_map_get(&h->paths, &key);
+  if (t && rtc_path_eq(&t->out_path, path)) t->no_run = true;
+}
+
 /* The part of USERNAME before the colon is our own user name (RFC 8445 §7.2.2). */
 static rtc_transport_t *by_username(rtc_hub_t *h, const rtc_stun_t *m) {
   uint8_t key[RTC_LOCAL_UFRAG_MAX] = {0};

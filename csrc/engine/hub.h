@@ -37,9 +37,17 @@ rtc_time_t rtc_hub_next_at(const rtc_hub_t *h);
 
 /* How many datagrams wait to be sent. */
 uint32_t rtc_hub_pending(const rtc_hub_t *h);
-/* Up to cap datagrams in sending order (path.remote: goal, path.local: our address or zero, path.sock: socket), protected and ready; each
- * is the caller's and goes back by rtc_pkt_put. Call until 0 after every recv batch, tick, exec and job. */
+/* Up to cap datagrams (path.remote: goal, path.local: our address or zero, path.sock: socket), protected and ready; each is the
+ * caller's and goes back by rtc_pkt_put. Those of one transport come in sending order and side by side. Call until 0 after every recv
+ * batch, tick, exec and job. */
 int rtc_hub_pop(rtc_hub_t *h, rtc_pkt_t **out, int cap);
+
+/* Runs: packets to one goal that the kernel takes as one (UDP GSO) because they are equally long, the last one perhaps shorter. Off until
+ * the driver says that a socket sends them; then all packets of a run but its first have tag[RTC_PKT_RUN] RTC_RUN_JOINS, a run is not
+ * divided between two pops of RTC_RUN_MAX, and video may be padded. */
+void rtc_hub_runs(rtc_hub_t *h, uint32_t sock, bool on);
+/* The kernel did not take a run to this path: none there any more, until the transport's path is another. */
+void rtc_hub_run_refused(rtc_hub_t *h, const rtc_path_t *path);
 
 /* One command: 0 or RTC_E* (then nothing has changed). A frame's data and nothing else passes to the hub. */
 RTC_MUST_USE int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);

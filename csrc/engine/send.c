@@ -122,10 +122,13 @@ static rtc_pkt_t *build(rtc_send_t *s, const rtc_media_t *m, const label_t *l, s
   return k;
 }
 
-static void leave(rtc_transport_t *t, rtc_pkt_t *k, int64_t index, stamps_t at, rtc_time_t now) {
+static void leave(rtc_transport_t *t, rtc_pkt_t *k, bool video, int64_t index, stamps_t at, rtc_time_t now) {
   stamp(t, k, at, now);
   t->hub->st.rtp_out++;
-  rtc_out_put(t, k, &t->tx, index);
+  if (video)
+    rtc_out_video(t, k, &t->tx, index);
+  else
+    rtc_out_put(t, k, &t->tx, index);
 }
 
 /* Queues for the pacer; tag: index, stamps. */
@@ -141,7 +144,7 @@ static void pace(rtc_transport_t *t, rtc_pkt_t *k, rtc_pace_t class, int64_t ind
 void rtc_send_pace(rtc_transport_t *t, rtc_time_t now) {
   rtc_pace_t class;
   for (rtc_pkt_t *k; (k = rtc_pacer_pop(&t->pacer, &class, now));)
-    leave(t, k, (int64_t)k->tag[0], (stamps_t){(uint16_t)(k->tag[1] >> 16), (uint16_t)k->tag[1]}, now);
+    leave(t, k, class == RTC_PACE_VIDEO, (int64_t)k->tag[0], (stamps_t){(uint16_t)(k->tag[1] >> 16), (uint16_t)k->tag[1]}, now);
 }
 
 static void count_sent(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now) {
@@ -166,7 +169,7 @@ void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t t
   rtc_pkt_t *k = build(s, m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
   if (!k) return;
   count_sent(s, m, seq, ts, now);
-  leave(s->transport, k, seq, at, now);
+  leave(s->transport, k, s->cfg.video, seq, at, now);
 }
 
 bool rtc_send_view(rtc_media_t *m, rtc_pkt_t *k, int64_t index, const rtc_extmap_t *ext) {

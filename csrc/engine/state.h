@@ -33,6 +33,11 @@ enum {
   RTC_SSRC_QUIET_US = 1000000, /* an SSRC must be silent this long before a former one may take its place again */
   RTC_SRS_KEPT = 4,
   RTC_RTP_MAX = 1200, /* largest RTP packet that we make ourselves, before SRTP */
+  RTC_RUN_MAX = 64,   /* packets the kernel takes as one (UDP_MAX_SEGMENTS of Linux before 6.9), and their bytes */
+  RTC_RUN_BYTES = 65000,
+  RTC_RUN_PAD_MAX = 255,    /* RTP padding of one packet (RFC 3550 §5.1: its length is one byte) */
+  RTC_RUN_PAD_PERCENT = 3,  /* and of a run, of what it is without */
+  RTC_RUN_SOCKETS_MAX = 64, /* of the driver that may have runs: path.sock below this */
 };
 
 typedef struct rtc_transport rtc_transport_t;
@@ -43,11 +48,20 @@ typedef struct rtc_send rtc_send_t;
 typedef struct rtc_out_item {
   rtc_pkt_t *pkt;
   rtc_srtp_t *srtp;
-  int64_t index; /* -1: RTCP */
+  int64_t index;       /* -1: RTCP */
+  rtc_transport_t *to; /* NULL: to a path alone. It may be gone once the item is arranged */
+  uint32_t next;       /* place of the next one on the same way, 0: none; until arranged */
+  uint16_t wire;       /* bytes on the wire */
+  bool head;           /* first of its way: what follows up to the next head goes to the same place */
+  bool video;          /* media that may be padded */
+  uint8_t run;         /* how many the kernel may take as one, this one first; 0: it belongs to the one before */
 } rtc_out_item_t;
+/* Places first <= sealed <= n and first <= arranged <= n, sealed <= arranged. */
 typedef struct rtc_out {
-  rtc_out_item_t *v;
-  uint32_t first, sealed, n, cap;
+  rtc_out_item_t *v, *spare; /* spare: where v is arranged into */
+  uint32_t first, sealed, arranged, n, cap;
+  uint64_t round; /* of arranging: what a transport noted in an earlier one means nothing */
+  bool chained;   /* two that wait have the same way */
 } rtc_out_t;
 
 /* A media packet that has been opened: a view that lives while it is handled. */
@@ -179,6 +193,12 @@ struct rtc_transport {
   int64_t rtt_us;
   uint64_t in_packets, in_bytes, out_packets, out_bytes;
   uint32_t twcc_sent, twcc_received;
+
+  /* out.c: its last packet that waits, in which round, and whereto it goes */
+  uint64_t out_round;
+  uint32_t out_last;
+  bool no_run; /* the kernel has refused a run to that path */
+  rtc_path_t out_path;
 };
 
 struct rtc_hub {
@@ -189,8 +209,9 @@ struct rtc_hub {
   rtc_map_t transports, recvs, sends; /* by id */
   rtc_heap_t timers;
   rtc_out_t out;
-  uint32_t slots;    /* the pool's cap */
-  uint32_t kept_cap; /* of all histories together */
+  uint64_t run_socks; /* a bit per socket of the driver: runs are taken there */
+  uint32_t slots;     /* the pool's cap */
+  uint32_t kept_cap;  /* of all histories together */
   rtc_transport_t *dirty, *dirty_last;
   rtc_transport_t *jobs, *jobs_last;
   uint32_t job_n;
@@ -277,9 +298,14 @@ int rtc_out_reserve(rtc_out_t *o, uint32_t senders); /* 0 or RTC_ENOMEM */
 void rtc_out_clear(rtc_out_t *o);
 /* Sends k on the transport's path; takes over k whatever comes. srtp: protect as RTP under index, or as RTCP when index is -1. */
 void rtc_out_put(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index);
+/* The same for a packet of video: RTP padding may be added to it, to make a run of equal sizes. */
+void rtc_out_video(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index);
 /* The same to a path given, unprotected (STUN answers). */
 void rtc_out_to(rtc_hub_t *h, rtc_pkt_t *k, const rtc_path_t *path);
 void rtc_out_seal(rtc_hub_t *h); /* protects what waits: before pop, and before keys go */
+
+/* runs.c: marks what the kernel may take as one among n items, those of one way side by side, and pads where that helps */
+void rtc_runs_plan(const rtc_hub_t *h, rtc_out_item_t *v, uint32_t n);
 
 /* stats.c */
 void rtc_stats_fill(rtc_hub_t *h, rtc_stats_t *s, rtc_time_t now);

@@ -12,13 +12,26 @@
 
 enum { PUBLISH_US = 100000 };
 
-static void send_of(rtc_loop_t *l, rtc_pkt_t *const *v, int n, uint32_t sock) {
-  rtc_pkt_t *run[RTC_UDP_BATCH];
-  int m = 0;
+/* The kernel did not take some of these as one: the engine has to know where. */
+static void tell_refused(rtc_loop_t *l, rtc_pkt_t *const *v, int n, uint32_t sock) {
+  if (!l->udp[sock].runs) rtc_hub_runs(l->hub, sock, false);
   for (int i = 0; i < n; i++) {
-    if (v[i]->path.sock == sock) run[m++] = v[i];
+    if (v[i]->tag[RTC_PKT_RUN] == RTC_RUN_REFUSED) rtc_hub_run_refused(l->hub, &v[i]->path);
   }
-  int sent = sock < (uint32_t)l->udp_n ? rtc_udp_send(&l->udp[sock], run, m, &l->wait_us) : 0;
+}
+
+static void send_of(rtc_loop_t *l, rtc_pkt_t *const *v, int n, uint32_t sock) {
+  rtc_pkt_t *own[RTC_UDP_BATCH];
+  int m = 0, sent = 0;
+  for (int i = 0; i < n; i++) {
+    if (v[i]->path.sock == sock) own[m++] = v[i];
+  }
+  if (sock < (uint32_t)l->udp_n) {
+    rtc_udp_t *u = &l->udp[sock];
+    uint64_t refused = u->runs_refused;
+    sent = rtc_udp_send(u, own, m, &l->wait_us);
+    if (u->runs_refused != refused) tell_refused(l, own, m, sock);
+  }
   for (; sent < m; sent++) rtc_hub_dropped(l->hub, RTC_DROP_SEND);
 }
 
@@ -53,7 +66,7 @@ static void take(rtc_loop_t *l, rtc_pkt_t *k, int sock, rtc_time_t now) {
   /* A wall clock that was set meanwhile must not make an arrival of another day. */
   if (k->at > now || k->at < now - RTC_SEC(1)) k->at = now;
   rtc_hub_recv(l->hub, k, now);
-  if (rtc_hub_pending(l->hub) >= RTC_LOOP_FLUSH) flush(l);
+  if (rtc_hub_pending(l->hub) >= l->flush_at) flush(l);
 }
 
 static void receive(rtc_loop_t *l, int sock) {
@@ -77,12 +90,17 @@ static void receive(rtc_loop_t *l, int sock) {
 
 static void publish(rtc_loop_t *l, rtc_time_t now) {
   rtc_loop_counts_t *c = &l->counts;
-  uint64_t recv_calls = 0, send_calls = 0, drops = 0, refused = 0;
+  uint64_t recv_calls = 0, send_calls = 0, drops = 0, refused = 0, gso_runs = 0, gso_datagrams = 0, gso_refused = 0;
+  bool runs = false;
   for (int i = 0; i < l->udp_n; i++) {
     recv_calls += l->udp[i].recv_calls;
     send_calls += l->udp[i].send_calls;
     drops += l->udp[i].kernel_drops;
     refused += l->udp[i].refused;
+    gso_runs += l->udp[i].runs_sent;
+    gso_datagrams += l->udp[i].run_datagrams;
+    gso_refused += l->udp[i].runs_refused;
+    runs |= l->udp[i].runs;
   }
   atomic_store_explicit(&c->cpu_us, rtc_clock_thread_cpu_us(), memory_order_relaxed);
   atomic_store_explicit(&c->steps, l->steps, memory_order_relaxed);
@@ -90,6 +108,10 @@ static void publish(rtc_loop_t *l, rtc_time_t now) {
   atomic_store_explicit(&c->send_calls, send_calls, memory_order_relaxed);
   atomic_store_explicit(&c->kernel_drops, drops, memory_order_relaxed);
   atomic_store_explicit(&c->send_refused, refused, memory_order_relaxed);
+  atomic_store_explicit(&c->gso_runs, gso_runs, memory_order_relaxed);
+  atomic_store_explicit(&c->gso_datagrams, gso_datagrams, memory_order_relaxed);
+  atomic_store_explicit(&c->gso_refused, gso_refused, memory_order_relaxed);
+  atomic_store_explicit(&c->runs, runs, memory_order_relaxed);
   atomic_store_explicit(&c->frames_refused, l->frames_refused, memory_order_relaxed);
   l->published = now;
 }

@@ -11,7 +11,8 @@
 enum {
   RTC_LOOP_SOCKETS = 16,   /* most addresses */
   RTC_LOOP_EVENTS = 1024,  /* events that wait outside the engine; at the cap they wait inside */
-  RTC_LOOP_FLUSH = 1024,   /* datagrams that wait inside a receive batch before they are sent */
+  RTC_LOOP_FLUSH = 4096,   /* datagrams that wait inside a receive batch before they are sent: a frame's packets to many viewers */
+  RTC_LOOP_FLUSH_PART = 8, /* and at most this part of the slots */
   RTC_LOOP_BATCHES = 4,    /* receive batches of one socket before others get their turn */
   RTC_LOOP_STALL_US = 2000 /* most time one step waits for a full send buffer */
 };
@@ -26,6 +27,7 @@ typedef struct rtc_loop_cfg {
   size_t cert_len, key_len;
   uint32_t slots; /* see rtc_hub_cfg_t */
   bool portable;  /* only what POSIX has: no recvmmsg, sendmmsg, eventfd */
+  bool single;    /* no runs of datagrams as one (UDP GSO) */
 } rtc_loop_cfg_t;
 
 /* Numbers as they stand; a thread's own are at most 100 ms old, and exact at the result of a batch. */
@@ -34,9 +36,11 @@ typedef struct rtc_loop_info {
   rtc_addr_t bound[RTC_LOOP_SOCKETS];
   int recv_buffer[RTC_LOOP_SOCKETS], send_buffer[RTC_LOOP_SOCKETS];
   bool portable;
+  bool runs;      /* some socket sends runs as one (UDP GSO) */
   int64_t cpu_us; /* of the loop's thread */
   uint64_t steps, recv_calls, send_calls, kernel_drops, send_refused;
-  uint64_t frames_refused; /* frames that the engine did not take: unknown sender, or one fed by a receiver */
+  uint64_t gso_runs, gso_datagrams, gso_refused; /* runs taken as one, datagrams in them; runs that then went one by one */
+  uint64_t frames_refused;                       /* frames that the engine did not take: unknown sender, or one fed by a receiver */
 } rtc_loop_info_t;
 
 /* Binds the sockets. NULL, and *why tells: index -1 and RTC_EINVAL is the certificate or the number of addresses. */

@@ -40,6 +40,8 @@ static int open_hub(rtc_loop_t *l, const rtc_loop_cfg_t *cfg) {
   if (err < 0) return err;
   l->hub = rtc_hub_new(&h, rtc_clock_now());
   rtc_cleanse(&h, sizeof h);
+  uint32_t part = cfg->slots / RTC_LOOP_FLUSH_PART;
+  l->flush_at = cfg->slots && part < RTC_LOOP_FLUSH ? part : RTC_LOOP_FLUSH;
   return l->hub ? 0 : RTC_ENOMEM;
 }
 
@@ -50,9 +52,13 @@ static int open_all(rtc_loop_t *l, const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *w
   if (err == 0) err = rtc_wake_init(&l->owner, cfg->portable);
   if (err == 0) err = open_hub(l, cfg);
   if (err < 0) return err;
-  rtc_udp_cfg_t udp = {.recv_buffer = cfg->recv_buffer, .send_buffer = cfg->send_buffer, .portable = cfg->portable};
+  rtc_udp_cfg_t udp = {.recv_buffer = cfg->recv_buffer, .send_buffer = cfg->send_buffer, .portable = cfg->portable, .single = cfg->single};
   int n = rtc_udp_open_all(l->udp, cfg->bind, cfg->bind_n, &udp, why);
   if (n > 0) l->udp_n = n;
+  for (int i = 0; i < l->udp_n; i++) {
+    rtc_hub_runs(l->hub, (uint32_t)i, l->udp[i].runs);
+    if (l->udp[i].runs) atomic_store(&l->counts.runs, true);
+  }
   return n < 0 ? why->err : 0;
 }
 
@@ -182,6 +188,10 @@ void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out) {
   out->send_calls = atomic_load_explicit(&c->send_calls, memory_order_relaxed);
   out->kernel_drops = atomic_load_explicit(&c->kernel_drops, memory_order_relaxed);
   out->send_refused = atomic_load_explicit(&c->send_refused, memory_order_relaxed);
+  out->runs = atomic_load_explicit(&c->runs, memory_order_relaxed);
+  out->gso_runs = atomic_load_explicit(&c->gso_runs, memory_order_relaxed);
+  out->gso_datagrams = atomic_load_explicit(&c->gso_datagrams, memory_order_relaxed);
+  out->gso_refused = atomic_load_explicit(&c->gso_refused, memory_order_relaxed);
   out->frames_refused = atomic_load_explicit(&c->frames_refused, memory_order_relaxed);
 }
 

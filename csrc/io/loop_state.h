@@ -18,6 +18,8 @@ typedef enum rtc_loop_state { RTC_LOOP_NEW, RTC_LOOP_RUNNING, RTC_LOOP_STOPPED }
 typedef struct rtc_loop_counts {
   _Atomic int64_t cpu_us;
   _Atomic uint64_t steps, recv_calls, send_calls, kernel_drops, send_refused, frames_refused;
+  _Atomic uint64_t gso_runs, gso_datagrams, gso_refused;
+  _Atomic bool runs;
 } rtc_loop_counts_t;
 
 struct rtc_loop {
@@ -39,6 +41,7 @@ struct rtc_loop {
   rtc_handshake_t *helper;         /* NULL without a thread */
   rtc_pkt_t *slots[RTC_UDP_BATCH]; /* ready to receive into */
   int slot_n;
+  uint32_t flush_at; /* datagrams that may wait */
   uint64_t steps, frames_refused;
   int64_t wait_us; /* what is left of RTC_LOOP_STALL_US */
   rtc_time_t published;

@@ -75,6 +75,7 @@ int rtc_udp_open(rtc_udp_t *u, const rtc_udp_cfg_t *cfg, int *sys) {
   u->v6 = !rtc_addr_is_v4(&cfg->bind);
   u->wildcard = is_wildcard(&cfg->bind);
   u->portable = cfg->portable;
+  u->runs = !cfg->portable && !cfg->single;
   *sys = 0;
   rtc_sockaddr_t sa;
   socklen_t n = rtc_sockaddr_set(&sa, &cfg->bind, u->v6);

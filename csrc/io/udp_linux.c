@@ -1,4 +1,5 @@
-/* udp_linux: up to 64 datagrams a system call. */
+/* udp_linux: up to 64 datagrams a system call, and runs of equal ones to one goal as one message (UDP_SEGMENT), which costs the kernel
+ * its way out once. The bytes stay in their slots: a message has one iovec a datagram. */
 #define _GNU_SOURCE
 #define __APPLE_USE_RFC_3542
 #include "io/udp_sys.h"
@@ -8,15 +9,25 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+enum { RUN_MAX = 64, RUN_BYTES = 65000 /* of one message: UDP_MAX_SEGMENTS of older kernels, and what an IP packet holds */ };
+
 struct rtc_udp_scratch {
   struct mmsghdr msg[RTC_UDP_BATCH];
   struct iovec iov[RTC_UDP_BATCH];
   rtc_sockaddr_t addr[RTC_UDP_BATCH];
   rtc_udp_control_t control[RTC_UDP_BATCH];
+  int first[RTC_UDP_BATCH], count[RTC_UDP_BATCH]; /* of a message out: its datagrams */
 };
 
 bool rtc_udp_linux_init(rtc_udp_t *u) {
   u->scratch = malloc(sizeof *u->scratch);
+  int size;
+  socklen_t n = sizeof size;
+  if (u->runs && getsockopt(u->fd, IPPROTO_UDP, UDP_SEGMENT, &size, &n) != 0) u->runs = false; /* before Linux 4.18 */
   return u->scratch != NULL;
 }
 
@@ -32,32 +43,98 @@ int rtc_udp_linux_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n) {
   return got < 0 ? 0 : got;
 }
 
-/* One run of messages that are filled in; how many were taken. */
-static int send_filled(rtc_udp_t *u, struct mmsghdr *msg, int n, int64_t *wait_us) {
-  int sent = 0;
-  for (int i = 0; i < n;) {
-    u->send_calls++;
-    /* A failure is told only for the first message of a call: what came before it has been sent. */
-    int r = sendmmsg(u->fd, msg + i, (unsigned)(n - i), MSG_DONTWAIT);
-    if (r > 0) {
-      sent += r;
-      i += r;
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      if (!rtc_udp_wait_writable(u, wait_us)) break;
-    } else if (errno != EINTR) {
-      i++; /* this goal's own trouble */
+/* How many from v on are one run, at most n. */
+static int run_length(const rtc_udp_t *u, rtc_pkt_t *const *v, int n) {
+  uint32_t size = v[0]->len, bytes = size;
+  int k = 1;
+  if (!u->runs || !size) return 1;
+  if (n > RUN_MAX) n = RUN_MAX;
+  for (; k < n && v[k]->tag[RTC_PKT_RUN] == RTC_RUN_JOINS; k++) {
+    /* Only the last one may be shorter. */
+    if (v[k - 1]->len != size || v[k]->len > size || !v[k]->len || bytes + v[k]->len > RUN_BYTES) break;
+    if (!rtc_path_eq(&v[k]->path, &v[0]->path) || !rtc_addr_eq(&v[k]->path.local, &v[0]->path.local)) break;
+    bytes += v[k]->len;
+  }
+  return k;
+}
+
+static void put_segment_size(struct msghdr *m, rtc_udp_control_t *control, uint16_t size) {
+  if (!m->msg_control) memset(control, 0, sizeof *control);
+  m->msg_control = control;
+  struct cmsghdr *c = (struct cmsghdr *)(void *)(control->bytes + m->msg_controllen);
+  c->cmsg_level = IPPROTO_UDP;
+  c->cmsg_type = UDP_SEGMENT;
+  c->cmsg_len = CMSG_LEN(sizeof size);
+  memcpy(CMSG_DATA(c), &size, sizeof size);
+  m->msg_controllen += CMSG_SPACE(sizeof size);
+}
+
+/* Fills in messages for v[at..], those below `single` one by one; how many, and *next is the first that had no room. */
+static int fill(const rtc_udp_t *u, rtc_pkt_t *const *v, int at, int n, int single, int *next) {
+  rtc_udp_scratch_t *s = u->scratch;
+  int m = 0, used = 0;
+  while (at < n && used < RTC_UDP_BATCH) {
+    int left = n - at < RTC_UDP_BATCH - used ? n - at : RTC_UDP_BATCH - used;
+    int count = at < single ? 1 : run_length(u, v + at, left);
+    struct msghdr *h = &s->msg[m].msg_hdr;
+    if (rtc_udp_fill_out(u, v[at], h, &s->iov[used], &s->addr[m], &s->control[m])) {
+      for (int i = 1; i < count; i++) s->iov[used + i] = (struct iovec){v[at + i]->data, v[at + i]->len};
+      h->msg_iovlen = (size_t)count;
+      if (count > 1) put_segment_size(h, &s->control[m], (uint16_t)v[at]->len);
+      s->first[m] = at;
+      s->count[m++] = count;
+      used += count;
     }
+    at += count;
+  }
+  *next = at;
+  return m;
+}
+
+static int count_sent(rtc_udp_t *u, int at, int n) {
+  int sent = 0;
+  for (int i = at; i < at + n; i++) {
+    int count = u->scratch->count[i];
+    sent += count;
+    if (count == 1) continue;
+    u->runs_sent++;
+    u->run_datagrams += (uint64_t)count;
   }
   return sent;
 }
 
+static void run_refused(rtc_udp_t *u, rtc_pkt_t *first, int why) {
+  u->runs_refused++;
+  if (why == EIO) u->runs = false;
+  if (why == EINVAL || why == EMSGSIZE) first->tag[RTC_PKT_RUN] = RTC_RUN_REFUSED;
+}
+
 int rtc_udp_linux_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us) {
   rtc_udp_scratch_t *s = u->scratch;
-  int sent = 0;
-  for (int i = 0; i < n;) {
-    int m = 0;
-    for (; i < n && m < RTC_UDP_BATCH; i++) m += rtc_udp_fill_out(u, v[i], &s->msg[m].msg_hdr, &s->iov[m], &s->addr[m], &s->control[m]);
-    sent += send_filled(u, s->msg, m, wait_us);
+  int sent = 0, next;
+  for (int at = 0, single = 0; at < n; at = next) {
+    int m = fill(u, v, at, n, single, &next);
+    for (int i = 0; i < m;) {
+      u->send_calls++;
+      /* A failure is told only for the first message of a call: what came before it has been sent. */
+      int r = sendmmsg(u->fd, s->msg + i, (unsigned)(m - i), MSG_DONTWAIT);
+      if (r > 0) {
+        sent += count_sent(u, i, r);
+        i += r;
+      } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        if (!rtc_udp_wait_writable(u, wait_us)) break;
+      } else if (errno == EINTR) {
+        continue;
+      } else if (s->count[i] == 1) {
+        i++; /* this goal's own trouble */
+      } else {
+        /* Whatever it was, none may be lost that would not be lost by itself: from here on again. */
+        run_refused(u, v[s->first[i]], errno);
+        next = s->first[i];
+        single = next + s->count[i];
+        break;
+      }
+    }
   }
   return sent;
 }
@@ -66,6 +143,7 @@ int rtc_udp_linux_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_u
 
 bool rtc_udp_linux_init(rtc_udp_t *u) {
   u->portable = true;
+  u->runs = false;
   return true;
 }
 int rtc_udp_linux_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n) { return rtc_udp_posix_recv(u, slots, n); }

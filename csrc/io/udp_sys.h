@@ -15,7 +15,7 @@ typedef union rtc_sockaddr {
   struct sockaddr_in6 v6;
 } rtc_sockaddr_t;
 
-/* Room for one address and one counter, aligned as control messages must be. */
+/* Room for one address, one counter and one segment size, aligned as control messages must be. */
 typedef union rtc_udp_control {
   struct cmsghdr align;
   uint8_t bytes[128];
@@ -39,7 +39,7 @@ bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us);
 int rtc_udp_posix_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);
 int rtc_udp_posix_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us);
 
-/* udp_linux.c: scratch is theirs. False: out of memory. */
+/* udp_linux.c: scratch is theirs, and whether `runs` stays set. False: out of memory. */
 bool rtc_udp_linux_init(rtc_udp_t *u);
 int rtc_udp_linux_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);
 int rtc_udp_linux_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us);

@@ -417,13 +417,17 @@ class Engine:
 
     @property
     def features(self) -> dict[str, Any]:
-        """What the sending and receiving side uses here, buffer sizes in bytes a socket, and the crypto library."""
+        """What the sending and receiving side uses here, buffer sizes in bytes a socket, and the crypto library.
+
+        `gso`: packets to one viewer that come together are sent as one; known once the engine has been started, and
+        false again when no network device here takes them so.
+        """
         native = sys.platform == "linux" and not self._portable
-        info = self._core.info() if self._core is not None else {"recv_buffer": [], "send_buffer": []}
+        info = self._core.info() if self._core is not None else {"recv_buffer": [], "send_buffer": [], "gso": False}
         return {
             "recvmmsg": native,
             "sendmmsg": native,
-            "gso": False,
+            "gso": info["gso"],
             "rcvbuf": info["recv_buffer"],
             "sndbuf": info["send_buffer"],
             "crypto": _core.crypto_version(),

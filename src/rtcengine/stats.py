@@ -116,8 +116,9 @@ class SenderStats:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopStats:
     """The thread behind it. `kernel_drops`: datagrams lost because a receive buffer was full; `send_refused`: those
-    that the kernel did not take; `frames_refused`: frames for a sender that does not exist or is fed by a receiver.
-    Buffers are bytes, one entry a socket."""
+    that the kernel did not take; `gso_runs`: several packets to one viewer that were given to the kernel as one, and
+    `gso_datagrams`, the packets in them; `gso_refused`: those that then went one by one; `frames_refused`: frames for
+    a sender that does not exist or is fed by a receiver. Buffers are bytes, one entry a socket."""
 
     cpu_seconds: float
     steps: int
@@ -125,6 +126,9 @@ class LoopStats:
     send_calls: int
     kernel_drops: int
     send_refused: int
+    gso_runs: int
+    gso_datagrams: int
+    gso_refused: int
     frames_refused: int
     recv_buffer: tuple[int, ...]
     send_buffer: tuple[int, ...]
@@ -151,7 +155,8 @@ class EngineStats:
         for row in receivers:
             row["last"] = seconds(row["last"])
         hub["now"] /= 1e6
-        counters = ("steps", "recv_calls", "send_calls", "kernel_drops", "send_refused", "frames_refused")
+        counters = ["steps", "recv_calls", "send_calls", "kernel_drops", "send_refused", "frames_refused"]
+        counters += ["gso_runs", "gso_datagrams", "gso_refused"]
         loop = LoopStats(
             cpu_seconds=info["cpu_us"] / 1e6,
             recv_buffer=tuple(info["recv_buffer"]),

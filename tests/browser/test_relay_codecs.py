@@ -37,6 +37,7 @@ async def test_chromium_publishes_everybody_watches(
     if codec != "H264":  # Firefox has it only by a plug-in that it would download
         viewers.append(await pages.open(fox))
     await join(publisher, served.page(f"all-{codec}"), *viewers, codec=codec)
+    before = (await served.relay.stats()).loop
     watched = await watch_for(WATCHED_S, publisher, viewers)
     sent = (await media.stats(publisher))["outbound"]["video"]
     assert (sent["frameWidth"], sent["frameHeight"]) == (640, 360)
@@ -45,6 +46,12 @@ async def test_chromium_publishes_everybody_watches(
         check(each, codec)
         video = each.last["inbound"]["video"]
         assert (video["frameWidth"], video["frameHeight"]) == (640, 360)
+    # What these pictures came in: several packets as one to the kernel, padded to be equally long.
+    loop = (await served.relay.stats()).loop
+    runs, packets = loop.gso_runs - before.gso_runs, loop.gso_datagrams - before.gso_datagrams
+    note("runs", codec=codec, runs=runs, packets=packets, refused=loop.gso_refused)
+    assert packets >= 2 * runs and loop.gso_refused == 0
+    assert runs > 50 or not served.relay.engine.features["gso"]
 
 
 @pytest.mark.parametrize("codec", ["VP8", pytest.param("VP9", marks=pytest.mark.long)])

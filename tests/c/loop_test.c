@@ -6,14 +6,32 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "engine/state.h"
 #include "io/clock.h"
+#include "io/loop_state.h"
 #include "io/mailbox.h"
 #include "io/thread.h"
 #include "test_cert.h"
+
+#ifdef __linux__
+/* What a run of datagrams as one meets, 0: nothing. Stands before libc's. */
+static _Atomic int run_errno;
+
+int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags) {
+  unsigned whole = 0;
+  while (whole < n && !(run_errno && m[whole].msg_hdr.msg_iovlen > 1)) whole++;
+  if (whole) return (int)syscall(SYS_sendmmsg, fd, m, whole, flags);
+  errno = run_errno;
+  return -1;
+}
+#endif
 
 static rtc_loop_t *make(const char *const *ips, const uint16_t *ports, int n, bool portable, rtc_udp_fault_t *why) {
   rtc_addr_t bind[RTC_LOOP_SOCKETS];
@@ -348,12 +366,70 @@ static void a_forked_child_is_refused(void) {
   rtc_loop_free(a.l);
 }
 
+#ifdef __linux__
+static rtc_loop_info_t frames_until(side_t *from, side_t *to, uint32_t first, uint32_t n) {
+  for (uint32_t i = first; i < first + n; i++) {
+    rtc_cmd_t c = frame(7, i * 3000, i == 0);
+    CHECK_EQ(run(from, &c, 1, NULL), 0);
+  }
+  rtc_stats_t s = {0};
+  for (rtc_time_t end = rtc_clock_now() + RTC_SEC(10); rtc_clock_now() < end; step(to, 5)) {
+    s = stats(to);
+    if (s.recv_n == 1 && s.recv[0].packets >= (first + n) * 3) break;
+  }
+  CHECK_EQ(s.recv_n, 1);
+  CHECK_EQ(s.recv[0].frames, first + n);
+  CHECK_EQ(s.recv[0].packets, (first + n) * 3);
+  CHECK_EQ(s.recv[0].lost, 0);
+  stats(from);
+  rtc_loop_info_t info;
+  rtc_loop_info(from->l, &info);
+  return info;
+}
+
+/* Frames leave as runs; when the kernel refuses them nothing is lost, and the engine learns it at once. */
+static void refused_runs(void) {
+  static const int errors[] = {EINVAL, EMSGSIZE, EIO};
+  for (int e = 0; e < 3; e++) {
+    side_t a = {.l = make_on("127.0.0.1", false)}, b = {.l = make_on("127.0.0.1", false)};
+    CHECK_EQ(rtc_loop_start(a.l), 0);
+    CHECK_EQ(rtc_loop_start(b.l), 0);
+    rtc_cmd_t server[2] = {transport(1, false, 0), receiver(1, 1)};
+    rtc_cmd_t client[4] = {
+        transport(1, true, 0), sender(7, 1, 0x1234), path_to(1, a.l), {.op = RTC_OP_RATE, .id = 1, .u.rate_bps = 1000000000}};
+    CHECK_EQ(run(&a, server, 2, NULL), 0);
+    CHECK_EQ(run(&b, client, 4, NULL), 0);
+    CHECK(reach(&b, &a, RTC_T_CONNECTED));
+    CHECK(reach(&a, &b, RTC_T_CONNECTED));
+    rtc_loop_info_t before = frames_until(&b, &a, 0, 10);
+    CHECK(before.runs);
+    CHECK(before.gso_runs >= 10 && before.gso_datagrams >= 3 * 10 && before.gso_refused == 0);
+    run_errno = errors[e];
+    rtc_loop_info_t after = frames_until(&b, &a, 10, 20);
+    CHECK_EQ(after.gso_refused, 1);
+    CHECK_EQ(after.gso_runs, before.gso_runs);
+    CHECK_EQ(after.send_refused, 0);
+    CHECK_EQ(after.runs, errors[e] != EIO);
+    run_errno = 0;
+    after = frames_until(&b, &a, 30, 5);
+    CHECK_EQ(after.gso_runs, before.gso_runs); /* and it stays so on this way */
+    rtc_loop_stop(b.l);
+    CHECK_EQ(b.l->hub->run_socks, errors[e] != EIO); /* nothing is padded for a socket that sends no runs */
+    rtc_loop_free(b.l);
+    rtc_loop_free(a.l);
+  }
+}
+#endif
+
 int main(void) {
   RUN(learn_fingerprint);
   RUN(threads_on_ipv4);
   RUN(threads_on_ipv6);
   RUN(portable_on_a_wildcard);
   RUN(without_a_thread);
+#ifdef __linux__
+  RUN(refused_runs);
+#endif
   RUN(a_batch_ends_at_its_first_failure);
   RUN(events_wait_for_who_sleeps);
   RUN(why_a_loop_is_not_made);

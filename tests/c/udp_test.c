@@ -3,6 +3,7 @@
 #include "io/udp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -15,8 +16,27 @@
 static int busy_sends;        /* so many sends say that the buffer is full; -1: all */
 static bool no_ipv6;          /* socket() knows no IPv6 */
 static int failing_bind = -1; /* the n-th bind from now finds its port taken */
+static int run_errno;         /* what a run of datagrams meets, 0: nothing .. */
+static uint16_t run_port;     /* .. to this port, 0: to all */
+static int run_tries;
+
+#ifdef __linux__
+static bool run_fails(const struct mmsghdr *m) {
+  const struct sockaddr_in *to = m->msg_hdr.msg_name;
+  return run_errno && m->msg_hdr.msg_iovlen > 1 && (!run_port || to->sin_port == htons(run_port));
+}
+#endif
 
 int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags) {
+#ifdef __linux__
+  for (unsigned i = 0; i < n; i++) { /* as the kernel does: what is before the failing one is sent */
+    if (!run_fails(&m[i])) continue;
+    run_tries += i == 0;
+    if (i == 0) errno = run_errno;
+    if (i == 0) return -1;
+    n = i;
+  }
+#endif
   if (busy_sends) {
     if (busy_sends > 0) busy_sends--;
     errno = EAGAIN;
@@ -251,6 +271,199 @@ static void arrival_is_the_kernels(void) {
   rtc_udp_close(&b);
 }
 
+/* ---- runs ---- */
+
+static rtc_pkt_t *member(const rtc_addr_t *to, uint32_t number, uint32_t len, bool joins) {
+  rtc_pkt_t *k = packet(to, number, len);
+  k->tag[RTC_PKT_RUN] = joins ? RTC_RUN_JOINS : RTC_RUN_ALONE;
+  return k;
+}
+
+/* So many datagrams arrive at u, of these lengths, numbered from `first` on. */
+static void expect(rtc_udp_t *u, const uint32_t *len, int n, uint32_t first) {
+  rtc_pkt_t *in[RTC_UDP_BATCH];
+  int seen = 0;
+  for (int got; seen < n && (got = recv_some(u, in, RTC_UDP_BATCH)) > 0;) {
+    for (int i = 0; i < got; i++, seen++) {
+      uint32_t number = first + (uint32_t)seen;
+      if (seen >= n) continue;
+      CHECK_EQ(in[i]->len, len[seen]);
+      CHECK_MEM(in[i]->data, &number, 4);
+      for (uint32_t j = 4; j < in[i]->len; j++) {
+        if (in[i]->data[j] != (uint8_t)number) CHECK_EQ(j, 0);
+      }
+    }
+    put_all(in, got);
+  }
+  CHECK_EQ(seen, n);
+  CHECK_EQ(rtc_udp_discard(u, 1), 0);
+}
+
+static void open_sender(rtc_udp_t *u, const char *ip, bool single) {
+  rtc_udp_cfg_t cfg = {.bind = addr(ip, 0), .portable = portable, .single = single};
+  int sys;
+  CHECK_EQ(rtc_udp_open(u, &cfg, &sys), 0);
+}
+
+/* The same datagrams arrive whether runs are sent as one or not; how many messages and calls it took. */
+static void runs_arrive_as_datagrams(void) {
+  static const struct {
+    const char *name;
+    int n;
+    uint32_t len[8];
+    bool joins[8];
+    uint64_t runs, in_runs;
+  } row[] = {
+      {"equal", 4, {1200, 1200, 1200, 1200}, {0, 1, 1, 1}, 1, 4},
+      {"the last one shorter", 4, {1200, 1200, 1200, 7}, {0, 1, 1, 1}, 1, 4},
+      {"not marked", 3, {500, 500, 500}, {0, 0, 0}, 0, 0},
+      {"two runs", 5, {900, 900, 800, 800, 800}, {0, 1, 0, 1, 1}, 2, 5},
+      {"the mark is wrong about sizes", 5, {900, 900, 901, 901, 5}, {0, 1, 1, 1, 1}, 2, 5},
+      {"nothing after a shorter one", 5, {900, 800, 800, 800, 900}, {0, 1, 1, 1, 1}, 2, 4},
+      {"marked from the first", 2, {64, 64}, {1, 1}, 1, 2},
+      {"one", 1, {1200}, {1}, 0, 0},
+  };
+  static const char *const from[] = {"127.0.0.1", "0.0.0.0", "::1", "::"};
+  for (int single = 0; single < 2; single++) {
+    for (int f = 0; f < 4; f++) {
+      rtc_udp_t a, b;
+      open_sender(&a, from[f], single);
+      open_on(&b, f < 2 ? "127.0.0.1" : "::1", 1 << 20);
+      bool runs = a.runs;
+#ifdef __linux__
+      CHECK_EQ(runs, !portable && !single);
+#else
+      CHECK(!runs);
+#endif
+      for (uint32_t r = 0; r < sizeof row / sizeof row[0]; r++) {
+        rtc_pkt_t *v[8];
+        for (int i = 0; i < row[r].n; i++) {
+          v[i] = member(&b.bound, r * 100 + (uint32_t)i, row[r].len[i], row[r].joins[i]);
+          if (f == 1) v[i]->path.local = addr("127.0.0.7", 0);
+          if (f == 3) v[i]->path.local = addr("::1", 0);
+        }
+        uint64_t n = a.runs_sent, in = a.run_datagrams, calls = a.send_calls;
+        CHECK_EQ(send_all(&a, v, row[r].n), row[r].n);
+        CHECK_EQ(a.runs_sent - n, runs ? row[r].runs : 0);
+        CHECK_EQ(a.run_datagrams - in, runs ? row[r].in_runs : 0);
+        CHECK_EQ(a.send_calls - calls, portable ? row[r].n : 1);
+        expect(&b, row[r].len, row[r].n, r * 100);
+      }
+      CHECK_EQ(a.refused, 0);
+      CHECK_EQ(a.runs_refused, 0);
+      rtc_udp_close(&a);
+      rtc_udp_close(&b);
+    }
+  }
+}
+
+/* Marked or not, what goes to another address, or leaves from another, is not of the run. */
+static void a_run_has_one_path(void) {
+  rtc_udp_t a, b, c;
+  open_sender(&a, "0.0.0.0", false);
+  open_on(&b, "127.0.0.1", 0);
+  open_on(&c, "127.0.0.1", 0);
+  rtc_pkt_t *v[6];
+  for (uint32_t i = 0; i < 6; i++) {
+    v[i] = member(i < 2 ? &b.bound : &c.bound, i < 2 ? i : i - 2, 300, i > 0);
+    v[i]->path.local = addr(i < 4 ? "127.0.0.1" : "127.0.0.9", 0);
+  }
+  uint32_t len[4] = {300, 300, 300, 300};
+  bool runs = a.runs;
+  CHECK_EQ(send_all(&a, v, 6), 6);
+  CHECK_EQ(a.runs_sent, runs ? 3 : 0);
+  expect(&b, len, 2, 0);
+  expect(&c, len, 4, 0);
+  rtc_udp_close(&a);
+  rtc_udp_close(&b);
+  rtc_udp_close(&c);
+}
+
+/* 150 at once: 64 a message at most and 65,000 bytes, and a call's 64 places are not exceeded. */
+static void long_runs(void) {
+  static const uint32_t lens[] = {100, 1016, 1400};
+  static const uint64_t runs[] = {3, 5, 6}; /* 64 64 22; 63 1 .. cut by 64 places a call; 46 18 46 18 22 */
+  for (int r = 0; r < 3; r++) {
+    rtc_udp_t a, b;
+    open_sender(&a, "127.0.0.1", false);
+    open_on(&b, "127.0.0.1", 1 << 20);
+    rtc_pkt_t *v[150];
+    uint32_t len[150];
+    for (uint32_t i = 0; i < 150; i++) {
+      v[i] = member(&b.bound, i, lens[r], i > 0);
+      len[i] = lens[r];
+    }
+    bool on = a.runs;
+    CHECK_EQ(send_all(&a, v, 150), 150);
+    CHECK_EQ(a.refused, 0);
+    if (on) CHECK(a.runs_sent >= 3 && a.runs_sent <= runs[r] && a.run_datagrams >= 147);
+    expect(&b, len, 150, 0);
+    rtc_udp_close(&a);
+    rtc_udp_close(&b);
+  }
+}
+
+/* The kernel refuses runs: nothing is lost, nothing comes twice, nothing out of order, and it is remembered. */
+static void refused_runs_go_one_by_one(void) {
+  static const int errors[] = {EIO, EINVAL, EMSGSIZE, ENOBUFS};
+  for (int e = 0; e < 4; e++) {
+    rtc_udp_t a, b, c;
+    open_sender(&a, "127.0.0.1", false);
+    open_on(&b, "127.0.0.1", 0);
+    open_on(&c, "127.0.0.1", 0);
+    bool runs = a.runs;
+    rtc_pkt_t *v[10];
+    uint32_t len[5] = {700, 700, 700, 700, 300};
+    for (uint32_t i = 0; i < 10; i++) v[i] = member(i < 5 ? &b.bound : &c.bound, i % 5, len[i % 5], i % 5 > 0);
+    run_errno = errors[e];
+    run_port = errors[e] == EIO ? 0 : c.bound.port;
+    run_tries = 0;
+    int64_t wait_us = 0;
+    CHECK_EQ(rtc_udp_send(&a, v, 10, &wait_us), 10);
+    CHECK_EQ(a.refused, 0);
+    CHECK_EQ(a.runs_refused, runs);
+    CHECK_EQ(run_tries, runs);
+    CHECK_EQ(a.runs_sent, runs && e > 0 ? 1 : 0);
+    CHECK_EQ(a.runs, runs && e > 0);
+    bool told = runs && (errors[e] == EINVAL || errors[e] == EMSGSIZE);
+    for (int i = 0; i < 10; i++) CHECK_EQ(v[i]->tag[RTC_PKT_RUN] == RTC_RUN_REFUSED, told && i == 5);
+    expect(&b, len, 5, 0);
+    expect(&c, len, 5, 0);
+    run_errno = 0;
+    rtc_udp_close(&a);
+    rtc_udp_close(&b);
+    rtc_udp_close(&c);
+    put_all(v, 10);
+  }
+}
+
+/* A goal that can never be reached costs its own datagrams, as runs too, and a full buffer a wait. */
+static void runs_meet_the_usual_trouble(void) {
+  rtc_udp_t a, b;
+  open_sender(&a, "0.0.0.0", false);
+  open_on(&b, "127.0.0.1", 0);
+  rtc_addr_t broadcast = addr("255.255.255.255", 9), family = addr("::1", 9);
+  rtc_pkt_t *v[9];
+  uint32_t len[3] = {400, 400, 400};
+  for (uint32_t i = 0; i < 9; i++) v[i] = member(i < 3 ? &broadcast : i < 6 ? &family : &b.bound, i % 3, 400, i % 3 > 0);
+  int64_t wait_us = 0;
+  CHECK_EQ(rtc_udp_send(&a, v, 9, &wait_us), 3);
+  CHECK_EQ(a.refused, 6);
+  expect(&b, len, 3, 0);
+  busy_sends = 2;
+  wait_us = 1000000;
+  CHECK_EQ(rtc_udp_send(&a, v + 6, 3, &wait_us), 3);
+  expect(&b, len, 3, 0);
+  busy_sends = -1;
+  wait_us = 0;
+  CHECK_EQ(rtc_udp_send(&a, v + 6, 3, &wait_us), 0);
+  CHECK_EQ(a.refused, 9);
+  busy_sends = 0;
+  put_all(v, 9);
+  rtc_udp_close(&a);
+  rtc_udp_close(&b);
+}
+
 static void what_has_no_slot_can_be_thrown_away(void) {
   rtc_udp_t a, b;
   open_on(&a, "127.0.0.1", 0);
@@ -352,6 +565,11 @@ int main(void) {
     RUN(a_bad_goal_is_lost_alone);
     RUN(a_full_buffer_never_stalls);
     RUN(arrival_is_the_kernels);
+    RUN(runs_arrive_as_datagrams);
+    RUN(a_run_has_one_path);
+    RUN(long_runs);
+    RUN(refused_runs_go_one_by_one);
+    RUN(runs_meet_the_usual_trouble);
     RUN(what_has_no_slot_can_be_thrown_away);
     RUN(buffers_and_kernel_drops);
     RUN(one_port_for_all);

@@ -63,6 +63,14 @@ def test_small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(checks, "send buffer").status == OK
 
 
+@pytest.mark.parametrize(("works", "status", "text"), [(True, OK, "used: "), (False, INFO, "not here: ")])
+def test_runs(monkeypatch: pytest.MonkeyPatch, works: bool, status: str, text: str) -> None:
+    monkeypatch.setattr(machine, "send_offload", lambda: works)
+    check = found(list(doctor.network()), "UDP GSO")
+    assert (check.status, check.value) == (status, works)
+    assert check.text.startswith(text)
+
+
 def test_no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused() -> machine.Buffers:
         raise PermissionError("Operation not permitted")

@@ -32,6 +32,7 @@ from rtcengine import (
     TransportEvent,
     _core,
 )
+from rtcengine.cli import machine
 from tests.unit.engine_pair import AUDIO, DELTA_FRAME, HERE, KEY_FRAME, OPUS_FRAME, VIDEO, Names, receive, send
 from tests.util import until
 
@@ -289,8 +290,26 @@ async def test_frames_from_one_engine_reach_the_other(udp: str, dial: str, porta
         await until(lambda: p.near.times.first_media)
         features = p.server.features
         assert features["sendmmsg"] is (sys.platform == "linux" and not portable)
+        assert features["gso"] is False or features["sendmmsg"]
         assert min(features["rcvbuf"] + features["sndbuf"]) > 0
         assert features["crypto"].startswith("OpenSSL")
+
+
+@pytest.mark.parametrize("portable", [False, True])
+async def test_packets_of_a_frame_leave_as_one(portable: bool) -> None:
+    async with connected(portable=portable) as p:
+        batch = p.client.batch()
+        batch.rate(p.far, 100_000_000)  # so that the pacer lets a frame go at once
+        await batch.commit()
+        for n in range(10):
+            p.video_out.send_frame(KEY_FRAME + bytes(8000 + 7 * n), n * 3000, True)
+        await until(lambda: has_frames(p, 10, 0))
+        loop = (await p.client.stats()).loop
+        runs = machine.send_offload() and not portable
+        assert p.client.features["gso"] is runs
+        assert (loop.gso_runs > 0) is runs and loop.gso_datagrams >= 2 * loop.gso_runs and loop.gso_refused == 0
+        video = (await p.server.stats()).receivers[p.video.id]
+        assert (video.lost, video.frames) == (0, 10)
 
 
 async def has_frames(p: Pair, video: int, audio: int) -> bool:

@@ -54,6 +54,9 @@ LOOP = LoopStats(
     send_calls=4,
     kernel_drops=5,
     send_refused=6,
+    gso_runs=8,
+    gso_datagrams=40,
+    gso_refused=2,
     frames_refused=7,
     recv_buffer=(4194304, 212992),
     send_buffer=(4194304,),
@@ -134,6 +137,9 @@ def test_every_count_is_where_it_belongs(relay: Relay) -> None:
     assert found['rtcengine_fir_total{dir="out"}'] == 6
     assert found["rtcengine_cpu_seconds_total"] == 1.25
     assert found["rtcengine_kernel_drops_total"] == 5
+    assert found["rtcengine_gso_runs_total"] == 8
+    assert found["rtcengine_gso_datagrams_total"] == 40
+    assert found["rtcengine_gso_refused_total"] == 2
     assert found['rtcengine_udp_buffer_bytes{dir="in"}'] == 212992, "the smallest counts"
     assert found['rtcengine_sessions{role="publish"}'] == 0
     assert found["rtcengine_rooms"] == 0

@@ -157,12 +157,16 @@ cdef extern from "io/loop.h":
         int recv_buffer[16]
         int send_buffer[16]
         bint portable
+        bint runs
         int64_t cpu_us
         uint64_t steps
         uint64_t recv_calls
         uint64_t send_calls
         uint64_t kernel_drops
         uint64_t send_refused
+        uint64_t gso_runs
+        uint64_t gso_datagrams
+        uint64_t gso_refused
         uint64_t frames_refused
     rtc_loop_t *rtc_loop_new(const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why)
     int rtc_loop_start(rtc_loop_t *l)
@@ -460,11 +464,15 @@ cdef class Loop:
             "recv_buffer": [i.recv_buffer[n] for n in range(i.socket_n)],
             "send_buffer": [i.send_buffer[n] for n in range(i.socket_n)],
             "portable": i.portable,
+            "gso": bool(i.runs),
             "cpu_us": i.cpu_us,
             "steps": i.steps,
             "recv_calls": i.recv_calls,
             "send_calls": i.send_calls,
             "kernel_drops": i.kernel_drops,
             "send_refused": i.send_refused,
+            "gso_runs": i.gso_runs,
+            "gso_datagrams": i.gso_datagrams,
+            "gso_refused": i.gso_refused,
             "frames_refused": i.frames_refused,
         }
