@@ -22,7 +22,7 @@ static void on_sr(rtc_transport_t *t, const rtc_rtcp_t *b, rtc_time_t now) {
     t->clock_off = sr.ntp - rtc_ntp_from_unix_us(now);
   }
   if (!first) return;
-  for (rtc_send_t *s = r->viewers; s; s = s->next_viewer) rtc_report_soon(s->transport, now);
+  for (uint32_t i = 0; i < r->viewer_n; i++) rtc_report_soon(r->viewers[i]->transport, now);
 }
 
 /* RFC 3550 §6.4.1, by our own clock: from the report of ours that is echoed. 0: it is none of the latest, or the times are a lie. */

@@ -218,7 +218,8 @@ void rtc_hub_tick(rtc_hub_t *h, rtc_time_t now) {
 
 rtc_time_t rtc_hub_next_at(const rtc_hub_t *h) {
   rtc_heap_entry_t *e = rtc_heap_top(&h->timers);
-  return e ? e->at : RTC_NEVER;
+  rtc_time_t at = e ? e->at : RTC_NEVER, leave = rtc_out_next_at(&h->out);
+  return leave < at ? leave : at;
 }
 
 static int add_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
@@ -271,7 +272,8 @@ static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   }
   rtc_recv_t *r = c->u.link ? rtc_map_get(&h->recvs, &c->u.link) : NULL;
   if (r && (r->cfg.codec != s->cfg.codec || r->cfg.clock_rate != s->cfg.clock_rate)) return RTC_EINVAL;
-  if (s->source != r) rtc_relay_link(s, r, now);
+  if (r && s->source != r) return rtc_relay_link(s, r, now);
+  if (!r) rtc_relay_unlink(s);
   return 0;
 }
 

@@ -42,6 +42,11 @@ uint32_t rtc_hub_pending(const rtc_hub_t *h);
  * batch, tick, exec and job. */
 int rtc_hub_pop(rtc_hub_t *h, rtc_pkt_t **out, int cap);
 
+/* The window: what is put into an empty queue may be held so long (0 to RTC_WINDOW_MAX_US), for what comes to the same goals meanwhile to
+ * leave with it; pop gives nothing until then, and next_at says when. A full queue ends it early. 0 at first. */
+enum { RTC_WINDOW_MAX_US = 5000 };
+void rtc_hub_window(rtc_hub_t *h, int64_t window_us);
+
 /* Runs: packets to one goal that the kernel takes as one (UDP GSO) because they are equally long, the last one perhaps shorter. Off until
  * the driver says that a socket sends them; then all packets of a run but its first have tag[RTC_PKT_RUN] RTC_RUN_JOINS, a run is not
  * divided between two pops of RTC_RUN_MAX, and video may be padded. */

@@ -1,14 +1,16 @@
-/* out: the last stop before the socket. Packets wait here in sending order as plaintext. Just before they are popped, those of
- * one way (a transport's path) are moved side by side, in their order, so that they can be sent as one; and they are protected
- * together, so that a batch of viewers is one batch of ciphers. */
+/* out: from what waits to what is ready for the socket. */
+#include "engine/out.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "engine/state.h"
 
 int rtc_out_init(rtc_out_t *o) {
   *o = (rtc_out_t){.round = 1}; /* transports begin with 0 */
-  return rtc_out_reserve(o, 0);
+  o->fan = calloc(RTC_FANS_MAX, sizeof *o->fan);
+  return o->fan ? rtc_out_reserve(o, 0) : RTC_ENOMEM;
 }
 
 int rtc_out_reserve(rtc_out_t *o, uint32_t senders) {
@@ -27,8 +29,14 @@ int rtc_out_reserve(rtc_out_t *o, uint32_t senders) {
   return 0;
 }
 
+static void free_fans(rtc_out_t *o) {
+  while (o->fan_n) rtc_pkt_put(o->fan[--o->fan_n].m.pkt);
+}
+
 void rtc_out_clear(rtc_out_t *o) {
   for (uint32_t i = o->first; i < o->n; i++) rtc_pkt_put(o->v[i].pkt);
+  free_fans(o);
+  free(o->fan);
   free(o->v);
   free(o->spare);
   *o = (rtc_out_t){0};
@@ -77,16 +85,16 @@ static void close_up(rtc_hub_t *h) {
   o->first = 0;
 }
 
-static bool put(rtc_hub_t *h, rtc_out_item_t item) {
+/* A place for one more; NULL: there is none. */
+static rtc_out_item_t *place(rtc_hub_t *h) {
   rtc_out_t *o = &h->out;
   if (o->n == o->cap && o->first) close_up(h);
   if (o->n == o->cap) {
     rtc_hub_drop(h, RTC_DROP_OUT_QUEUE);
-    rtc_pkt_put(item.pkt);
-    return false;
+    return NULL;
   }
-  o->v[o->n++] = item;
-  return true;
+  if (o->first == o->n) o->leave_at = o->window_us ? h->st.now + o->window_us : RTC_NEVER;
+  return &o->v[o->n++];
 }
 
 /* The newest item follows the transport's last one that waits, if that goes to the same place. */
@@ -98,40 +106,101 @@ static void chain(rtc_out_t *o, rtc_transport_t *t) {
     o->v[here].head = false;
     o->chained = true;
   }
-  if (moved) {
-    t->out_path = t->consent.path;
-    t->no_run = false;
-  }
+  if (moved) t->no_run = false;
+  t->out_path = t->consent.path;
   t->out_round = o->round;
   t->out_last = here;
 }
 
-static void put_for(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index, bool video) {
-  if (!t->consent.has_path) {
-    rtc_pkt_put(k);
-    return;
-  }
-  k->path = t->consent.path;
-  size_t len = k->len + (srtp ? rtc_srtp_tag_len(srtp->profile) + (index < 0 ? 4 : 0) : 0);
-  rtc_out_item_t item = {.pkt = k, .srtp = srtp, .index = index, .to = t, .wire = (uint16_t)len, .head = true, .video = video, .run = 1};
-  if (!put(t->hub, item)) return;
+static bool put_for(rtc_transport_t *t, const rtc_out_item_t *item, size_t len) {
+  rtc_out_item_t *i = t->consent.has_path ? place(t->hub) : NULL;
+  if (!i) return false;
+  *i = *item;
+  i->to = t;
+  i->wire = (uint16_t)len;
+  i->head = true;
+  i->run = 1;
   chain(&t->hub->out, t);
   t->out_packets++;
   t->out_bytes += len;
+  return true;
 }
 
-void rtc_out_put(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index) { put_for(t, k, srtp, index, false); }
+static void put_packet(rtc_transport_t *t, const rtc_out_item_t *item, size_t overhead) {
+  rtc_pkt_t *k = item->pkt;
+  if (put_for(t, item, k->len + overhead))
+    k->path = t->consent.path;
+  else
+    rtc_pkt_put(k);
+}
 
-void rtc_out_video(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index) { put_for(t, k, srtp, index, true); }
+void rtc_out_clear_text(rtc_transport_t *t, rtc_pkt_t *k) { put_packet(t, &(rtc_out_item_t){.pkt = k}, 0); }
+
+void rtc_out_rtcp(rtc_transport_t *t, rtc_pkt_t *k) {
+  put_packet(t, &(rtc_out_item_t){.pkt = k, .kind = RTC_OUT_RTCP}, rtc_srtp_tag_len(t->tx.profile) + 4);
+}
+
+void rtc_out_rtp(rtc_transport_t *t, rtc_pkt_t *k, int64_t index, rtc_stamps_t at, bool video) {
+  put_packet(t, &(rtc_out_item_t){.pkt = k, .kind = RTC_OUT_RTP, .index = index, .at = at, .video = video},
+             rtc_srtp_tag_len(t->tx.profile));
+}
 
 void rtc_out_to(rtc_hub_t *h, rtc_pkt_t *k, const rtc_path_t *path) {
+  rtc_out_item_t *i = place(h);
+  if (!i) {
+    rtc_pkt_put(k);
+    return;
+  }
   k->path = *path;
-  put(h, (rtc_out_item_t){.pkt = k, .head = true, .run = 1});
+  *i = (rtc_out_item_t){.pkt = k, .head = true, .run = 1};
+}
+
+rtc_fan_t *rtc_out_fan(rtc_hub_t *h, const rtc_media_t *m) {
+  rtc_out_t *o = &h->out;
+  if (o->fan_n == RTC_FANS_MAX) rtc_out_seal(h);
+  rtc_fan_t *f = &o->fan[o->fan_n++];
+  f->m = *m;
+  f->head_n = 0;
+  rtc_pkt_ref(m->pkt);
+  return f;
+}
+
+void rtc_out_copy(rtc_transport_t *t, const rtc_out_item_t *copy) {
+  rtc_out_item_t i = *copy;
+  const rtc_head_t *d = &i.fan->head[i.form];
+  i.kind = RTC_OUT_RTP;
+  i.at = d->at;
+  put_for(t, &i, (size_t)d->len + i.fan->m.rtp.payload_len + rtc_srtp_tag_len(t->tx.profile));
+}
+
+/* The copy that a note stands for. */
+static void make(rtc_hub_t *h, rtc_out_item_t *i) {
+  rtc_pkt_t *k = i->pkt = rtc_pkt_get(h->pool);
+  if (k) {
+    rtc_fan_copy(i->fan, i->form, k, i->pt, i->index, i->ts, i->ssrc);
+    k->path = i->to->out_path;
+  } else {
+    rtc_hub_drop(h, RTC_DROP_POOL);
+  }
+  i->fan = NULL;
+}
+
+/* RFC 3550 §5.1: the P bit, and the last byte counts the padding, itself included. */
+static void pad(rtc_pkt_t *k, uint8_t n) {
+  memset(k->data + k->len, 0, n - 1u);
+  k->len += n;
+  k->data[k->len - 1] = n;
+  k->data[0] |= 0x20;
+}
+
+static void stamp(rtc_hub_t *h, rtc_out_item_t *i) {
+  rtc_pkt_t *k = i->pkt;
+  if (i->at.abs_send_time) rtc_put24(k->data + i->at.abs_send_time, rtc_abs_send_time(h->st.now));
+  if (i->at.twcc) rtc_put16(k->data + i->at.twcc, i->to->twcc_next++);
 }
 
 /* What came of protecting an item: its new length, or an error and it is lost. */
 static void settle(rtc_hub_t *h, rtc_out_item_t *i, int n) {
-  i->srtp = NULL;
   if (n >= 0) {
     i->pkt->len = (uint32_t)n;
     return;
@@ -141,23 +210,39 @@ static void settle(rtc_hub_t *h, rtc_out_item_t *i, int n) {
   i->pkt = NULL;
 }
 
-/* Protects the next batch of what is arranged. */
+/* What the items after the next will touch of their transports, which lie anywhere. */
+static void fetch(const rtc_out_item_t *i) {
+  if (!i->to) return;
+  __builtin_prefetch(&i->to->out_path);
+  __builtin_prefetch(&i->to->tx);
+  __builtin_prefetch(&i->to->tx.salt_rtp);
+  __builtin_prefetch(&i->to->twcc_next, 1);
+}
+
+/* Makes and protects the next batch of what is arranged. */
 static void seal_batch(rtc_hub_t *h) {
+  enum { AHEAD = 3 };
   rtc_out_t *o = &h->out;
   rtc_srtp_job_t jobs[RTC_SEAL_BATCH];
   rtc_out_item_t *items[RTC_SEAL_BATCH];
   int n = 0;
   for (; o->sealed < o->arranged && n < RTC_SEAL_BATCH; o->sealed++) {
     rtc_out_item_t *i = &o->v[o->sealed];
-    if (!i->srtp) continue;
+    if (o->sealed + AHEAD < o->arranged) fetch(i + AHEAD);
+    if (i->kind == RTC_OUT_CLEAR) continue;
+    if (i->fan) make(h, i);
     rtc_pkt_t *k = i->pkt;
-    if (i->index < 0) {
-      settle(h, i, rtc_srtp_protect_rtcp(i->srtp, k->data, k->len, rtc_pkt_cap(k)));
+    if (!k) continue;
+    if (i->kind == RTC_OUT_RTCP) {
+      settle(h, i, rtc_srtp_protect_rtcp(&i->to->tx, k->data, k->len, rtc_pkt_cap(k)));
       continue;
     }
+    stamp(h, i);
+    if (i->pad) pad(k, i->pad);
     items[n] = i;
-    jobs[n++] = (rtc_srtp_job_t){.s = i->srtp, .p = k->data, .len = k->len, .cap = rtc_pkt_cap(k), .index = i->index};
+    jobs[n++] = (rtc_srtp_job_t){.s = &i->to->tx, .p = k->data, .len = k->len, .cap = rtc_pkt_cap(k), .index = i->index};
   }
+  if (o->sealed == o->n) free_fans(o);
   rtc_srtp_protect_batch(h->cfg.sealer, jobs, n);
   for (int i = 0; i < n; i++) settle(h, items[i], jobs[i].result);
 }
@@ -169,8 +254,22 @@ void rtc_out_seal(rtc_hub_t *h) {
 
 uint32_t rtc_hub_pending(const rtc_hub_t *h) { return h->out.n - h->out.first; }
 
+void rtc_hub_window(rtc_hub_t *h, int64_t window_us) {
+  h->out.window_us = window_us < 0 ? 0 : window_us > RTC_WINDOW_MAX_US ? RTC_WINDOW_MAX_US : window_us;
+}
+
+rtc_time_t rtc_out_next_at(const rtc_out_t *o) { return o->n > o->first ? o->leave_at : RTC_NEVER; }
+
+/* Half of the room is enough for what comes until the next look. */
+static bool held(const rtc_hub_t *h) {
+  const rtc_out_t *o = &h->out;
+  return o->leave_at != RTC_NEVER && o->leave_at > h->st.now && o->sealed == o->first && o->n - o->first < RTC_OUT_MAX / 2 &&
+         o->fan_n < RTC_FANS_MAX / 2;
+}
+
 int rtc_hub_pop(rtc_hub_t *h, rtc_pkt_t **out, int cap) {
   rtc_out_t *o = &h->out;
+  if (held(h)) return 0;
   arrange(h);
   int n = 0;
   while (n < cap && o->first < o->n) {

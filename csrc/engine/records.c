@@ -73,5 +73,5 @@ void rtc_records_close(rtc_transport_t *t) {
   }
   k->len = (uint32_t)n;
   h->st.dtls_out++;
-  rtc_out_put(t, k, NULL, 0);
+  rtc_out_clear_text(t, k);
 }

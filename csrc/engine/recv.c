@@ -43,7 +43,8 @@ fail:
 
 void rtc_recv_free(rtc_recv_t *r) {
   rtc_transport_t *t = r->transport;
-  while (r->viewers) rtc_relay_link(r->viewers, NULL, 0);
+  while (r->viewer_n) rtc_relay_unlink(r->viewers[r->viewer_n - 1]);
+  free(r->viewers);
   for (rtc_recv_t **at = &t->recvs; *at; at = &(*at)->next) {
     if (*at != r) continue;
     *at = r->next;
@@ -96,10 +97,7 @@ static void renew(rtc_recv_t *r, uint32_t ssrc, rtc_time_t now) {
     r->probe_at = RTC_NEVER;
     r->key_gap = RTC_KEY_GAP_US;
     r->rtx_ssrc = ssrc == r->cfg.ssrc ? r->cfg.rtx_ssrc : 0;
-    for (rtc_send_t *s = r->viewers, *next; s; s = next) {
-      next = s->next_viewer;
-      rtc_relay_link(s, r, now);
-    }
+    for (uint32_t i = 0; i < r->viewer_n; i++) rtc_relay_renew(r->viewers[i], now);
   }
   r->ssrc = ssrc;
   r->since = now;

@@ -1,26 +1,11 @@
 /* relay: one publisher's stream to its viewers. A viewer joins at a key frame; its numbers run on over sources and layers, so
  * that an SSRC never goes back. The shared packet is never changed: each viewer's own is built by send.c. */
+#include <stdlib.h>
+
 #include "engine/state.h"
 
-static void unlink_viewer(rtc_send_t *s) {
-  *s->viewer_at = s->next_viewer;
-  if (s->next_viewer) s->next_viewer->viewer_at = s->viewer_at;
-  s->source = NULL;
-  s->next_viewer = NULL;
-  s->viewer_at = NULL;
-}
-
-static void link_viewer(rtc_send_t *s, rtc_recv_t *r) {
-  s->source = r;
-  s->next_viewer = r->viewers;
-  s->viewer_at = &r->viewers;
-  if (r->viewers) r->viewers->viewer_at = &s->next_viewer;
-  r->viewers = s;
-}
-
-void rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now) {
-  if (s->source) unlink_viewer(s);
-  /* What was sent came from numbers that mean something else from now on; the budget goes on. */
+/* What was sent came from numbers that mean something else from now on; the budget goes on. */
+static void begin_afresh(rtc_send_t *s) {
   uint64_t sent = s->rtx.sent_bytes, repaired = s->rtx.repaired_bytes, refused = s->rtx.refused;
   rtc_rtx_clear(&s->rtx);
   rtc_rtx_init(&s->rtx);
@@ -28,9 +13,38 @@ void rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now) {
   s->rtx.repaired_bytes = repaired;
   s->rtx.refused = refused;
   s->waiting = true;
-  if (!r) return;
-  link_viewer(s, r);
+}
+
+void rtc_relay_renew(rtc_send_t *s, rtc_time_t now) {
+  begin_afresh(s);
   if (s->transport->keyed) rtc_send_on_key_wanted(s, now); /* else when it is */
+}
+
+/* The last one takes the place of who leaves: their order means nothing. */
+void rtc_relay_unlink(rtc_send_t *s) {
+  rtc_recv_t *r = s->source;
+  if (!r) return;
+  rtc_send_t *last = r->viewers[--r->viewer_n];
+  r->viewers[s->viewer_at] = last;
+  last->viewer_at = s->viewer_at;
+  s->source = NULL;
+  begin_afresh(s);
+}
+
+int rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now) {
+  if (r->viewer_n == r->viewer_cap) {
+    uint32_t cap = r->viewer_cap ? 2 * r->viewer_cap : 8;
+    rtc_send_t **v = realloc(r->viewers, cap * sizeof *v);
+    if (!v) return RTC_ENOMEM;
+    r->viewers = v;
+    r->viewer_cap = cap;
+  }
+  rtc_relay_unlink(s);
+  s->source = r;
+  s->viewer_at = r->viewer_n;
+  r->viewers[r->viewer_n++] = s;
+  rtc_relay_renew(s, now);
+  return 0;
 }
 
 /* From the source's number `at` on: our next number, and a time that goes on from the last by the clock. */
@@ -63,9 +77,27 @@ static void catch_up(rtc_send_t *s, const rtc_media_t *m, int64_t ts, rtc_time_t
   }
 }
 
+/* What forwarding to a viewer touches; senders and their transports lie anywhere. */
+static void fetch(const rtc_send_t *s) {
+  __builtin_prefetch(&s->source);
+  __builtin_prefetch(&s->waiting, 1);
+  __builtin_prefetch(&s->packets, 1);
+}
+
+static void fetch_transport(const rtc_transport_t *t) {
+  __builtin_prefetch(&t->out_path, 1);
+  __builtin_prefetch(&t->consent.path);
+}
+
 void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc_time_t now) {
+  enum { AHEAD = 4 };
   int64_t ts = rtc_ts_near(r->highest_ts, m->rtp.ts);
-  for (rtc_send_t *s = r->viewers; s; s = s->next_viewer) {
+  rtc_hub_t *h = r->transport->hub;
+  rtc_fan_t *f = NULL;
+  for (uint32_t i = 0; i < r->viewer_n; i++) {
+    if (i + AHEAD < r->viewer_n) fetch(r->viewers[i + AHEAD]);
+    if (i + AHEAD / 2 < r->viewer_n) fetch_transport(r->viewers[i + AHEAD / 2]->transport);
+    rtc_send_t *s = r->viewers[i];
     if (!s->transport->keyed) continue;
     if (s->waiting) {
       if (join_at < 0) continue;
@@ -74,7 +106,8 @@ void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc
       continue;
     }
     if (m->index < s->from) continue;
-    rtc_send_packet(s, m, m->index + s->seq_off, ts + s->ts_off, now);
-    r->transport->hub->st.forwarded++;
+    if (!f) f = rtc_out_fan(h, m);
+    rtc_send_forward(s, f, m->index + s->seq_off, ts + s->ts_off, now);
+    h->st.forwarded++;
   }
 }

@@ -24,7 +24,7 @@ static void end(rtc_transport_t *t, rtc_pkt_t *k, const rtc_wr_t *w) {
   }
   k->len = (uint32_t)rtc_wr_len(w);
   t->hub->st.rtcp_out++;
-  rtc_out_put(t, k, &t->tx, -1);
+  rtc_out_rtcp(t, k);
 }
 
 /* Feedback alone, or after the empty report that a peer without RFC 5506 needs. */

@@ -1,8 +1,6 @@
 /* runs: packets on one way that the kernel may take as one (UDP GSO). It cuts what it gets into pieces of equal length, the last one
  * perhaps shorter; so video packets before the last one are made as long as the longest by RTP padding, when that costs little. Others
  * (audio, repairs, RTCP) keep their length and can only be the last. The plaintext for repair lies elsewhere: nothing of this is in it. */
-#include <string.h>
-
 #include "engine/state.h"
 
 /* How many from v on are one run. Before each step all but the last may be padded to `most` within the rules. */
@@ -20,14 +18,8 @@ static uint32_t run_length(const rtc_out_item_t *v, uint32_t n) {
   return k;
 }
 
-/* RFC 3550 §5.1: the P bit, and the last byte counts the padding, itself included. */
 static void pad(rtc_out_item_t *i, uint32_t n) {
-  if (!n) return;
-  rtc_pkt_t *k = i->pkt;
-  memset(k->data + k->len, 0, n - 1);
-  k->len += n;
-  k->data[k->len - 1] = (uint8_t)n;
-  k->data[0] |= 0x20;
+  i->pad = (uint8_t)n;
   i->wire = (uint16_t)(i->wire + n);
   i->to->out_bytes += n;
 }
@@ -47,8 +39,8 @@ static void cut(rtc_out_item_t *v, uint32_t n) {
 }
 
 static bool allowed(const rtc_hub_t *h, const rtc_out_item_t *i) {
-  uint32_t sock = i->pkt->path.sock;
-  return i->to && !i->to->no_run && sock < RTC_RUN_SOCKETS_MAX && (h->run_socks >> sock & 1u);
+  uint32_t sock = i->to ? i->to->out_path.sock : RTC_RUN_SOCKETS_MAX;
+  return sock < RTC_RUN_SOCKETS_MAX && !i->to->no_run && (h->run_socks >> sock & 1u);
 }
 
 void rtc_runs_plan(const rtc_hub_t *h, rtc_out_item_t *v, uint32_t n) {

@@ -1,14 +1,9 @@
-/* send: the way of a media packet outward: build (header, extensions, payload) under the sender's own numbers, pace what is
- * not forwarded media, stamp in sending order, hand to out. Also repair on request, and frames from the owner. */
+/* send: the way of a media packet outward under the sender's own numbers: forwarded media as a copy that out makes, all else built
+ * here and paced. Also repair on request, and frames from the owner. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/state.h"
-
-/* Extensions whose meaning survives forwarding. MID, the two stamps and transmission offset are ours to write. */
-#define FORWARDED                                                                                                                   \
-  ((1u << RTC_EXT_AUDIO_LEVEL) | (1u << RTC_EXT_VIDEO_ORIENTATION) | (1u << RTC_EXT_PLAYOUT_DELAY) | (1u << RTC_EXT_CONTENT_TYPE) | \
-   (1u << RTC_EXT_VIDEO_TIMING) | (1u << RTC_EXT_COLOR_SPACE) | (1u << RTC_EXT_ABS_CAPTURE_TIME) | (1u << RTC_EXT_DEPENDENCY))
 
 static bool has_ssrc(const rtc_send_cfg_t *c, uint32_t ssrc) { return ssrc && (c->ssrc == ssrc || c->rtx_ssrc == ssrc); }
 
@@ -31,6 +26,7 @@ rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *
   s->id = id;
   s->transport = t;
   s->cfg = *cfg;
+  rtc_shape_init(&s->shape, cfg, t->cfg);
   s->waiting = true;
   /* Below 2^15: RFC 3711 §3.3.1 finds the roll-over even when the first packets are lost. */
   s->top = (int64_t)(rtc_hub_draw(t->hub) & 0x7fff) - 1;
@@ -46,7 +42,7 @@ rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *
 
 void rtc_send_free(rtc_send_t *s) {
   rtc_transport_t *t = s->transport;
-  rtc_relay_link(s, NULL, 0);
+  rtc_relay_unlink(s);
   for (rtc_send_t **at = &t->sends; *at; at = &(*at)->next) {
     if (*at != s) continue;
     *at = s->next;
@@ -57,16 +53,6 @@ void rtc_send_free(rtc_send_t *s) {
   free(s);
 }
 
-/* Where the stamps of a packet go, as offsets from its data; 0: none. */
-typedef struct stamps {
-  uint16_t abs_send_time, twcc;
-} stamps_t;
-
-static void stamp(rtc_transport_t *t, rtc_pkt_t *k, stamps_t at, rtc_time_t now) {
-  if (at.abs_send_time) rtc_put24(k->data + at.abs_send_time, rtc_abs_send_time(now));
-  if (at.twcc) rtc_put16(k->data + at.twcc, t->twcc_next++);
-}
-
 typedef struct label {
   uint8_t pt;
   uint32_t ssrc;
@@ -74,65 +60,38 @@ typedef struct label {
   int32_t osn; /* RTX: original number, else -1 */
 } label_t;
 
+/* Repairs keep the MID: reports say nothing of their SSRC, and Firefox, once it has bound a MID, drops what comes without. */
+static bool named(const rtc_send_t *s, bool repair) { return !s->mid_known || repair; }
+
 /* A slot of its own for one viewer; the shared packet is read only. NULL: no slot, or it would not fit. */
-static rtc_pkt_t *build(rtc_send_t *s, const rtc_media_t *m, const label_t *l, stamps_t *at) {
-  static const uint8_t blank[3] = {0, 0, 0};
+static rtc_pkt_t *build(rtc_send_t *s, const rtc_media_t *m, const label_t *l, rtc_stamps_t *at) {
   rtc_transport_t *t = s->transport;
   rtc_pkt_t *k = rtc_pkt_get(t->hub->pool);
   if (!k) {
     rtc_hub_drop(t->hub, RTC_DROP_POOL);
     return NULL;
   }
-  rtc_ext_view_t ext = {.have = m->ext.have & s->cfg.ext_mask & FORWARDED};
-  for (uint32_t left = ext.have; left; left &= left - 1) {
-    int e = __builtin_ctz(left);
-    ext.p[e] = m->ext.p[e];
-    ext.len[e] = m->ext.len[e];
-  }
-  uint32_t mask = s->cfg.ext_mask;
-  /* Repairs keep it: reports say nothing of their SSRC, and Firefox, once it has bound a MID, drops what comes without. */
-  bool named = !s->mid_known || l->osn >= 0;
-  if (named && s->cfg.mid[0] && (mask >> RTC_EXT_MID & 1u))
-    rtc_ext_put(&ext, RTC_EXT_MID, (const uint8_t *)s->cfg.mid, (uint8_t)strlen(s->cfg.mid));
-  if (mask >> RTC_EXT_ABS_SEND_TIME & 1u) rtc_ext_put(&ext, RTC_EXT_ABS_SEND_TIME, blank, 3);
-  if (mask >> RTC_EXT_TWCC & 1u) rtc_ext_put(&ext, RTC_EXT_TWCC, blank, 2);
-
-  uint8_t *p = k->data;
-  size_t fixed = RTC_RTP_HEADER + (size_t)m->rtp.csrc_n * 4;
-  uint16_t where[RTC_EXT_COUNT] = {0};
-  int ext_len = rtc_rtpext_write(p + fixed, RTC_PKT_DATA - fixed, &ext, &t->cfg->ext, t->cfg->ext_two_byte, where);
-  if (ext_len < 0) ext_len = 0;
-  size_t osn = l->osn >= 0 ? 2 : 0, head = fixed + (size_t)ext_len + osn;
-  if (head + m->rtp.payload_len > RTC_PKT_DATA) {
+  int head = rtc_head_write(k->data, RTC_PKT_DATA, m, &s->shape, &t->cfg->ext, named(s, l->osn >= 0), at);
+  size_t osn = l->osn >= 0 ? 2 : 0, len = head > 0 ? (size_t)head + osn : 0;
+  if (!len || len + m->rtp.payload_len > RTC_PKT_DATA) {
     rtc_hub_drop(t->hub, RTC_DROP_TOO_BIG);
     rtc_pkt_put(k);
     return NULL;
   }
-  rtc_rtp_t r = {
-      .ts = (uint32_t)l->ts, .ssrc = l->ssrc, .seq = (uint16_t)l->seq, .pt = l->pt, .marker = m->rtp.marker, .has_ext = ext_len > 0};
-  rtc_rtp_write(p, &r);
-  p[0] = (uint8_t)(p[0] | m->rtp.csrc_n);
-  memcpy(p + RTC_RTP_HEADER, m->pkt->data + RTC_RTP_HEADER, fixed - RTC_RTP_HEADER);
-  if (osn) rtc_put16(p + head - 2, (uint16_t)l->osn);
-  memcpy(p + head, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
-  k->len = (uint32_t)(head + m->rtp.payload_len);
-  *at = (stamps_t){0};
-  if (ext_len && where[RTC_EXT_ABS_SEND_TIME]) at->abs_send_time = (uint16_t)(fixed + where[RTC_EXT_ABS_SEND_TIME]);
-  if (ext_len && where[RTC_EXT_TWCC]) at->twcc = (uint16_t)(fixed + where[RTC_EXT_TWCC]);
+  rtc_head_number(k->data, l->pt, (uint16_t)l->seq, (uint32_t)l->ts, l->ssrc);
+  if (osn) rtc_put16(k->data + len - osn, (uint16_t)l->osn);
+  memcpy(k->data + len, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
+  k->len = (uint32_t)len + m->rtp.payload_len;
   return k;
 }
 
-static void leave(rtc_transport_t *t, rtc_pkt_t *k, bool video, int64_t index, stamps_t at, rtc_time_t now) {
-  stamp(t, k, at, now);
+static void leave(rtc_transport_t *t, rtc_pkt_t *k, bool video, int64_t index, rtc_stamps_t at) {
   t->hub->st.rtp_out++;
-  if (video)
-    rtc_out_video(t, k, &t->tx, index);
-  else
-    rtc_out_put(t, k, &t->tx, index);
+  rtc_out_rtp(t, k, index, at, video);
 }
 
 /* Queues for the pacer; tag: index, stamps. */
-static void pace(rtc_transport_t *t, rtc_pkt_t *k, rtc_pace_t class, int64_t index, stamps_t at, rtc_time_t now) {
+static void pace(rtc_transport_t *t, rtc_pkt_t *k, rtc_pace_t class, int64_t index, rtc_stamps_t at, rtc_time_t now) {
   k->tag[0] = (uint64_t)index;
   k->tag[1] = (uint64_t)at.abs_send_time << 16 | at.twcc;
   if (rtc_pacer_put(&t->pacer, k, class, now) < 0) {
@@ -144,7 +103,7 @@ static void pace(rtc_transport_t *t, rtc_pkt_t *k, rtc_pace_t class, int64_t ind
 void rtc_send_pace(rtc_transport_t *t, rtc_time_t now) {
   rtc_pace_t class;
   for (rtc_pkt_t *k; (k = rtc_pacer_pop(&t->pacer, &class, now));)
-    leave(t, k, class == RTC_PACE_VIDEO, (int64_t)k->tag[0], (stamps_t){(uint16_t)(k->tag[1] >> 16), (uint16_t)k->tag[1]}, now);
+    leave(t, k, class == RTC_PACE_VIDEO, (int64_t)k->tag[0], (rtc_stamps_t){(uint16_t)(k->tag[1] >> 16), (uint16_t)k->tag[1]});
 }
 
 static void count_sent(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now) {
@@ -165,11 +124,29 @@ static void count_sent(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t
 }
 
 void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now) {
-  stamps_t at;
+  rtc_stamps_t at;
   rtc_pkt_t *k = build(s, m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
   if (!k) return;
   count_sent(s, m, seq, ts, now);
-  leave(s->transport, k, s->cfg.video, seq, at, now);
+  leave(s->transport, k, s->cfg.video, seq, at);
+}
+
+void rtc_send_forward(rtc_send_t *s, rtc_fan_t *f, int64_t seq, int64_t ts, rtc_time_t now) {
+  rtc_transport_t *t = s->transport;
+  int form = rtc_fan_head(f, &s->shape, &t->cfg->ext, named(s, false));
+  if (form < 0) {
+    rtc_send_packet(s, &f->m, seq, ts, now);
+    return;
+  }
+  count_sent(s, &f->m, seq, ts, now);
+  t->hub->st.rtp_out++;
+  rtc_out_copy(t, &(rtc_out_item_t){.fan = f,
+                                    .form = (uint8_t)form,
+                                    .pt = (uint8_t)s->cfg.pt,
+                                    .index = seq,
+                                    .ts = (uint32_t)ts,
+                                    .ssrc = s->cfg.ssrc,
+                                    .video = s->cfg.video});
 }
 
 bool rtc_send_view(rtc_media_t *m, rtc_pkt_t *k, int64_t index, const rtc_extmap_t *ext) {
@@ -192,7 +169,7 @@ static void repair(rtc_send_t *s, int64_t seq, rtc_time_t now) {
   if (!k || !rtc_send_view(&m, k, src, &owner->cfg->ext)) return;
   if (rtc_rtx_put(&s->rtx, seq, src, 0) < 0 || rtc_rtx_ask(&s->rtx, seq, m.rtp.payload_len, s->rtt_us, now) != src) return;
   int64_t ts = rtc_ts_near(base, m.rtp.ts) + (s->source ? s->ts_off : 0); /* our own plaintext has its time already */
-  stamps_t at;
+  rtc_stamps_t at;
   rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.rtx_pt, s->cfg.rtx_ssrc, s->rtx_next, ts, (uint16_t)seq}, &at);
   if (!copy) return;
   s->rtx_packets++;
@@ -253,7 +230,7 @@ static int send_payload(rtc_send_t *s, rtc_split_t *split, int64_t ts, rtc_time_
   rtc_rtp_write(k->data, &m.rtp);
   k->len = RTC_RTP_HEADER + (uint32_t)n;
   rtc_keep_put(t->hub, &s->own, seq, k);
-  stamps_t at;
+  rtc_stamps_t at;
   rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
   if (copy) {
     count_sent(s, &m, seq, ts, now);

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/seq.h"
 #include "engine/hub.h"
+#include "engine/out.h"
 #include "proto/arrival.h"
 #include "proto/dtlsrec.h"
 #include "proto/nack.h"
@@ -16,8 +17,6 @@
 #include "wire/rtp.h"
 
 enum {
-  RTC_SEAL_BATCH = 64,         /* packets protected together */
-  RTC_OUT_MAX = 8192,          /* datagrams waiting for pop, and one more for every sender: a packet to all of them always fits */
   RTC_SSRC_ROUTES_MAX = 64,    /* SSRCs learnt a transport; beyond, the longest silent one is forgotten */
   RTC_HAND_OVER_US = 30000000, /* after this the peer will not ask for our last flight again, heard or not */
   RTC_EARLY_MAX = 16,          /* DTLS datagrams kept while the helper has the object */
@@ -33,45 +32,10 @@ enum {
   RTC_SSRC_QUIET_US = 1000000, /* an SSRC must be silent this long before a former one may take its place again */
   RTC_SRS_KEPT = 4,
   RTC_RTP_MAX = 1200, /* largest RTP packet that we make ourselves, before SRTP */
-  RTC_RUN_MAX = 64,   /* packets the kernel takes as one (UDP_MAX_SEGMENTS of Linux before 6.9), and their bytes */
-  RTC_RUN_BYTES = 65000,
-  RTC_RUN_PAD_MAX = 255,    /* RTP padding of one packet (RFC 3550 §5.1: its length is one byte) */
-  RTC_RUN_PAD_PERCENT = 3,  /* and of a run, of what it is without */
-  RTC_RUN_SOCKETS_MAX = 64, /* of the driver that may have runs: path.sock below this */
 };
 
-typedef struct rtc_transport rtc_transport_t;
 typedef struct rtc_recv rtc_recv_t;
 typedef struct rtc_send rtc_send_t;
-
-/* A packet under way to the socket. srtp NULL: as it is. */
-typedef struct rtc_out_item {
-  rtc_pkt_t *pkt;
-  rtc_srtp_t *srtp;
-  int64_t index;       /* -1: RTCP */
-  rtc_transport_t *to; /* NULL: to a path alone. It may be gone once the item is arranged */
-  uint32_t next;       /* place of the next one on the same way, 0: none; until arranged */
-  uint16_t wire;       /* bytes on the wire */
-  bool head;           /* first of its way: what follows up to the next head goes to the same place */
-  bool video;          /* media that may be padded */
-  uint8_t run;         /* how many the kernel may take as one, this one first; 0: it belongs to the one before */
-} rtc_out_item_t;
-/* Places first <= sealed <= n and first <= arranged <= n, sealed <= arranged. */
-typedef struct rtc_out {
-  rtc_out_item_t *v, *spare; /* spare: where v is arranged into */
-  uint32_t first, sealed, arranged, n, cap;
-  uint64_t round; /* of arranging: what a transport noted in an earlier one means nothing */
-  bool chained;   /* two that wait have the same way */
-} rtc_out_t;
-
-/* A media packet that has been opened: a view that lives while it is handled. */
-typedef struct rtc_media {
-  rtc_pkt_t *pkt;
-  rtc_rtp_t rtp;
-  rtc_ext_view_t ext;
-  int64_t index;
-  bool repaired;
-} rtc_media_t;
 
 struct rtc_recv {
   uint32_t id;
@@ -87,7 +51,8 @@ struct rtc_recv {
   uint64_t reported;           /* packets of stat at the last report */
   rtc_nack_t *nack;            /* NULL when not agreed */
   rtc_history_t history;
-  rtc_send_t *viewers; /* linked senders */
+  rtc_send_t **viewers; /* linked senders */
+  uint32_t viewer_n, viewer_cap;
   bool key_wanted;
   rtc_time_t key_asked, key_gap; /* when asked last; how long to wait before the next */
   uint8_t fir_seq;
@@ -101,10 +66,10 @@ struct rtc_recv {
 struct rtc_send {
   uint32_t id;
   rtc_transport_t *transport;
-  rtc_send_t *next;        /* of the transport */
-  rtc_send_t *next_viewer; /* of the receiver that feeds it */
-  rtc_send_t **viewer_at;  /* what points to this one there */
-  rtc_recv_t *source;      /* NULL: fed by frames */
+  rtc_send_t *next;   /* of the transport */
+  rtc_recv_t *source; /* NULL: fed by frames */
+  uint32_t viewer_at; /* its place among the source's viewers */
+  rtc_shape_t shape;
   rtc_send_cfg_t cfg;
   bool waiting;          /* for a key frame of the source */
   bool live;             /* something has been sent under this SSRC */
@@ -260,7 +225,9 @@ void rtc_recv_ask_key(rtc_recv_t *r);                                /* merged w
 void rtc_recv_bye(rtc_recv_t *r);                                    /* the source has said goodbye */
 
 /* relay.c: from one receiver to its viewers */
-void rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now); /* r NULL: unlink */
+RTC_MUST_USE int rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now); /* 0, or RTC_ENOMEM and no change */
+void rtc_relay_unlink(rtc_send_t *s);
+void rtc_relay_renew(rtc_send_t *s, rtc_time_t now); /* its source has begun afresh */
 /* join_at: number from which a viewer who waits may begin, -1 when it may not yet. */
 void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc_time_t now);
 
@@ -268,8 +235,9 @@ void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc
 rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *cfg, int *err);
 void rtc_send_free(rtc_send_t *s);
 int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now);
-/* Builds and sends one packet under the sender's own number, from plaintext that stays as it is. */
+/* Sends one packet under the sender's own number, from plaintext that stays as it is: a copy made at once, or one of the fan's. */
 void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now);
+void rtc_send_forward(rtc_send_t *s, rtc_fan_t *f, int64_t seq, int64_t ts, rtc_time_t now);
 /* A view of plaintext that was kept; false when it is none. */
 bool rtc_send_view(rtc_media_t *m, rtc_pkt_t *k, int64_t index, const rtc_extmap_t *ext);
 void rtc_send_on_nack(rtc_send_t *s, const uint16_t *seqs, int n, rtc_time_t now);
@@ -291,21 +259,6 @@ void rtc_keep_close(rtc_hub_t *h, rtc_history_t *k);
 void rtc_keep_empty(rtc_history_t *k);
 uint32_t rtc_keep_depth(const rtc_hub_t *h, const rtc_history_t *k); /* how far back a number may lie; 0: closed */
 void rtc_keep_put(rtc_hub_t *h, rtc_history_t *k, int64_t index, rtc_pkt_t *pkt);
-
-/* out.c */
-int rtc_out_init(rtc_out_t *o);
-int rtc_out_reserve(rtc_out_t *o, uint32_t senders); /* 0 or RTC_ENOMEM */
-void rtc_out_clear(rtc_out_t *o);
-/* Sends k on the transport's path; takes over k whatever comes. srtp: protect as RTP under index, or as RTCP when index is -1. */
-void rtc_out_put(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index);
-/* The same for a packet of video: RTP padding may be added to it, to make a run of equal sizes. */
-void rtc_out_video(rtc_transport_t *t, rtc_pkt_t *k, rtc_srtp_t *srtp, int64_t index);
-/* The same to a path given, unprotected (STUN answers). */
-void rtc_out_to(rtc_hub_t *h, rtc_pkt_t *k, const rtc_path_t *path);
-void rtc_out_seal(rtc_hub_t *h); /* protects what waits: before pop, and before keys go */
-
-/* runs.c: marks what the kernel may take as one among n items, those of one way side by side, and pads where that helps */
-void rtc_runs_plan(const rtc_hub_t *h, rtc_out_item_t *v, uint32_t n);
 
 /* stats.c */
 void rtc_stats_fill(rtc_hub_t *h, rtc_stats_t *s, rtc_time_t now);

@@ -254,7 +254,7 @@ static void flush_dtls(rtc_transport_t *t) {
     }
     k->len = (uint32_t)n;
     h->st.dtls_out++;
-    rtc_out_put(t, k, NULL, 0);
+    rtc_out_clear_text(t, k);
   }
 }
 

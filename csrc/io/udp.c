@@ -86,6 +86,7 @@ int rtc_udp_open(rtc_udp_t *u, const rtc_udp_cfg_t *cfg, int *sys) {
     return RTC_EINVAL;
   }
   rtc_sockaddr_get(&sa, &u->bound);
+  rtc_udp_keep_whole(u);
   if (!u->portable && !rtc_udp_linux_init(u)) {
     rtc_udp_close(u);
     return RTC_ENOMEM;

@@ -26,6 +26,7 @@ typedef struct rtc_udp_scratch rtc_udp_scratch_t;
 typedef struct rtc_udp {
   int fd; /* -1 when closed */
   bool v6, wildcard, portable;
+  bool whole;                               /* IPv4, Linux: datagrams leave with DF, until one is too big for its way */
   bool runs;                                /* sends runs as one (UDP GSO): where the kernel can, until a device cannot */
   rtc_addr_t bound;                         /* really bound, with its port */
   int recv_buffer, send_buffer;             /* bytes that the kernel granted */
@@ -50,10 +51,10 @@ int rtc_udp_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);
 int rtc_udp_discard(rtc_udp_t *u, int n);
 
 /* Sends all in order from path.local to path.remote; returns how many the kernel took. What it refuses (no route, firewall,
- * no such address) is lost alone and counted. When its buffer is full, waits for room while *wait_us lasts, then loses the rest.
- * What is marked RTC_RUN_JOINS (base/pkt.h) goes as one with what is before it, if both have one path and the sizes allow it. A run
- * that the kernel refuses is sent one by one: EIO (the device or the way has no checksums for it) ends runs for the socket; after
- * EINVAL or EMSGSIZE (too big for this way) its first datagram is marked RTC_RUN_REFUSED. */
+ * no such address) is lost alone and counted; what is too big for its way is cut by the kernel. When its buffer is full, waits for room
+ * while *wait_us lasts, then loses the rest. What is marked RTC_RUN_JOINS (base/pkt.h) goes as one with what is before it, if both have one
+ * path and the sizes allow it. A run that the kernel refuses is sent one by one: EIO (the device or the way has no checksums for it) ends
+ * runs for the socket; after EINVAL or EMSGSIZE (too big for this way) its first datagram is marked RTC_RUN_REFUSED. */
 int rtc_udp_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us);
 
 typedef struct rtc_udp_fault {

@@ -40,7 +40,7 @@ int rtc_udp_posix_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_u
       i++;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       if (!rtc_udp_wait_writable(u, wait_us)) break;
-    } else if (errno != EINTR) {
+    } else if (errno != EINTR && !(errno == EMSGSIZE && rtc_udp_let_cut(u))) {
       i++; /* this goal's own trouble */
     }
   }

@@ -163,3 +163,20 @@ bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us) {
   *wait_us -= 1 + rtc_clock_now() - start; /* also when it was writable at once, so that the wait ends */
   return r > 0 || (r < 0 && errno == EINTR);
 }
+
+#if defined(__linux__)
+void rtc_udp_keep_whole(rtc_udp_t *u) {
+  int rule = IP_PMTUDISC_DO;
+  u->whole = !u->v6 && setsockopt(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, &rule, sizeof rule) == 0;
+}
+
+bool rtc_udp_let_cut(rtc_udp_t *u) {
+  int rule = IP_PMTUDISC_WANT;
+  if (!u->whole || setsockopt(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, &rule, sizeof rule) != 0) return false;
+  u->whole = false;
+  return true;
+}
+#else
+void rtc_udp_keep_whole(rtc_udp_t *u) { u->whole = false; }
+bool rtc_udp_let_cut(rtc_udp_t *u) { return (void)u, false; }
+#endif

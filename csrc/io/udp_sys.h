@@ -34,6 +34,10 @@ void rtc_udp_take_in(rtc_udp_t *u, rtc_pkt_t *k, struct msghdr *m, size_t len);
 
 /* Waits until the socket takes datagrams, at most *wait_us, which shrinks. False: it still takes none. */
 bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us);
+/* Datagrams that may not be cut (DF) need no identification, which costs the kernel a shared counter each: about a tenth of its way out.
+ * keep_whole asks for that; after EMSGSIZE let_cut takes it back for the socket: true when there was something to take back. */
+void rtc_udp_keep_whole(rtc_udp_t *u);
+bool rtc_udp_let_cut(rtc_udp_t *u);
 
 /* udp_posix.c */
 int rtc_udp_posix_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);

@@ -19,6 +19,22 @@ static int failing_bind = -1; /* the n-th bind from now finds its port taken */
 static int run_errno;         /* what a run of datagrams meets, 0: nothing .. */
 static uint16_t run_port;     /* .. to this port, 0: to all */
 static int run_tries;
+static size_t way_bytes; /* larger datagrams do not fit their way unless they may be cut; 0: all fit */
+
+static bool too_big(int fd, const struct msghdr *m) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < (size_t)m->msg_iovlen; i++) bytes += m->msg_iov[i].iov_len;
+#ifdef __linux__
+  int rule = 0;
+  socklen_t n = sizeof rule;
+  if (!way_bytes || bytes <= way_bytes || getsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &rule, &n) != 0 || rule != IP_PMTUDISC_DO)
+    return false;
+  errno = EMSGSIZE;
+  return true;
+#else
+  return (void)fd, false;
+#endif
+}
 
 #ifdef __linux__
 static bool run_fails(const struct mmsghdr *m) {
@@ -30,9 +46,11 @@ static bool run_fails(const struct mmsghdr *m) {
 int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags) {
 #ifdef __linux__
   for (unsigned i = 0; i < n; i++) { /* as the kernel does: what is before the failing one is sent */
-    if (!run_fails(&m[i])) continue;
-    run_tries += i == 0;
-    if (i == 0) errno = run_errno;
+    if (!run_fails(&m[i]) && !too_big(fd, &m[i].msg_hdr)) continue;
+    if (i == 0 && run_fails(&m[i])) {
+      run_tries++;
+      errno = run_errno;
+    }
     if (i == 0) return -1;
     n = i;
   }
@@ -50,6 +68,7 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags) {
     errno = EAGAIN;
     return -1;
   }
+  if (too_big(fd, m)) return -1;
   return syscall(SYS_sendmsg, fd, m, flags);
 }
 int socket(int domain, int type, int protocol) {
@@ -243,6 +262,34 @@ static void a_full_buffer_never_stalls(void) {
   int seen = 0;
   for (int n; seen < 6 && (n = recv_some(&b, in, 4)) > 0; seen += n) put_all(in, n);
   CHECK_EQ(seen, 6);
+  rtc_udp_close(&a);
+  rtc_udp_close(&b);
+}
+
+/* Whole as long as all fit; then the kernel may cut them, and the one that was too big is not lost. */
+static void too_big_for_the_way(void) {
+  rtc_udp_t a, b;
+  open_on(&a, "127.0.0.1", 0);
+  open_on(&b, "127.0.0.1", 0);
+#ifdef __linux__
+  CHECK(a.whole);
+#endif
+  rtc_pkt_t *v[5], *in[8];
+  for (int round = 0; round < 2; round++) {
+    for (uint32_t i = 0; i < 5; i++) v[i] = packet(&b.bound, i, i == 2 ? 1300 : 1200);
+    bool whole = a.whole;
+    way_bytes = round ? 1250 : 1300;
+    CHECK_EQ(send_all(&a, v, 5), 5);
+    CHECK_EQ(a.whole, whole && round == 0);
+  }
+  int seen = 0;
+  for (int n; seen < 10 && (n = recv_some(&b, in, 8)) > 0; seen += n) {
+    for (int i = 0; i < n; i++) CHECK_EQ(in[i]->data[0], (seen + i) % 5);
+    put_all(in, n);
+  }
+  CHECK_EQ(seen, 10);
+  CHECK_EQ(a.refused, 0);
+  way_bytes = 0;
   rtc_udp_close(&a);
   rtc_udp_close(&b);
 }
@@ -564,6 +611,7 @@ int main(void) {
     RUN(sizes);
     RUN(a_bad_goal_is_lost_alone);
     RUN(a_full_buffer_never_stalls);
+    RUN(too_big_for_the_way);
     RUN(arrival_is_the_kernels);
     RUN(runs_arrive_as_datagrams);
     RUN(a_run_has_one_path);
