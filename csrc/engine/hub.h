@@ -43,7 +43,8 @@ uint32_t rtc_hub_pending(const rtc_hub_t *h);
 int rtc_hub_pop(rtc_hub_t *h, rtc_pkt_t **out, int cap);
 
 /* The window: what is put into an empty queue may be held so long (0 to RTC_WINDOW_MAX_US), for what comes to the same goals meanwhile to
- * leave with it; pop gives nothing until then, and next_at says when. A full queue ends it early. 0 at first. */
+ * leave with it; pop gives nothing until then, and next_at says when. A full queue ends it early, and so does 0, which it is at first: pop
+ * then. */
 enum { RTC_WINDOW_MAX_US = 5000 };
 void rtc_hub_window(rtc_hub_t *h, int64_t window_us);
 

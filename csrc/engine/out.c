@@ -256,6 +256,7 @@ uint32_t rtc_hub_pending(const rtc_hub_t *h) { return h->out.n - h->out.first; }
 
 void rtc_hub_window(rtc_hub_t *h, int64_t window_us) {
   h->out.window_us = window_us < 0 ? 0 : window_us > RTC_WINDOW_MAX_US ? RTC_WINDOW_MAX_US : window_us;
+  if (!h->out.window_us) h->out.leave_at = RTC_NEVER;
 }
 
 rtc_time_t rtc_out_next_at(const rtc_out_t *o) { return o->n > o->first ? o->leave_at : RTC_NEVER; }

@@ -49,6 +49,7 @@ static rtc_loop_t *open_loop(const rtcengine_options_t *o, char *why, size_t cap
     return NULL;
   }
   rtc_loop_cfg_t cfg = {.bind = bind,
+                        .window_us = RTC_WINDOW_MAX_US,
                         .bind_n = n,
                         .recv_buffer = RTC_UDP_BUFFER_DEFAULT,
                         .send_buffer = RTC_UDP_BUFFER_DEFAULT,

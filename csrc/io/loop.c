@@ -88,6 +88,19 @@ static void receive(rtc_loop_t *l, int sock) {
   }
 }
 
+/* How long packets may wait for others from now on. */
+static void coalesce(rtc_loop_t *l, rtc_time_t now) {
+  uint64_t sent = 0, joined = 0;
+  for (int i = 0; i < l->udp_n; i++) {
+    sent += l->udp[i].sent;
+    joined += l->udp[i].run_datagrams - l->udp[i].runs_sent;
+  }
+  if (!rtc_coalesce_tick(&l->coalesce, sent, joined, now)) return;
+  rtc_hub_window(l->hub, l->coalesce.window_us);
+  atomic_store_explicit(&l->counts.window_us, l->coalesce.window_us, memory_order_relaxed);
+  flush(l);
+}
+
 static void publish(rtc_loop_t *l, rtc_time_t now) {
   rtc_loop_counts_t *c = &l->counts;
   uint64_t recv_calls = 0, send_calls = 0, drops = 0, refused = 0, gso_runs = 0, gso_datagrams = 0, gso_refused = 0;
@@ -183,6 +196,7 @@ void rtc_loop_turn(rtc_loop_t *l, uint32_t ready) {
     flush(l);
   }
   run_jobs(l);
+  if (l->helper && l->coalesce.most_us) coalesce(l, now); /* who steps by itself waits unseen */
   tell |= move_events(l);
   if (tell) rtc_wake_signal(&l->owner);
   if (now - l->published >= PUBLISH_US) publish(l, now);
@@ -197,6 +211,7 @@ static void wait_for_work(rtc_loop_t *l, struct pollfd *p, int n) {
 #else
   int r = poll(p, (nfds_t)n, us < 0 ? -1 : us > 3600000000 ? 3600000 : (int)((us + 999) / 1000));
 #endif
+  rtc_coalesce_waited(&l->coalesce, rtc_clock_now() - now);
   if (r > 0) return;
   for (int i = 0; i < n; i++) p[i].revents = 0;
 }
@@ -226,6 +241,7 @@ void rtc_loop_finish(rtc_loop_t *l) {
     while (rtc_handshake_get(l->helper, &job)) rtc_hub_job_done(l->hub, &job, rtc_clock_now());
   }
   l->wait_us = RTC_LOOP_STALL_US;
+  rtc_hub_window(l->hub, 0);
   run_commands(l);
   uint32_t n;
   rtc_transport_stats_t *t = list_transports(l, &n);

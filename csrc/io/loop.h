@@ -28,6 +28,8 @@ typedef struct rtc_loop_cfg {
   uint32_t slots; /* see rtc_hub_cfg_t */
   bool portable;  /* only what POSIX has: no recvmmsg, sendmmsg, eventfd */
   bool single;    /* no runs of datagrams as one (UDP GSO) */
+  /* Most that packets are held for others to the same goals while the thread is busy (io/coalesce.h); 0: never, and never by step. */
+  int64_t window_us;
 } rtc_loop_cfg_t;
 
 /* Numbers as they stand; a thread's own are at most 100 ms old, and exact at the result of a batch. */
@@ -40,6 +42,7 @@ typedef struct rtc_loop_info {
   int64_t cpu_us; /* of the loop's thread */
   uint64_t steps, recv_calls, send_calls, kernel_drops, send_refused;
   uint64_t gso_runs, gso_datagrams, gso_refused; /* runs taken as one, datagrams in them; runs that then went one by one */
+  int64_t window_us;                             /* how long packets are held now */
   uint64_t frames_refused;                       /* frames that the engine did not take: unknown sender, or one fed by a receiver */
 } rtc_loop_info_t;
 

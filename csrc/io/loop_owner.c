@@ -68,6 +68,7 @@ rtc_loop_t *rtc_loop_new(const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why) {
   if (!l) return NULL;
   memset(l, 0, sizeof *l);
   l->portable = cfg->portable;
+  rtc_coalesce_init(&l->coalesce, cfg->window_us < RTC_WINDOW_MAX_US ? cfg->window_us : RTC_WINDOW_MAX_US, rtc_clock_now());
   l->epoll_fd = l->wake.rd = l->wake.wr = l->owner.rd = l->owner.wr = -1;
   rtc_mailbox_init(&l->mail);
   int err = open_all(l, cfg, why);
@@ -188,6 +189,7 @@ void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out) {
   out->send_calls = atomic_load_explicit(&c->send_calls, memory_order_relaxed);
   out->kernel_drops = atomic_load_explicit(&c->kernel_drops, memory_order_relaxed);
   out->send_refused = atomic_load_explicit(&c->send_refused, memory_order_relaxed);
+  out->window_us = atomic_load_explicit(&c->window_us, memory_order_relaxed);
   out->runs = atomic_load_explicit(&c->runs, memory_order_relaxed);
   out->gso_runs = atomic_load_explicit(&c->gso_runs, memory_order_relaxed);
   out->gso_datagrams = atomic_load_explicit(&c->gso_datagrams, memory_order_relaxed);

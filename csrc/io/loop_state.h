@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/ring.h"
+#include "io/coalesce.h"
 #include "io/handshake.h"
 #include "io/loop.h"
 #include "io/mailbox.h"
@@ -19,6 +20,7 @@ typedef struct rtc_loop_counts {
   _Atomic int64_t cpu_us;
   _Atomic uint64_t steps, recv_calls, send_calls, kernel_drops, send_refused, frames_refused;
   _Atomic uint64_t gso_runs, gso_datagrams, gso_refused;
+  _Atomic int64_t window_us;
   _Atomic bool runs;
 } rtc_loop_counts_t;
 
@@ -43,6 +45,7 @@ struct rtc_loop {
   int slot_n;
   uint32_t flush_at; /* datagrams that may wait */
   uint64_t steps, frames_refused;
+  rtc_coalesce_t coalesce;
   int64_t wait_us; /* what is left of RTC_LOOP_STALL_US */
   rtc_time_t published;
   rtc_loop_counts_t counts;

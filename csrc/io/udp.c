@@ -121,6 +121,7 @@ int rtc_udp_discard(rtc_udp_t *u, int n) {
 
 int rtc_udp_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us) {
   int sent = u->portable ? rtc_udp_posix_send(u, v, n, wait_us) : rtc_udp_linux_send(u, v, n, wait_us);
+  u->sent += (uint64_t)sent;
   u->refused += (uint64_t)(n - sent);
   return sent;
 }

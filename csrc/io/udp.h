@@ -26,14 +26,15 @@ typedef struct rtc_udp_scratch rtc_udp_scratch_t;
 typedef struct rtc_udp {
   int fd; /* -1 when closed */
   bool v6, wildcard, portable;
-  bool whole;                               /* IPv4, Linux: datagrams leave with DF, until one is too big for its way */
-  bool runs;                                /* sends runs as one (UDP GSO): where the kernel can, until a device cannot */
-  rtc_addr_t bound;                         /* really bound, with its port */
-  int recv_buffer, send_buffer;             /* bytes that the kernel granted */
-  uint64_t recv_calls, send_calls, refused; /* refused: datagrams that could not be sent */
-  uint64_t runs_sent, run_datagrams;        /* runs that were taken as one, and the datagrams in them */
-  uint64_t runs_refused;                    /* runs that were not, and went one by one */
-  uint64_t kernel_drops;                    /* datagrams that the kernel dropped because the receive buffer was full (Linux) */
+  bool whole;                   /* IPv4, Linux: datagrams leave with DF, until one is too big for its way */
+  bool runs;                    /* sends runs as one (UDP GSO): where the kernel can, until a device cannot */
+  rtc_addr_t bound;             /* really bound, with its port */
+  int recv_buffer, send_buffer; /* bytes that the kernel granted */
+  uint64_t recv_calls, send_calls;
+  uint64_t sent, refused;            /* datagrams that the kernel took, and that it did not */
+  uint64_t runs_sent, run_datagrams; /* runs that were taken as one, and the datagrams in them */
+  uint64_t runs_refused;             /* runs that were not, and went one by one */
+  uint64_t kernel_drops;             /* datagrams that the kernel dropped because the receive buffer was full (Linux) */
   uint32_t kernel_drops_seen;
   int64_t unix_offset_us; /* of this moment, for the kernel's time stamps */
   rtc_udp_scratch_t *scratch;

@@ -107,7 +107,14 @@ def payload_vp8(payload: Bytes) -> tuple[Any, ...]: ...
 
 class Loop:
     def __init__(
-        self, addresses: list[Address], cert: bytes, key: bytes, recv_buffer: int, send_buffer: int, portable: bool
+        self,
+        addresses: list[Address],
+        cert: bytes,
+        key: bytes,
+        recv_buffer: int,
+        send_buffer: int,
+        portable: bool,
+        window_us: int,
     ) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...

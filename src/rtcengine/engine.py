@@ -328,7 +328,8 @@ class Engine:
 
     `udp`: (IP, port) pairs to bind at start. Port 0 is a free one, the same for all of them. An address of a family
     that this machine lacks is left out as long as another one remains. `recv_buffer`, `send_buffer`: bytes asked for, a
-    socket; what was granted is in `features`. `portable`: only what POSIX has (for tests).
+    socket; what was granted is in `features`. `coalesce`: seconds, 0 to 0.005, that packets may at most be held while
+    the thread is busy, so that several to one peer leave as one; 0: never. `portable`: only what POSIX has (for tests).
     """
 
     def __init__(
@@ -338,8 +339,12 @@ class Engine:
         udp: Sequence[Address] = (("0.0.0.0", 0), ("::", 0)),
         recv_buffer: int = _core.BUFFER_DEFAULT,
         send_buffer: int = _core.BUFFER_DEFAULT,
+        coalesce: float = 0.005,
         portable: bool = False,
     ) -> None:
+        if not 0 <= coalesce <= 0.005:
+            raise ValueError(f"coalesce is {coalesce}, not 0 to 0.005 seconds")
+        self._coalesce_us = round(coalesce * 1e6)
         self.certificate = certificate
         self._udp = [(host, port) for host, port in udp]
         self._buffers = (recv_buffer, send_buffer)
@@ -368,7 +373,8 @@ class Engine:
             raise EngineError("the engine runs already")
         loop = asyncio.get_running_loop()
         certificate = self.certificate
-        core = _core.Loop(self._udp, certificate.cert_pem, certificate.key_pem, *self._buffers, self._portable)
+        options = (*self._buffers, self._portable, self._coalesce_us)
+        core = _core.Loop(self._udp, certificate.cert_pem, certificate.key_pem, *options)
         core.start()
         self._core, self._loop = core, loop
         self._bound = core.info()["bound"]

@@ -117,8 +117,9 @@ class SenderStats:
 class LoopStats:
     """The thread behind it. `kernel_drops`: datagrams lost because a receive buffer was full; `send_refused`: those
     that the kernel did not take; `gso_runs`: several packets to one viewer that were given to the kernel as one, and
-    `gso_datagrams`, the packets in them; `gso_refused`: those that then went one by one; `frames_refused`: frames for
-    a sender that does not exist or is fed by a receiver. Buffers are bytes, one entry a socket."""
+    `gso_datagrams`, the packets in them; `gso_refused`: those that then went one by one; `window`: seconds that
+    packets are held now for others to the same viewers, 0 while the thread has time to spare; `frames_refused`: frames
+    for a sender that does not exist or is fed by a receiver. Buffers are bytes, one entry a socket."""
 
     cpu_seconds: float
     steps: int
@@ -126,6 +127,7 @@ class LoopStats:
     send_calls: int
     kernel_drops: int
     send_refused: int
+    window: float
     gso_runs: int
     gso_datagrams: int
     gso_refused: int
@@ -159,6 +161,7 @@ class EngineStats:
         counters += ["gso_runs", "gso_datagrams", "gso_refused"]
         loop = LoopStats(
             cpu_seconds=info["cpu_us"] / 1e6,
+            window=info["window_us"] / 1e6,
             recv_buffer=tuple(info["recv_buffer"]),
             send_buffer=tuple(info["send_buffer"]),
             **{name: info[name] for name in counters},

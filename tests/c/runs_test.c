@@ -400,6 +400,88 @@ static void leaving_while_packets_wait(void) {
   rig_close(&r);
 }
 
+/* With a window packets wait for others to the same viewer, and no longer than it says. */
+static void held_together(void) {
+  rig_t r;
+  rtc_pkt_t *out[RTC_RUN_MAX];
+  room(&r, true);
+  static seen_t seen[RIG_PEERS];
+  forget(seen);
+  while (rtc_hub_pop(r.hub, out, 1)) rtc_pkt_put(out[0]);
+  rtc_hub_window(r.hub, 3000);
+  rtc_time_t until = r.now + 3000;
+  for (int i = 0; i < 3; i++, r.now += 1000) {
+    put_in(&r, true, FIRST + i, i, i == 0, i == 0, 1000);
+    CHECK_EQ(rtc_hub_pop(r.hub, out, RTC_RUN_MAX), 0);
+    CHECK(rtc_hub_next_at(r.hub) <= until);
+  }
+  CHECK_EQ(r.now, until);
+  rtc_hub_tick(r.hub, r.now);
+  pop_all(&r, RTC_RUN_MAX, seen);
+  for (int v = 1; v <= VIEWERS; v++) {
+    CHECK_EQ(seen[v].n, 3);
+    CHECK_EQ(seen[v].runs, 1);
+  }
+  CHECK(rtc_hub_next_at(r.hub) > r.now);
+  /* Half of the room is used: they leave before it is all gone. */
+  int in = 0;
+  for (; in < RTC_FANS_MAX; in++) {
+    put_in(&r, true, FIRST + 3 + in, 9, false, false, 1000);
+    int n = rtc_hub_pop(r.hub, out, 1);
+    if (n) rtc_pkt_put(out[0]);
+    if (n) break;
+  }
+  CHECK_EQ(in + 1, RTC_FANS_MAX / 2);
+  while (rtc_hub_pop(r.hub, out, 1)) rtc_pkt_put(out[0]);
+  /* Without a window what is held may leave now. */
+  put_in(&r, true, FIRST + 4 + in, 9, false, false, 1000);
+  CHECK_EQ(rtc_hub_pop(r.hub, out, 1), 0);
+  rtc_hub_window(r.hub, 0);
+  int left = 0;
+  for (; rtc_hub_pop(r.hub, out, 1); left++) rtc_pkt_put(out[0]);
+  CHECK_EQ(left, VIEWERS);
+  /* Beyond the most it is the most. */
+  rtc_hub_window(r.hub, INT64_MAX);
+  put_in(&r, true, FIRST + 5 + in, 9, false, false, 1000);
+  CHECK(rtc_hub_next_at(r.hub) <= r.now + RTC_WINDOW_MAX_US);
+  rtc_hub_window(r.hub, -1);
+  for (left = 0; rtc_hub_pop(r.hub, out, 1); left++) rtc_pkt_put(out[0]);
+  CHECK_EQ(left, VIEWERS);
+  rig_close(&r);
+}
+
+/* More forms of one packet than are kept, and heads too long to be: each viewer has what it agreed on. */
+static void forms(void) {
+  enum { OWN = RTC_FAN_HEADS + 3 };
+  rig_t r;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM);
+  rtc_recv_cfg_t in = rig_recv(p, true);
+  rig_add_recv(&r, 1, &in);
+  for (int v = 0; v < OWN; v++) {
+    rtc_send_cfg_t out = rig_send(rig_join(&r, GCM), true, 100 + (uint32_t)v);
+    snprintf(out.mid, sizeof out.mid, "%.*s", v + 1, "0123456789abcdef");
+    rig_add_send(&r, (uint32_t)v + 1, &out);
+    rig_link(&r, (uint32_t)v + 1, 1);
+  }
+  for (int i = 0; i < 20; i++) rig_vp8(&r, p, 5, FIRST + i, 3000 * i, true, i == 0);
+  rig_drain(&r);
+  for (int v = 0; v < OWN; v++) {
+    CHECK_EQ(rig_media_n(&r, p + 1 + v, 100 + (uint32_t)v), 20);
+    rtc_extmap_t ids;
+    rtc_extmap_init(&ids);
+    if (rtc_extmap_set(&ids, RTC_EXT_MID, RIG_MID_ID) < 0) exit(2);
+    for (int i = 0; i < 20; i++) {
+      const rig_got_t *g = rig_media(&r, p + 1 + v, 100 + (uint32_t)v, i);
+      rtc_ext_view_t ext = {0};
+      if (!g) break;
+      rtc_rtpext_parse(&ext, g->rtp.ext_profile, g->data + g->rtp.ext_off, g->rtp.ext_len, &ids);
+      CHECK(rtc_ext_has(&ext, RTC_EXT_MID) && ext.len[RTC_EXT_MID] == v + 1);
+    }
+  }
+  rig_close(&r);
+}
+
 int main(void) {
   RUN(rules);
   RUN(caps);
@@ -409,5 +491,7 @@ int main(void) {
   RUN(repair_is_without_padding);
   RUN(a_goal_that_refuses);
   RUN(leaving_while_packets_wait);
+  RUN(held_together);
+  RUN(forms);
   return CHECK_END();
 }

@@ -336,7 +336,7 @@ async def test_frames_from_any_thread() -> None:
 
 def test_frames_at_the_cap() -> None:
     """A loop whose thread was not started takes nothing out of its mailbox."""
-    loop = _core.Loop(HERE, SERVER.cert_pem, SERVER.key_pem, 0, 0, False)
+    loop = _core.Loop(HERE, SERVER.cert_pem, SERVER.key_pem, 0, 0, False, 0)
     for _ in range(64):
         loop.frame(1, OPUS_FRAME, 0, True)
     with pytest.raises(BufferError):
@@ -473,3 +473,9 @@ async def test_a_program_that_holds_the_gil_stops_no_packet() -> None:
         assert during[-1][1] - during[0][1] >= len(during) - 10
         assert len(during) >= 100
         assert (await engine.stats()).hub["forwarded"] >= samples[-1][1]
+
+
+@pytest.mark.parametrize("seconds", [-0.001, 0.006, float("nan")])
+def test_coalesce_has_bounds(seconds: float) -> None:
+    with pytest.raises(ValueError, match="coalesce"):
+        Engine(SERVER, coalesce=seconds)

@@ -54,6 +54,7 @@ LOOP = LoopStats(
     send_calls=4,
     kernel_drops=5,
     send_refused=6,
+    window=0.0025,
     gso_runs=8,
     gso_datagrams=40,
     gso_refused=2,
@@ -137,6 +138,7 @@ def test_every_count_is_where_it_belongs(relay: Relay) -> None:
     assert found['rtcengine_fir_total{dir="out"}'] == 6
     assert found["rtcengine_cpu_seconds_total"] == 1.25
     assert found["rtcengine_kernel_drops_total"] == 5
+    assert found["rtcengine_coalescing_seconds"] == 0.0025
     assert found["rtcengine_gso_runs_total"] == 8
     assert found["rtcengine_gso_datagrams_total"] == 40
     assert found["rtcengine_gso_refused_total"] == 2

@@ -151,6 +151,7 @@ cdef extern from "io/loop.h":
         size_t key_len
         uint32_t slots
         bint portable
+        int64_t window_us
     ctypedef struct rtc_loop_info_t:
         int socket_n
         rtc_addr_t bound[16]
@@ -158,6 +159,7 @@ cdef extern from "io/loop.h":
         int send_buffer[16]
         bint portable
         bint runs
+        int64_t window_us
         int64_t cpu_us
         uint64_t steps
         uint64_t recv_calls
@@ -356,7 +358,8 @@ cdef class Loop:
     def __cinit__(self, *args):
         self.asked = {}
 
-    def __init__(self, list addresses, bytes cert, bytes key, int recv_buffer, int send_buffer, bint portable):
+    def __init__(self, list addresses, bytes cert, bytes key, int recv_buffer, int send_buffer, bint portable,
+                 int64_t window_us):
         """Binds the (IP, port) pairs: OSError when that fails, ValueError for an unusable certificate."""
         cdef rtc_addr_t bind[16]
         cdef rtc_loop_cfg_t cfg
@@ -370,7 +373,7 @@ cdef class Loop:
             put_addr(&bind[i], address)
         cfg.bind = bind
         cfg.bind_n = len(addresses)
-        cfg.recv_buffer, cfg.send_buffer, cfg.portable = recv_buffer, send_buffer, portable
+        cfg.recv_buffer, cfg.send_buffer, cfg.portable, cfg.window_us = recv_buffer, send_buffer, portable, window_us
         cfg.cert_pem, cfg.cert_len = cert, len(cert)
         cfg.key_pem, cfg.key_len = key, len(key)
         self.loop = rtc_loop_new(&cfg, &why)
@@ -471,6 +474,7 @@ cdef class Loop:
             "send_calls": i.send_calls,
             "kernel_drops": i.kernel_drops,
             "send_refused": i.send_refused,
+            "window_us": i.window_us,
             "gso_runs": i.gso_runs,
             "gso_datagrams": i.gso_datagrams,
             "gso_refused": i.gso_refused,

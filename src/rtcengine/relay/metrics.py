@@ -138,6 +138,7 @@ def _machine(stats: EngineStats) -> Iterable[Family]:
     yield Family("syscalls_total", "counter", "System calls that moved datagrams.", calls)
     yield Family("kernel_drops_total", "counter", "Datagrams lost to a full receive buffer.", _one(loop.kernel_drops))
     yield Family("send_refused_total", "counter", "Datagrams that the kernel did not take.", _one(loop.send_refused))
+    yield Family("coalescing_seconds", "gauge", "How long packets are held for others to the same viewers.", _one(loop.window))
     yield Family("gso_runs_total", "counter", "Runs of packets to one viewer sent as one.", _one(loop.gso_runs))
     yield Family("gso_datagrams_total", "counter", "Packets in those runs.", _one(loop.gso_datagrams))
     yield Family("gso_refused_total", "counter", "Runs that the kernel took only one by one.", _one(loop.gso_refused))
