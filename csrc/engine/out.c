@@ -210,25 +210,29 @@ static void settle(rtc_hub_t *h, rtc_out_item_t *i, int n) {
   i->pkt = NULL;
 }
 
-/* What the items after the next will touch of their transports, which lie anywhere. */
-static void fetch(const rtc_out_item_t *i) {
-  if (!i->to) return;
-  __builtin_prefetch(&i->to->out_path);
-  __builtin_prefetch(&i->to->tx);
-  __builtin_prefetch(&i->to->tx.salt_rtp);
-  __builtin_prefetch(&i->to->twcc_next, 1);
+/* What later items will touch of their transports, which lie anywhere: first where the keys are, then what is found there. */
+static void fetch(const rtc_out_item_t *i, const rtc_out_item_t *end) {
+  enum { FAR = 8, NEAR = 4 };
+  if (i + FAR < end && i[FAR].to) {
+    const rtc_transport_t *t = i[FAR].to;
+    __builtin_prefetch(&t->keyed, 1);
+    __builtin_prefetch(&t->out_path);
+    __builtin_prefetch(&t->tx);
+    __builtin_prefetch(&t->tx.salt_rtp);
+    __builtin_prefetch(&t->tx.src);
+  }
+  if (i + NEAR < end && i[NEAR].to) rtc_srtp_prefetch(&i[NEAR].to->tx);
 }
 
 /* Makes and protects the next batch of what is arranged. */
 static void seal_batch(rtc_hub_t *h) {
-  enum { AHEAD = 3 };
   rtc_out_t *o = &h->out;
   rtc_srtp_job_t jobs[RTC_SEAL_BATCH];
   rtc_out_item_t *items[RTC_SEAL_BATCH];
   int n = 0;
   for (; o->sealed < o->arranged && n < RTC_SEAL_BATCH; o->sealed++) {
     rtc_out_item_t *i = &o->v[o->sealed];
-    if (o->sealed + AHEAD < o->arranged) fetch(i + AHEAD);
+    fetch(i, o->v + o->arranged);
     if (i->kind == RTC_OUT_CLEAR) continue;
     if (i->fan) make(h, i);
     rtc_pkt_t *k = i->pkt;

@@ -79,12 +79,14 @@ static void catch_up(rtc_send_t *s, const rtc_media_t *m, int64_t ts, rtc_time_t
 
 /* What forwarding to a viewer touches; senders and their transports lie anywhere. */
 static void fetch(const rtc_send_t *s) {
-  __builtin_prefetch(&s->source);
-  __builtin_prefetch(&s->waiting, 1);
-  __builtin_prefetch(&s->packets, 1);
+  __builtin_prefetch(&s->transport);
+  __builtin_prefetch(&s->top, 1);
+  __builtin_prefetch(&s->shape);
+  __builtin_prefetch(&s->cfg.pt);
 }
 
 static void fetch_transport(const rtc_transport_t *t) {
+  __builtin_prefetch(&t->keyed);
   __builtin_prefetch(&t->out_path, 1);
   __builtin_prefetch(&t->consent.path);
 }

@@ -65,12 +65,11 @@ struct rtc_recv {
 
 struct rtc_send {
   uint32_t id;
-  rtc_transport_t *transport;
-  rtc_send_t *next;   /* of the transport */
-  rtc_recv_t *source; /* NULL: fed by frames */
   uint32_t viewer_at; /* its place among the source's viewers */
-  rtc_shape_t shape;
-  rtc_send_cfg_t cfg;
+
+  /* What each forwarded packet touches, side by side. */
+  rtc_transport_t *transport;
+  rtc_recv_t *source;    /* NULL: fed by frames */
   bool waiting;          /* for a key frame of the source */
   bool live;             /* something has been sent under this SSRC */
   bool mid_known;        /* the peer has reported on it: MID may be left out (as RFC 9143 §7.2.3 allows) */
@@ -78,10 +77,15 @@ struct rtc_send {
   int64_t ts_off;
   int64_t top, top_ts; /* highest sent, -1 before; RTP time of the newest */
   rtc_time_t top_at;
+  uint64_t packets, bytes;
+  rtc_rtx_t rtx;
+  rtc_shape_t shape;
+  rtc_send_cfg_t cfg;
+
+  rtc_send_t *next;    /* of the transport */
   int64_t rtx_next;    /* next number of the RTX stream */
   uint16_t picture_id; /* of frames that we packetize */
   rtc_history_t own;   /* plaintext of frames that we packetized (source NULL), by our number */
-  rtc_rtx_t rtx;
   /* sender reports */
   bool has_map;
   int64_t map_ts;
@@ -93,7 +97,7 @@ struct rtc_send {
   uint32_t sr_n;
   rtc_time_t key_told;      /* last RTC_EV_KEYFRAME; RTC_NEVER before */
   bool key_event, key_owed; /* owed: wanted again too soon, told when it is time */
-  uint64_t packets, bytes, rtx_packets, rtx_bytes, nacks, pli, fir, remb_bps;
+  uint64_t rtx_packets, rtx_bytes, nacks, pli, fir, remb_bps;
   int fir_last; /* last FIR number seen, -1 before */
   int64_t lost;
   double fraction_lost, jitter_s;
@@ -110,7 +114,16 @@ typedef struct rtc_route {
 struct rtc_transport {
   rtc_heap_entry_t timer; /* first: the heap's entries lead here */
   uint32_t id;
+
+  /* What each forwarded packet touches, side by side. out_*: of out.c, its last packet that waits, in which round, whereto it goes */
+  bool keyed, no_run; /* no_run: the kernel has refused a run to out_path */
+  uint16_t twcc_next;
+  uint32_t out_last;
+  uint64_t out_round, out_packets, out_bytes;
+  rtc_time_t first_media;
   rtc_hub_t *hub;
+  rtc_path_t out_path;
+
   rtc_transport_cfg_t *cfg;
   rtc_consent_t consent;
   uint8_t ufrag_key[RTC_LOCAL_UFRAG_MAX], old_ufrag_key[RTC_LOCAL_UFRAG_MAX];
@@ -130,7 +143,6 @@ struct rtc_transport {
   bool handed;        /* they have: dtls is gone */
   rtc_dtlsrec_t rec;
 
-  bool keyed;
   uint16_t profile;
   rtc_srtp_t rx, tx;
 
@@ -138,7 +150,7 @@ struct rtc_transport {
   char text[RTC_WHY_MAX];
   bool dirty, closing;
   rtc_transport_t *next_dirty;
-  rtc_time_t added, checked, connected, first_media;
+  rtc_time_t added, checked, connected;
   rtc_time_t heard; /* last authentic packet from any of its paths */
 
   rtc_recv_t *recvs;
@@ -147,7 +159,6 @@ struct rtc_transport {
   int route_n;
   rtc_arrival_t *arrival; /* NULL until a receiver wants transport-wide feedback */
   uint32_t fb_media;      /* media SSRC named in that feedback */
-  uint16_t twcc_next;
   rtc_pacer_t pacer;
   bool pacer_fixed; /* the owner has set the rate */
   rtc_time_t rate_at;
@@ -156,14 +167,8 @@ struct rtc_transport {
   bool has_clock;
   uint64_t clock_off; /* publisher's NTP time minus rtc_ntp_from_unix_us(our clock), modulo 2^64: one for all its streams */
   int64_t rtt_us;
-  uint64_t in_packets, in_bytes, out_packets, out_bytes;
+  uint64_t in_packets, in_bytes;
   uint32_t twcc_sent, twcc_received;
-
-  /* out.c: its last packet that waits, in which round, and whereto it goes */
-  uint64_t out_round;
-  uint32_t out_last;
-  bool no_run; /* the kernel has refused a run to that path */
-  rtc_path_t out_path;
 };
 
 struct rtc_hub {
