@@ -1,8 +1,8 @@
 /* bare: the least that a relay can cost. For every datagram that comes it sends ready bytes to the same addresses as the relay
- * would: `bare mmsg` by sendmmsg of 64, `bare gso` by sendmmsg of UDP_SEGMENT runs of 8 to each address (so it waits for 8
+ * would: by sendmmsg of 64, with a RUN above 1 as UDP_SEGMENT runs of so many to each address (so it waits for so many
  * datagrams). Only the time stamp of what came is copied; no cipher, no state.
  *
- *   bare mmsg|gso VIEWERS PORT BYTES     viewers at 127.1.x.y:PORT, datagrams of BYTES
+ *   bare RUN VIEWERS PORT BYTES     viewers at 127.1.x.y:PORT, datagrams of BYTES
  * "stat" on stdin: a line of JSON with the loop's CPU time, datagrams and system calls. An end of file ends it. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,18 +20,18 @@
 #define UDP_SEGMENT 103
 #endif
 
-enum { RUN = 8, BUFFER = 4 << 20, STAMP_AT = 32 };
+enum { RUN_MAX = 16, BUFFER = 4 << 20, STAMP_AT = 32 };
 
 static int fd;
 static unsigned viewers, run_len;
 static size_t bytes;
 static struct sockaddr_in to[LOAD_VIEWERS_MAX];
-static uint8_t ready[RUN][LOAD_DATAGRAM];
+static uint8_t ready[RUN_MAX][LOAD_DATAGRAM];
 static _Atomic uint64_t sent, refused, calls;
 
 /* One run of datagrams to every viewer. */
 static void send_all(void) {
-  struct iovec iov[RUN];
+  struct iovec iov[RUN_MAX];
   union {
     char room[CMSG_SPACE(sizeof(uint16_t))];
     struct cmsghdr align;
@@ -89,17 +89,17 @@ static void *loop(void *arg) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5 || (strcmp(argv[1], "mmsg") != 0 && strcmp(argv[1], "gso") != 0)) {
-    fprintf(stderr, "usage: bare mmsg|gso VIEWERS PORT BYTES\n");
+  run_len = argc == 5 ? (unsigned)atoi(argv[1]) : 0;
+  if (run_len < 1 || run_len > RUN_MAX) {
+    fprintf(stderr, "usage: bare RUN VIEWERS PORT BYTES, RUN 1 to %d\n", RUN_MAX);
     return 2;
   }
-  run_len = argv[1][0] == 'g' ? RUN : 1;
   viewers = (unsigned)atoi(argv[2]);
   bytes = (size_t)atoi(argv[4]);
   if (viewers < 1 || viewers > LOAD_VIEWERS_MAX || bytes < 64 || bytes > LOAD_DATAGRAM) return 2;
   for (unsigned i = 0; i < viewers; i++)
     to[i] = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[3])), .sin_addr = load_ip(i + 1)};
-  for (unsigned i = 0; i < RUN; i++) {
+  for (unsigned i = 0; i < RUN_MAX; i++) {
     memset(ready[i], (int)i, bytes);
     ready[i][0] = 0x80;
     ready[i][1] = 96;

@@ -3,10 +3,10 @@
  *
  *   viewers COUNT PAYLOAD SECURE [CERT KEY FINGERPRINT]   SECURE: "pv", "v" or "-": which of publisher and viewers use ICE, DTLS and
  *                                                         SRTP; FINGERPRINT: SHA-256 of the other side's certificate, hex
- * Commands on stdin: "peer I PORT" (of 127.0.0.1, for each I from 0), "connect", "run RATE SECONDS", an end of file. Answers are
- * lines of JSON. All viewers share one socket on the wildcard address and are told apart by the address that a datagram was sent to,
- * so that the load side costs little. The delay is the kernel's receive stamp minus the publisher's: this process's own scheduling
- * is not in it. One packet in 16 is authenticated and opened, the others are only counted. */
+ * Commands on stdin: "peer I PORT" (of 127.0.0.1, for each I from 0), "connect", "run RATE SECONDS BURST" (packets a second, BURST
+ * of them together), an end of file. Answers are lines of JSON. All viewers share one socket on the wildcard address and are told apart by
+ * the address that a datagram was sent to, so that the load side costs little. The delay is the kernel's receive stamp minus the
+ * publisher's: this process's own scheduling is not in it. One packet in 16 is authenticated and opened, the others are only counted. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -305,7 +305,7 @@ static int by_value(const void *a, const void *b) {
 
 static double percentile(double part) { return seen.sample_n ? seen.sample[(uint32_t)((double)(seen.sample_n - 1) * part)] / 1e3 : -1; }
 
-static void run(double rate, double seconds) {
+static void run(double rate, double seconds, int burst) {
   while (drain(view_fd)) continue; /* of an earlier run */
   seen.received = seen.wire = seen.forged = 0;
   seen.sample_n = 0;
@@ -324,7 +324,7 @@ static void run(double rate, double seconds) {
         shift += now - due;
       }
       int n = 1 + (int)((double)(now - start - shift) / 1e9 * rate) - (int)sent;
-      if (n < 1) n = 1;
+      n = n < 1 ? burst : (n + burst - 1) / burst * burst;
       if (n > PUBLISH_BATCH) n = PUBLISH_BATCH;
       if ((uint64_t)n > want - sent) n = (int)(want - sent);
       sent += (uint64_t)publish(n, &key);
@@ -355,13 +355,14 @@ static void run(double rate, double seconds) {
 
 static bool command(const char *line) {
   unsigned who, port;
+  int burst;
   double rate, seconds;
   if (sscanf(line, "peer %u %u", &who, &port) == 2 && who <= viewers)
     peer_port[who] = (uint16_t)port;
   else if (strncmp(line, "connect", 7) == 0)
     connect_all();
-  else if (sscanf(line, "run %lf %lf", &rate, &seconds) == 2 && rate > 0)
-    run(rate, seconds);
+  else if (sscanf(line, "run %lf %lf %d", &rate, &seconds, &burst) == 3 && rate > 0 && burst > 0 && FRAME_PACKETS % burst == 0)
+    run(rate, seconds, burst);
   else
     return false;
   return true;

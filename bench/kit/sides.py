@@ -25,16 +25,17 @@ EXTENSIONS = {
     2: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     3: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 }
-GSO_RUN = 8
+GSO_RUNS = (2, 4, 8)
 
 
 @dataclass(frozen=True)
 class Used:
-    """Totals of a relay: CPU nanoseconds of the thread that forwards, datagrams sent, system calls (0: not known), heap
-    allocations (-1: not known)."""
+    """Totals of a relay: CPU nanoseconds of the thread that forwards, datagrams sent, messages that the kernel got for
+    them, system calls (0: not known), heap allocations (-1: not known)."""
 
     cpu_ns: int
     sent: int
+    messages: int
     calls: int
     allocations: int = -1
 
@@ -42,6 +43,7 @@ class Used:
         return Used(
             self.cpu_ns - before.cpu_ns,
             self.sent - before.sent,
+            self.messages - before.messages,
             self.calls - before.calls,
             self.allocations - before.allocations,
         )
@@ -124,14 +126,16 @@ class Side(ABC):
         self.profile = PROFILES[done["profile"]]
         self.setup_s = done["seconds"]
 
-    async def run(self, rate: float, seconds: float) -> dict[str, Any]:
-        """One second or so of the stream. The answer of c/viewers.c with `cpu_ns` and `calls` a packet."""
+    async def run(self, rate: float, seconds: float, burst: int = 1) -> dict[str, Any]:
+        """One second or so of the stream, `burst` packets together. The answer of c/viewers.c with `cpu_ns` and `calls` a
+        packet, and `run`: packets a message to the kernel."""
         before = await self.used()
-        self.load.tell(f"run {rate} {seconds}\n")
+        self.load.tell(f"run {rate} {seconds} {burst}\n")
         result = await self.load.answer()
         used = (await self.used()).since(before)
         result["cpu_ns"] = used.cpu_ns / max(used.sent, 1)
         result["calls"] = used.calls / max(used.sent, 1)
+        result["run"] = used.sent / max(used.messages, 1)
         result["allocations"] = used.allocations / max(used.sent, 1) if before.allocations >= 0 else -1
         result["lost"] = 1 - result["received"] / max(result["expected"], 1)
         return result
@@ -195,7 +199,9 @@ class EngineSide(Side):
         loop = stats.loop
         # Every turn of the loop waits once.
         calls = loop.recv_calls + loop.send_calls + loop.steps
-        return Used(int(loop.cpu_seconds * 1e9), stats.hub["rtp_out"], calls, kit.allocations.total())
+        sent = stats.hub["rtp_out"]
+        messages = sent - loop.gso_datagrams + loop.gso_runs
+        return Used(int(loop.cpu_seconds * 1e9), sent, messages, calls, kit.allocations.total())
 
     async def close(self) -> None:
         await super().close()
@@ -203,23 +209,25 @@ class EngineSide(Side):
 
 
 class BareSide(Side):
-    """c/bare.c: ready bytes to the same addresses. `wire`: bytes of a datagram, as the engine sends them."""
+    """c/bare.c: ready bytes to the same addresses, `length` of them a message; `wire`: bytes of a datagram, as the engine
+    sends them."""
 
-    def __init__(self, viewers_program: Path, viewers: int, payload: int, bare: Path, form: str, wire: int) -> None:
+    def __init__(self, viewers_program: Path, viewers: int, payload: int, bare: Path, length: int, wire: int) -> None:
         super().__init__(viewers_program, viewers, payload)
-        self.name = {"mmsg": "bare sendmmsg", "gso": f"bare GSO {GSO_RUN}"}[form]
-        self.bare, self.form, self.wire = bare, form, wire
+        self.name = f"bare GSO {length}" if length > 1 else "bare sendmmsg"
+        self.bare, self.length, self.wire = bare, length, wire
 
     async def start(self) -> None:
         at = await self.start_load(None)
-        self.relay = await Lines.start(RELAY_CORE, self.bare, self.form, str(self.viewers), str(at["port"]), str(self.wire))
+        arguments = map(str, (self.length, self.viewers, at["port"], self.wire))
+        self.relay = await Lines.start(RELAY_CORE, self.bare, *arguments)
         port = (await self.relay.answer())["port"]
         await self.connect([port] * (self.viewers + 1))
 
     async def used(self) -> Used:
         self.relay.tell("stat\n")
         now = await self.relay.answer()
-        return Used(now["cpu_ns"], now["sent"], now["calls"])
+        return Used(now["cpu_ns"], now["sent"], now["sent"] // self.length, now["calls"])
 
     async def close(self) -> None:
         await super().close()
@@ -246,7 +254,7 @@ class AiortcSide(Side):
     async def used(self) -> Used:
         self.relay.tell("stat\n")
         now = await self.relay.answer()
-        return Used(now["cpu_ns"], now["sent"], 0)
+        return Used(now["cpu_ns"], now["sent"], now["sent"], 0)
 
     async def close(self) -> None:
         await super().close()
