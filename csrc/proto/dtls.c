@@ -23,12 +23,14 @@ static void fail(rtc_dtls_t *d, const char *what, const char *why) {
   snprintf(d->error, sizeof d->error, "%s%s%s", what, why ? ": " : "", why ? why : "");
   d->state = RTC_DTLS_FAILED;
   rtc_dtls_queue_clear(&d->in);
+  rtc_dtls_early_clear(d);
   rtc_dtls_queue_clear(&d->app);
 }
 
 static void closed(rtc_dtls_t *d) {
   d->state = RTC_DTLS_CLOSED;
   rtc_dtls_queue_clear(&d->in);
+  rtc_dtls_early_clear(d);
 }
 
 static void fail_with_ssl_reason(rtc_dtls_t *d) {
@@ -124,6 +126,7 @@ void rtc_dtls_free(rtc_dtls_t *d) {
   SSL_free(d->ssl); /* OpenSSL wipes its keys */
   if (d->app.buf) rtc_cleanse(d->app.buf, RTC_DTLS_IN_BYTES);
   rtc_dtls_queue_clear(&d->in);
+  rtc_dtls_early_clear(d);
   rtc_dtls_queue_clear(&d->out);
   rtc_dtls_queue_clear(&d->app);
   free(d->fps);
@@ -145,7 +148,7 @@ int rtc_dtls_put(rtc_dtls_t *d, const uint8_t *p, size_t n) {
 static bool go_on_after(rtc_dtls_t *d, int result) {
   switch (SSL_get_error(d->ssl, result)) {
     case SSL_ERROR_WANT_READ: /* also after one dropped record, with more waiting in its datagram or the inbox */
-      return d->in.count > 0 || SSL_has_pending(d->ssl);
+      return rtc_dtls_has_input(d) || SSL_has_pending(d->ssl);
     case SSL_ERROR_ZERO_RETURN:
       SSL_shutdown(d->ssl); /* our own close_notify */
       closed(d);
@@ -187,7 +190,7 @@ static bool receive(rtc_dtls_t *d) {
 
 /* A media-only peer's association is silent from now on: give back what its handshake needed, once. */
 static void trim(rtc_dtls_t *d) {
-  if (d->trimmed || d->state != RTC_DTLS_CONNECTED || d->in.count || d->out.count || d->app.count) return;
+  if (d->trimmed || d->state != RTC_DTLS_CONNECTED || rtc_dtls_has_input(d) || d->out.count || d->app.count) return;
   d->trimmed = true;
   rtc_dtls_queue_clear(&d->in);
   rtc_dtls_queue_clear(&d->out);
@@ -206,7 +209,7 @@ static bool busy(const rtc_dtls_t *d) {
     case RTC_DTLS_HANDSHAKE:
       return true;
     case RTC_DTLS_CONNECTED:
-      return d->in.count || SSL_has_pending(d->ssl);
+      return rtc_dtls_has_input(d) || SSL_has_pending(d->ssl);
     default:
       return false;
   }

@@ -15,6 +15,8 @@ enum {
   CONTENT_ACK = 26,
   CONTENT_UNIFIED = 32, /* 32..63: DTLS 1.3's encrypted records, of another form */
   HANDSHAKE_HEADER = 12,
+  ALERT_WARNING = 1, /* levels (RFC 5246 §7.2) */
+  ALERT_FATAL = 2,
 };
 
 static bool of_handshake(uint8_t type) { return type == CONTENT_CCS || type == CONTENT_HANDSHAKE; }
@@ -51,6 +53,7 @@ const uint8_t *rtc_dtls_queue_peek(const dtls_queue_t *q, size_t *n) {
 void rtc_dtls_queue_pop(dtls_queue_t *q) {
   if (!q->count) return;
   q->head += PREFIX + rtc_get16(q->buf + q->head);
+  q->taken = 0;
   if (!--q->count) q->head = q->tail = 0;
 }
 
@@ -89,9 +92,9 @@ static bool fragments_fit(const uint8_t *p, size_t n) {
 static bool plain_record_fits(uint8_t type, const uint8_t *body, size_t n) {
   switch (type) {
     case CONTENT_CCS:
-      return n == 1;
+      return n == 1 && body[0] == 1;
     case CONTENT_ALERT:
-      return n == 2;
+      return n == 2 && (body[0] == ALERT_WARNING || body[0] == ALERT_FATAL);
     case CONTENT_HANDSHAKE:
       return fragments_fit(body, n);
     default:
@@ -103,7 +106,7 @@ static bool plain_record_fits(uint8_t type, const uint8_t *body, size_t n) {
   }
 }
 
-/* The state machine has read the peer's ChangeCipherSpec, so the next epoch's records are read, not laid by. */
+/* The state machine has read the peer's ChangeCipherSpec: the next epoch's records can be opened. */
 static bool past_ccs(const SSL *ssl) {
   OSSL_HANDSHAKE_STATE s = SSL_get_state(ssl);
   return s == TLS_ST_SR_CHANGE || s == TLS_ST_CR_CHANGE || SSL_is_init_finished(ssl);
@@ -118,41 +121,106 @@ static bool is_unified(uint8_t type) {
 #endif
 }
 
-/* How many bytes of a datagram OpenSSL may see while the handshake runs: whole records, up to the first that would end it
- * or make it store more for a half-open peer than we allow. */
-static size_t admit(rtc_dtls_t *d, const uint8_t *p, size_t n) {
-  if (past_ccs(d->ssl)) return n;
-  size_t at = 0;
-  while (n - at >= RTC_DTLS_RECORD_HEADER) {
-    const uint8_t *r = p + at;
-    size_t len = rtc_get16(r + 11);
-    if (is_unified(r[0])) return n;
-    if (len > n - at - RTC_DTLS_RECORD_HEADER) break;
-    uint16_t epoch = rtc_get16(r + 3);
-    if (epoch == 0) {
-      if (!plain_record_fits(r[0], r + RTC_DTLS_RECORD_HEADER, len)) break;
-    } else if (epoch == 1 && (r[0] == CONTENT_HANDSHAKE || r[0] == CONTENT_ALERT)) { /* others it does not lay by */
-      if (d->early == RTC_DTLS_EARLY_MAX) break;
-      d->early++;
-    }
-    at += RTC_DTLS_RECORD_HEADER + len;
+/* Bytes of the shortest sealed record with anything in it. OpenSSL 3.0 up to 3.0.22 takes one without room for nonce and tag for an
+ * error of its own, which ends an association (CVE-2026-75806). Before a suite is agreed no peer can write one at all. */
+static size_t least_sealed(const SSL *ssl) {
+  const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+  if (!cipher) cipher = SSL_get_pending_cipher(ssl);
+  switch (cipher ? SSL_CIPHER_get_cipher_nid(cipher) : NID_undef) {
+    case NID_undef:
+      return SIZE_MAX;
+    case NID_aes_128_gcm:
+    case NID_aes_256_gcm:
+      return 8 + 16 + 1; /* explicit nonce, tag */
+    case NID_chacha20_poly1305:
+      return 16 + 1;
+    default: /* AES-CBC with SHA-1: IV, and MAC and padding in two blocks (RFC 5246 §6.2.3.2) */
+      return 16 + 2 * 16;
   }
-  return at;
 }
 
-/* One datagram a call, as a socket would; what does not fit the caller's buffer is cut off. */
+/* Whether OpenSSL can use a record of epoch 1 now. Sooner it lays it by, whoever sent it, whatever its type: up to a hundred at
+ * 17 KB each before 3.0.22 (CVE-2026-54874). It does so too, until the Finished has come, with all that is no handshake message. */
+static bool due(const SSL *ssl, uint8_t type) { return SSL_is_init_finished(ssl) || (type == CONTENT_HANDSHAKE && past_ccs(ssl)); }
+
+/* So it is us who lay them by, in their own size. What finds no room is lost, as in the network: the peer sends it again. */
+static void lay_by(rtc_dtls_t *d, const uint8_t *r, size_t n) {
+  if (d->early_n + n > RTC_DTLS_EARLY_BYTES) return;
+  if (!d->early && !(d->early = malloc(RTC_DTLS_EARLY_BYTES))) return;
+  memcpy(d->early + d->early_n, r, n);
+  d->early_n = (uint16_t)(d->early_n + n);
+}
+
+void rtc_dtls_early_clear(rtc_dtls_t *d) {
+  free(d->early);
+  d->early = NULL;
+  d->early_n = 0;
+}
+
+static size_t record_size(const uint8_t *r) { return RTC_DTLS_RECORD_HEADER + (size_t)rtc_get16(r + 11); }
+
+/* The first of the laid by that OpenSSL can use now, or NULL. */
+static uint8_t *early_due(const rtc_dtls_t *d) {
+  for (size_t at = 0; at < d->early_n; at += record_size(d->early + at))
+    if (due(d->ssl, d->early[at])) return d->early + at;
+  return NULL;
+}
+
+bool rtc_dtls_has_input(const rtc_dtls_t *d) { return d->in.count || early_due(d); }
+
+static size_t take_early(rtc_dtls_t *d, char *out, size_t cap) {
+  uint8_t *r = early_due(d);
+  size_t n = r ? record_size(r) : 0;
+  if (!n || n > cap) return 0;
+  memcpy(out, r, n);
+  d->early_n = (uint16_t)(d->early_n - n);
+  memmove(r, r + n, d->early_n - (size_t)(r - d->early));
+  if (!d->early_n) rtc_dtls_early_clear(d);
+  return n;
+}
+
+/* Bytes of the record at p; 0: none, or not whole. One of DTLS 1.3's form goes with all that follows it. */
+static size_t record_at(const uint8_t *p, size_t left) {
+  if (left && is_unified(p[0])) return left;
+  if (left < RTC_DTLS_RECORD_HEADER || record_size(p) > left) return 0;
+  return record_size(p);
+}
+
+/* Whether OpenSSL may see a record now; if only later, it is laid by. What cannot be authentic, or has no place, never reaches it:
+ * what becomes of such differs from one version of it to the next. */
+static bool admit(rtc_dtls_t *d, const uint8_t *r, size_t n) {
+  if (is_unified(r[0])) return true;
+  size_t body = n - RTC_DTLS_RECORD_HEADER;
+  uint16_t epoch = rtc_get16(r + 3);
+  if (epoch == 0) return !past_ccs(d->ssl) && plain_record_fits(r[0], r + RTC_DTLS_RECORD_HEADER, body);
+  if (epoch != 1 || body < least_sealed(d->ssl)) return false; /* no renegotiation: there is no epoch 2 */
+  if (due(d->ssl, r[0])) return true;
+  lay_by(d, r, n);
+  return false;
+}
+
+static size_t take_next(rtc_dtls_t *d, char *out, size_t cap) {
+  const uint8_t *p;
+  size_t n, took = 0;
+  while (!took && (p = rtc_dtls_queue_peek(&d->in, &n))) {
+    size_t left = n - d->in.taken, len = record_at(p + d->in.taken, left);
+    if (len && len <= cap && admit(d, p + d->in.taken, len)) {
+      memcpy(out, p + d->in.taken, len);
+      took = len;
+    }
+    d->in.taken += (uint32_t)len;
+    if (!len || len == left) rtc_dtls_queue_pop(&d->in);
+  }
+  return took;
+}
+
+/* One record a call, as if each had come by itself: whether OpenSSL may see one hangs on what it made of those before. */
 static int bio_read(BIO *b, char *out, int cap) {
   rtc_dtls_t *d = BIO_get_data(b);
-  const uint8_t *p;
-  size_t n;
   BIO_clear_retry_flags(b);
-  while ((p = rtc_dtls_queue_peek(&d->in, &n))) {
-    size_t take = admit(d, p, n);
-    if (take > (size_t)cap) take = (size_t)cap;
-    if (take) memcpy(out, p, take);
-    rtc_dtls_queue_pop(&d->in);
-    if (take) return (int)take; /* never 0, which would mean the end */
-  }
+  size_t n = cap > 0 ? take_early(d, out, (size_t)cap) : 0;
+  if (!n && cap > 0) n = take_next(d, out, (size_t)cap);
+  if (n) return (int)n; /* never 0, which would mean the end */
   BIO_set_retry_read(b);
   return -1;
 }
@@ -185,7 +253,7 @@ static long bio_ctrl(BIO *b, int cmd, long number, void *pointer) {
       return 1;
     case BIO_CTRL_PENDING: {
       size_t n;
-      return rtc_dtls_queue_peek(&d->in, &n) ? (long)n : 0;
+      return rtc_dtls_queue_peek(&d->in, &n) ? (long)(n - d->in.taken) : 0;
     }
     default: /* among them the time-out (ours is the timer) and MTU questions (SSL_OP_NO_QUERY_MTU) */
       return 0;

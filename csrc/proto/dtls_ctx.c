@@ -21,8 +21,10 @@ enum {
   CERT_LIST_MAX = RTC_DTLS_MESSAGE_MAX,
 };
 
-static const uint64_t OPTIONS =
-    SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE;
+/* Without encrypt-then-MAC (RFC 7366), which only the CBC suites know: where it is agreed, OpenSSL 3.0 ends an association at the
+ * first record whose MAC is wrong, which anybody can send. The other way round such a record is dropped (RFC 6347 §4.1.2.1). */
+static const uint64_t OPTIONS = SSL_OP_NO_ENCRYPT_THEN_MAC | SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
+                                SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE;
 
 /* An encrypted key must not make OpenSSL ask on the terminal. */
 static int no_password(char *buf, int size, int writing, void *user) {

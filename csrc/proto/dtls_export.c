@@ -58,7 +58,7 @@ void rtc_dtls_note_read(rtc_dtls_t *d) {
   dtls_epoch1_t *e = &d->epoch1;
   if (e->reading >= 0 && rtc_window_check(&e->seen, e->reading) == 0)
     rtc_window_commit(&e->seen, e->reading);
-  else /* it overtook the peer's Finished and was laid by, so other headers have been seen since */
+  else /* cannot be while nothing is given to OpenSSL that it would lay by (dtls_bio.c) */
     e->unsure = true;
   e->reading = -1;
 }
@@ -128,7 +128,7 @@ int rtc_dtls_export_records(rtc_dtls_t *d, rtc_dtls_records_t *out) {
   const char *hash = NULL;
   size_t key_len = 0;
   memset(out, 0, sizeof *out);
-  if (d->state != RTC_DTLS_CONNECTED || d->in.count || d->out.count || SSL_has_pending(d->ssl)) return RTC_ESTATE;
+  if (d->state != RTC_DTLS_CONNECTED || rtc_dtls_has_input(d) || d->out.count || SSL_has_pending(d->ssl)) return RTC_ESTATE;
   if (SSL_version(d->ssl) != DTLS1_2_VERSION || !suite_of(d->ssl, &key_len, &hash)) return RTC_EPROTO;
   if (e->odd || e->unsure || !e->next_seq) return RTC_EPROTO;
   out->key_len = (uint8_t)key_len;

@@ -13,15 +13,16 @@ enum {
   /* A handshake message may claim 16 MB, and OpenSSL reserves up to 16 KB for each of ten. Real ones are under 3 KB;
    * with this a half-open peer can make us hold 128 KB in all. */
   RTC_DTLS_MESSAGE_MAX = 4096,
-  /* Records of the next epoch that OpenSSL may lay by (17 KB each) until the peer's ChangeCipherSpec has come. One is
-   * enough for a Finished that overtook it; later ones are repeated by the peer. */
-  RTC_DTLS_EARLY_MAX = 2,
+  /* For records of the next epoch that have overtaken the peer's ChangeCipherSpec, or its Finished: a Finished, and the first
+   * application data behind it. */
+  RTC_DTLS_EARLY_BYTES = 2048,
 };
 
 /* Datagrams in order, copied, each with its length before it. Memory comes with the first one. */
 typedef struct dtls_queue {
   uint8_t *buf; /* RTC_DTLS_IN_BYTES + two bytes a datagram */
   uint32_t head, tail, newest, count;
+  uint32_t taken; /* bytes of the oldest that have been read: its first records */
 } dtls_queue_t;
 
 bool rtc_dtls_queue_full(const dtls_queue_t *q, size_t n);
@@ -56,9 +57,10 @@ struct rtc_dtls {
   dtls_queue_t in, out, app;
   rtc_dtls_state_t state;
   bool client, verified, trimmed;
-  uint8_t early; /* records of the next epoch let through so far */
   uint8_t fp_n;
   uint16_t data_max;
+  uint16_t early_n;
+  uint8_t *early; /* RTC_DTLS_EARLY_BYTES once there is one: whole records laid by, one behind the other */
   rtc_fingerprint_t *fps;
   dtls_epoch1_t epoch1;
   uint32_t waited_ms; /* time-outs that ran off, all flights together */
@@ -67,6 +69,9 @@ struct rtc_dtls {
 
 struct bio_method_st *rtc_dtls_bio_method(void);
 struct bio_st *rtc_dtls_bio_new(rtc_dtls_t *d);
+/* Whether OpenSSL would be given anything now. */
+bool rtc_dtls_has_input(const rtc_dtls_t *d);
+void rtc_dtls_early_clear(rtc_dtls_t *d);
 
 /* dtls_export.c: each datagram that OpenSSL writes; each record header that it reads (its message callback); each message that it
  * has read out. */
