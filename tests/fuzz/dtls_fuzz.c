@@ -90,7 +90,9 @@ static void operation(net_t *n, rtc_rd_t *r) {
     case 0: {
       size_t len, most = rtc_rd16(r) % 2048;
       const uint8_t *p = fuzz_take(r, most, &len);
+      bool was_connected = rtc_dtls_state(d) == RTC_DTLS_CONNECTED;
       inject(d, p, len);
+      MUST(!was_connected || rtc_dtls_state(d) == RTC_DTLS_CONNECTED); /* who has no key can't end it */
       break;
     }
     case 1:

@@ -215,6 +215,18 @@ def dtls() -> Seeds:
         yield f"next_epoch_{i}", before + finished * 4 + step * 4
         yield f"ccs_{i}", before + b"\x80\0\x0e" + b"\x14\xfe\xfd" + bytes(8) + b"\0\1\1" + step * 4
 
+    def sealed(content: int, epoch: int, number: int, size: int) -> bytes:
+        """An operation: a record of a later epoch to the server, which nobody has sealed."""
+        record = pack("!BHHHIH", content, 0xFEFD, epoch, 0, number, size) + bytes(size)
+        return b"\x80" + pack("!H", len(record)) + record
+
+    for size in (1, 2, 8, 23, 24, 25):  # too short for nonce and tag: the end of an association with OpenSSL 3.0.20
+        shorts = b"".join(sealed(content, 1, content, size) for content in (20, 21, 22, 23, 24))
+        yield f"short_{size}", b"\0" + step * 8 + shorts + send_client + step * 2
+        yield f"short_early_{size}", b"\1" + shorts + step * 8
+    for content in (20, 21, 22, 23):  # 17 KB each in OpenSSL 3.0.20
+        yield f"later_epochs_{content}", b"\1" + b"".join(sealed(content, 1, i, 30) for i in range(55)) + step * 8
+
     def fragment(number: int, message: int) -> bytes:
         """An operation: a record with 4 bytes of a handshake message to the server."""
         body = b"\1" + message.to_bytes(3) + pack("!H", number) + bytes(3) + b"\0\0\4" + b"abcd"
