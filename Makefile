@@ -18,7 +18,7 @@ include tools/fuzz.mk
 CORE_INPUTS := setup.py $(wildcard src/rtcengine/*.pyx src/rtcengine/bind/*.pxi csrc/include/*.h) \
   $(C_SOURCES) $(wildcard $(C_LAYERS:%=csrc/%/*.h))
 
-.PHONY: help relay test check long lint fmt asan tsan fuzz lib bench sdist wheel build clean packages-lib packages-run packages-test
+.PHONY: help relay test check long lint fmt asan tsan fuzz mutants lib bench sdist wheel build clean packages-lib packages-run packages-test
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,9 @@ tsan: $(VENV)/.test ## the C tests under the thread sanitizer
 fuzz: $(VENV)/.test $(VENV)/.built ## fuzz for SECONDS (60) what T names (T=stun; all without), keeping what is found in build/fuzz
 	$(PY) -m tests.fuzz.runner --seconds $(or $(SECONDS),60) $(T)
 
+mutants: $(VENV)/.test $(VENV)/.built ## take each defence out of a copy: its attack test must fail (T="B1 C9" for some rows)
+	$(PY) -m tests.attack.mutants $(T)
+
 lib: packages-lib ## librtcengine.so, .a, .pc and its header into build/lib, without Python
 	@$(MAKE) -j$(CORES) $(LIB_FILES)
 	@echo "build/lib: $$(ls build/lib | tr '\n' ' ')"
@@ -77,7 +80,7 @@ clean: ## remove all that was built (the sources stay)
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 CLANG_FORMAT = $(shell clang-format --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
-C_FORMATTED = $(wildcard $(C_LAYERS:%=csrc/%/*.[ch]) csrc/include/*.h tests/c/*.[ch] tests/fuzz/*.[ch] examples/*.[ch])
+C_FORMATTED = $(wildcard $(C_LAYERS:%=csrc/%/*.[ch]) csrc/include/*.h tests/c/*.[ch] tests/attack/*.[ch] tests/fuzz/*.[ch] examples/*.[ch])
 
 # timed(name, command): runs it, says how long it took.
 timed = start=$$SECONDS; $(2) && echo "$(1): $$((SECONDS - start)) s"

@@ -1,4 +1,5 @@
-/* check: the C tests' few words. A test file has static void functions, and main lists them with RUN. */
+/* check: the C tests' few words. A test file has static void functions, and main lists them with RUN. With CHECK_ARGS the
+ * program's argument chooses one of them. */
 #ifndef RTC_TESTS_CHECK_H
 #define RTC_TESTS_CHECK_H
 
@@ -8,6 +9,8 @@
 #include <string.h>
 
 static __attribute__((unused)) int check_failed_, check_count_;
+static __attribute__((unused)) const char *check_only_;
+#define CHECK_ARGS(argc, argv) (check_only_ = (argc) > 1 ? (argv)[1] : NULL)
 
 #define CHECK(cond)                                                            \
   do {                                                                         \
@@ -37,11 +40,22 @@ static __attribute__((unused)) int check_failed_, check_count_;
 #define RUN(f)                                                               \
   do {                                                                       \
     int check_before_ = check_failed_;                                       \
+    if (check_only_ && strcmp(check_only_, #f) != 0) break;                  \
     f();                                                                     \
     printf("%s %s\n", check_failed_ == check_before_ ? "ok" : "FAILED", #f); \
   } while (0)
 /* At the end of main: how many checks ran, exit code. No check at all is a failure. */
 #define CHECK_END() (printf("%d checks, %d failed\n", check_count_, check_failed_), (check_failed_ || !check_count_) ? 1 : 0)
+
+/* How many times as much as usual a test should count to: the environment's RTC_SCALE, for the long runs. */
+static inline int64_t check_scale(void) {
+  const char *s = getenv("RTC_SCALE");
+  long n = s ? strtol(s, NULL, 10) : 1;
+  return n > 0 ? n : 1;
+}
+
+/* What a test measured while it checked, for build/figures.jsonl. */
+static inline void check_figure(const char *name, double value) { printf("figure %s %g\n", name, value); }
 
 /* "0a 0b.." to bytes; returns how many. Aborts the test program on a wrong digit. */
 static inline size_t check_hex(uint8_t *out, size_t cap, const char *s) {

@@ -1,4 +1,5 @@
-/* proto/srtp: the vectors of the RFCs and of libsrtp, and hostile input. The rules of the index: srtp_index_test. */
+/* proto/srtp: the vectors of the RFCs and of libsrtp, and what is cut short. The rules of the index: srtp_index_test; hostile input:
+ * tests/attack/keys_test.c. */
 #include "srtp_pair.h"
 
 /* Vectors */
@@ -231,48 +232,6 @@ static void high_index(void) {
 
 /* Form and hostile input */
 
-static void every_length(void) {
-  uint64_t seed = 1;
-  for (int i = 0; i < 4; i++) {
-    pair_t d;
-    pair_init(&d, profiles[i]);
-    int64_t index = 0, got;
-    for (size_t n = 0; n <= 64; n++) {
-      for (int round = 0; round < 64; round++) {
-        uint8_t *p = malloc(n + RTC_SRTP_OVERHEAD); /* exactly as long, for the address sanitizer */
-        uint8_t *q = malloc(n ? n : 1);             /* garbage with plausible first bytes */
-        if (!p || !q) exit(2);
-        for (size_t j = 0; j < n; j++) p[j] = q[j] = (uint8_t)rnd(&seed);
-        if (n && round % 8) p[0] = q[0] = (uint8_t)(round % 2 ? 0x80 : 0x80 | (p[0] & 0x3f));
-        CHECK(rtc_srtp_unprotect(&d.rx, q, n, &got) < 0);
-        CHECK(rtc_srtp_unprotect_rtcp(&d.rx, q, n) < 0);
-        if (n >= 12) {
-          rtc_put16(p + 2, (uint16_t)index);
-          rtc_put32(p + 8, 0x1000 + (uint32_t)i);
-        }
-        int r = rtc_srtp_protect(&d.tx, p, n, n + RTC_SRTP_OVERHEAD, index);
-        CHECK(r == RTC_EPROTO || (n >= 12 && r == (int)(n + rtc_srtp_tag_len(profiles[i]))));
-        if (r > 0) {
-          CHECK_EQ(rtc_srtp_unprotect(&d.rx, p, (size_t)r, &got), n);
-          CHECK_EQ(got, index++);
-        } else {
-          CHECK(n < 12 || round % 2 == 0); /* a plain header is always taken */
-        }
-        for (size_t j = 0; j < n; j++) p[j] = (uint8_t)rnd(&seed);
-        if (n) p[0] = 0x80;
-        if (n >= 8) rtc_put32(p + 4, 0x2000 + (uint32_t)i);
-        r = rtc_srtp_protect_rtcp(&d.tx, p, n, n + RTC_SRTP_OVERHEAD);
-        CHECK_EQ(r < 0, n < 8);
-        if (r > 0) CHECK_EQ(rtc_srtp_unprotect_rtcp(&d.rx, p, (size_t)r), n);
-        free(p);
-        free(q);
-      }
-    }
-    CHECK(index >= 53 * 32); /* half of the headers from 12 bytes on are plain */
-    pair_clear(&d);
-  }
-}
-
 /* Every length of a good packet cut short is refused, RTP and RTCP. */
 static void cut_short(void) {
   for (int i = 0; i < 4; i++) {
@@ -374,7 +333,6 @@ int main(void) {
   RUN(libsrtp_packets);
   RUN(cm_rtcp_not_encrypted);
   RUN(high_index);
-  RUN(every_length);
   RUN(cut_short);
   RUN(bit_flips);
   RUN(init_and_clear);
