@@ -9,7 +9,7 @@ import pytest
 
 HERE = Path(__file__).parent
 # Cheap and telling first; what needs most machinery last.
-ORDER = ["layers", "c", "unit", "fuzz", "vectors", "sim", "interop", "attack", "browser"]
+ORDER = ["layers", "mutants", "c", "unit", "fuzz", "vectors", "sim", "interop", "attack", "browser"]
 MARKED = {"sim", "interop", "attack", "browser"}
 PART = pytest.StashKey[str]()
 SECONDS = pytest.StashKey[defaultdict[str, float]]()

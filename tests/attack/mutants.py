@@ -132,7 +132,7 @@ def run(mutant: Mutant, timeout: float) -> subprocess.CompletedProcess[str]:
 
 def reason(done: subprocess.CompletedProcess[str]) -> str:
     """The first line that says why a test failed."""
-    marks = ("CHECK", " == ", "differs from", "ERROR: ", "runtime error", "rig: ", "house: ", "Error", "Failed: ", "assert ")
+    marks = ("CHECK", " == ", "differs from", "ERROR: ", "runtime error", "rig: ", "house: ", "E   ")
     lines = (done.stderr + done.stdout).splitlines()
     return next((line.strip() for line in lines if any(m in line for m in marks)), f"exit {done.returncode}")
 

@@ -261,36 +261,6 @@ static void associations_keep_their_ctx(void) {
   net_clear(&n);
 }
 
-static void server_chooses_profile(void) {
-  static const struct {
-    const char *offer;
-    rtc_srtp_profile_t want;
-  } table[] = {
-      {"SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM", RTC_SRTP_AEAD_AES_128_GCM}, /* Chromium */
-      {"SRTP_AEAD_AES_128_GCM:SRTP_AEAD_AES_256_GCM:SRTP_AES128_CM_SHA1_80:SRTP_AES128_CM_SHA1_32", RTC_SRTP_AEAD_AES_128_GCM},
-      {"SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_256_GCM", RTC_SRTP_AEAD_AES_256_GCM},
-      {"SRTP_AES128_CM_SHA1_32:SRTP_AES128_CM_SHA1_80", RTC_SRTP_AES_CM_128_HMAC_SHA1_80},
-      {"SRTP_AES128_CM_SHA1_32", RTC_SRTP_NONE}, /* agreed on nothing: fit for data alone */
-  };
-  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-    net_t n;
-    net_init(&n, ECDSA_A, ECDSA_B);
-    CHECK_EQ(SSL_set_tlsext_use_srtp(n.d[0]->ssl, table[i].offer), 0);
-    net_run(&n, RTC_SEC(1));
-    rtc_dtls_keys_t k;
-    if (table[i].want) {
-      check_connected(&n);
-      CHECK_EQ(rtc_dtls_keys(n.d[1], &k), 0);
-      CHECK_EQ(k.profile, table[i].want);
-    } else {
-      CHECK(both(&n, RTC_DTLS_CONNECTED));
-      CHECK_EQ(rtc_dtls_keys(n.d[0], &k), RTC_EPROTO);
-      CHECK_EQ(rtc_dtls_keys(n.d[1], &k), RTC_EPROTO);
-    }
-    net_clear(&n);
-  }
-}
-
 static void weak_clients_are_refused(void) {
   for (int kind = 0; kind < 4; kind++) {
     net_t n;
@@ -467,7 +437,6 @@ int main(void) {
   RUN(new_refuses);
   RUN(ctx_refuses);
   RUN(associations_keep_their_ctx);
-  RUN(server_chooses_profile);
   RUN(weak_clients_are_refused);
   RUN(timeouts);
   RUN(application_data);

@@ -1,5 +1,5 @@
-/* proto/srtp: the rules of the index: estimate, limits, replay, roll-over, eviction, and a long run against a
- * reference model. */
+/* proto/srtp: the rules of the index: estimate, limits, replay, roll-over, eviction. The long runs against a reference model:
+ * tests/attack/keys_test.c. */
 #include "srtp_pair.h"
 
 /* RFC 3711 §3.3.1 as it is written there, roll-over kept at 0 or above. */
@@ -266,91 +266,6 @@ static void ssrc_floods(void) {
   pair_clear(&d);
 }
 
-/* 10^6 arrivals a profile over four roll-overs: loss in bursts up to 5000, reordering over more than the window,
- * duplicates, forgeries. The model keeps every index that was taken and the highest. */
-static void reference_model(void) {
-  enum { SENT = 4 * 65536 + 3000, KEEP = 2048, PER_STEP = 5 };
-  static const int64_t starts[4] = {65500, 0, 32767, 65535};
-  static uint8_t wire[KEEP][ROOM], seen[SENT];
-  static size_t len[KEEP];
-  for (int i = 0; i < 4; i++) {
-    uint64_t seed = 42 + (uint64_t)i;
-    int64_t start = starts[i], top = -1;
-    long arrivals = 0, taken = 0, replayed_in = 0, valid_out = 0, forged_in = 0, wrong = 0, replays = 0;
-    int burst = 0;
-    pair_t d;
-    pair_init(&d, profiles[i]);
-    memset(seen, 0, sizeof seen);
-    for (int64_t k = 0; k < SENT; k++) {
-      len[k % KEEP] = sealed(&d.tx, wire[k % KEEP], 0xabcdef01, start + k);
-      if (burst == 0 && below(&seed, 4000) == 0) burst = 1 + (int)below(&seed, below(&seed, 8) ? 50 : 5000);
-      if (burst > 0 && burst--) continue;
-      for (int a = 0; a < PER_STEP; a++, arrivals++) {
-        uint8_t p[ROOM], plain[ROOM];
-        size_t back = a == 0 ? 0 : below(&seed, a == 1 ? 8 : KEEP);
-        int64_t which = k - (int64_t)back, index = start + which, got = -1;
-        if (which < 0) continue;
-        size_t n = len[which % KEEP];
-        int forged = below(&seed, 16) == 0;
-        memcpy(p, wire[which % KEEP], n);
-        if (forged) p[below(&seed, n)] ^= (uint8_t)(1 << below(&seed, 8));
-        int r = rtc_srtp_unprotect(&d.rx, p, n, &got);
-        int fresh = !seen[which] && index > top - RTC_WINDOW_SIZE;
-        if (forged) {
-          forged_in += r >= 0;
-        } else if (r >= 0) {
-          taken++;
-          replayed_in += !fresh;
-          wrong += got != index || (size_t)r != make_rtp(plain, 0xabcdef01, index) || memcmp(plain, p, (size_t)r) != 0;
-          seen[which] = 1;
-          if (index > top) top = index;
-        } else {
-          valid_out += fresh;
-          replays++;
-          wrong += r != RTC_EREPLAY;
-        }
-      }
-    }
-    CHECK_EQ(replayed_in, 0);
-    CHECK_EQ(valid_out, 0);
-    CHECK_EQ(forged_in, 0);
-    CHECK_EQ(wrong, 0);
-    CHECK(arrivals >= 1000000 && taken > 200000 && replays > 100000);
-    CHECK(top - start >= 4 * 65536);
-    pair_clear(&d);
-  }
-}
-
-/* RTCP indices: a gap is no matter, order none, a duplicate never. */
-static void rtcp_replay(void) {
-  for (int i = 0; i < 4; i++) {
-    enum { N = 3000 };
-    static uint8_t wire[N][64];
-    static int len[N], seen[N];
-    uint64_t seed = 3;
-    int64_t top = -1;
-    pair_t d;
-    pair_init(&d, profiles[i]);
-    memset(seen, 0, sizeof seen);
-    for (uint32_t k = 0; k < N; k++) len[k] = rtc_srtp_protect_rtcp(&d.tx, wire[k], make_rtcp(wire[k], 4, k), sizeof wire[k]);
-    for (int k = 0; k < N * 3; k++) {
-      uint8_t p[64], plain[64];
-      size_t at = below(&seed, 1 + (size_t)k / 3);
-      memcpy(p, wire[at], (size_t)len[at]);
-      int r = rtc_srtp_unprotect_rtcp(&d.rx, p, (size_t)len[at]);
-      int fresh = !seen[at] && (int64_t)at > top - RTC_WINDOW_SIZE;
-      CHECK_EQ(r, fresh ? 32 : RTC_EREPLAY);
-      if (r > 0) {
-        make_rtcp(plain, 4, (uint32_t)at);
-        CHECK_MEM(p, plain, 32);
-        seen[at] = 1;
-        if ((int64_t)at > top) top = (int64_t)at;
-      }
-    }
-    pair_clear(&d);
-  }
-}
-
 int main(void) {
   RUN(estimate_is_rfc);
   RUN(protect_refuses);
@@ -359,7 +274,5 @@ int main(void) {
   RUN(eviction);
   RUN(the_idlest_goes);
   RUN(ssrc_floods);
-  RUN(reference_model);
-  RUN(rtcp_replay);
   return CHECK_END();
 }

@@ -7,7 +7,7 @@ import pytest
 from tests import programs
 
 # Seconds each, by the number of packets: not in the inner loop.
-SLOW = {"soak_test", "model_test", "batch_test", "dtls_test", "dtls_hostile_test", "srtp_index_test", "out_test"}
+SLOW = {"soak_test", "model_test", "batch_test", "dtls_test", "dtls_hostile_test", "out_test"}
 NAMES = sorted(p.stem for p in (programs.ROOT / "tests" / "c").glob("*_test.c"))
 
 pytestmark = pytest.mark.timeout(900)  # the first test builds
