@@ -36,7 +36,7 @@ static inline void do_(pair_t *p, int side, const rtc_cmd_t *c) {
   }
 }
 
-static inline void add(pair_t *p, int side, bool server_is_dtls_client, bool wrong_fingerprint) {
+static inline rtc_cmd_t transport_of(pair_t *p, int side, bool server_is_dtls_client) {
   static const char *const ufrag[2] = {"serverfrag", "clientfrag"};
   static const char *const pwd[2] = {"server-password-long-enough", "client-password-long-enough"};
   rtc_cmd_t c = {.op = RTC_OP_TRANSPORT, .id = 1};
@@ -51,13 +51,13 @@ static inline void add(pair_t *p, int side, bool server_is_dtls_client, bool wro
   t->fp[0].bits = 256;
   int n = rtc_dtls_ctx_fingerprint(p->ctx, 256, t->fp[0].value);
   t->fp[0].len = (uint8_t)n;
-  if (wrong_fingerprint) t->fp[0].value[5] ^= 1;
   rtc_extmap_init(&t->ext);
   t->reduced_rtcp = true;
-  do_(p, side, &c);
+  return c;
 }
 
-static inline void open_pair(pair_t *p, uint64_t seed, bool server_is_dtls_client, int wrong_side) {
+/* Without transports. */
+static inline void open_hubs(pair_t *p, uint64_t seed) {
   int err;
   *p = (pair_t){.sim = rtc_sim_new(seed)};
   clock_of = p->sim;
@@ -70,11 +70,24 @@ static inline void open_pair(pair_t *p, uint64_t seed, bool server_is_dtls_clien
     rtc_addr_t a;
     rtc_addr_set(&a, ip, 4, (uint16_t)(5000 + i));
     p->at[i] = rtc_sim_add(p->sim, p->hub[i], &a);
-    add(p, i, server_is_dtls_client, wrong_side == i);
   }
+}
+
+/* The client starts to check. */
+static inline void dial(pair_t *p) {
   rtc_path_t path = rtc_sim_path(p->sim, p->at[1], p->at[0]);
   do_(p, 1, &(rtc_cmd_t){.op = RTC_OP_PATH, .id = 1, .u.path = path});
   rtc_sim_flush(p->sim, p->at[1]);
+}
+
+static inline void open_pair(pair_t *p, uint64_t seed, bool server_is_dtls_client, int wrong_side) {
+  open_hubs(p, seed);
+  for (int i = 0; i < 2; i++) {
+    rtc_cmd_t c = transport_of(p, i, server_is_dtls_client);
+    if (wrong_side == i) c.u.transport.fp[0].value[5] ^= 1;
+    do_(p, i, &c);
+  }
+  dial(p);
 }
 
 static inline void close_pair(pair_t *p) {
