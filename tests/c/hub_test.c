@@ -1,7 +1,7 @@
 #include "check.h"
 #include "rig.h"
+#include "shop.h"
 #include "snapshot.h"
-#include "test_cert.h"
 
 /* Commands that cannot be are refused and change nothing. */
 static void impossible_commands(void) {
@@ -42,36 +42,6 @@ static void impossible_commands(void) {
   CHECK_EQ(rtc_hub_exec(r.hub, &(rtc_cmd_t){.op = RTC_OP_CLOSE, .id = 77}, r.now), 0);
   check_unchanged(&r, &before, 0);
   rig_close(&r);
-}
-
-typedef struct shop { /* a hub that does DTLS, with transports 1 .. n that have passed a check */
-  rig_t r;
-  rtc_dtls_ctx_t *ctx;
-} shop_t;
-
-static void open_shop(shop_t *s, uint32_t n) {
-  int err;
-  s->r = (rig_t){.now = RTC_SEC(1), .got = malloc(RIG_KEPT * sizeof(rig_got_t))};
-  s->ctx = rtc_dtls_ctx_new(TEST_CERT, strlen(TEST_CERT), TEST_KEY, strlen(TEST_KEY), &err);
-  if (!s->ctx || !s->r.got) exit(2);
-  rtc_hub_cfg_t cfg = {.dtls = s->ctx, .slots = 2048};
-  s->r.hub = rtc_hub_new(&cfg, s->r.now);
-  for (uint32_t i = 1; i <= n; i++) {
-    rtc_transport_cfg_t t = rig_transport(i);
-    t.fp_n = 1;
-    t.fp[0] = (rtc_fingerprint_t){.bits = 256, .len = 32};
-    rig_do(&s->r, &(rtc_cmd_t){.op = RTC_OP_TRANSPORT, .id = i, .u.transport = t});
-    char user[40], pwd[40];
-    snprintf(user, sizeof user, "user-%u:x", i);
-    snprintf(pwd, sizeof pwd, "password-of-user-%u-is-long", i);
-    rtc_path_t path = rig_path((int)i);
-    rig_check(&s->r, &path, user, pwd, true);
-  }
-}
-
-static void close_shop(shop_t *s) {
-  rig_close(&s->r);
-  rtc_dtls_ctx_free(s->ctx);
 }
 
 static void hello(shop_t *s, int from) {
