@@ -1,7 +1,7 @@
 /* Handshakes among strangers: ICE and DTLS of two engines in virtual time while others throw ClientHellos and scraps at the server
  * (A1, A5), and handshakes with whom the fingerprints do not name (A11). */
 #include "attack.h"
-#include "base/bytes.h"
+#include "hellos.h"
 #include "pair.h"
 
 enum { LINK_MS = 10, SERVER = 0, CLIENT = 1 };
@@ -28,60 +28,19 @@ static void pass(pair_t *p, rtc_time_t us) {
   look(p);
 }
 
-typedef struct hellos {
-  uint8_t valid[RTC_DTLS_MTU], null_cipher[200];
-  size_t valid_n, null_n;
+typedef struct thrower {
+  hellos_t hello;
   uint64_t dice, sent;
-} hellos_t;
-
-/* A ClientHello that knows no cipher but NULL, for a server that would answer it with an alert and end the handshake. */
-static size_t write_null_hello(uint8_t *out, size_t cap) {
-  rtc_wr_t w = rtc_wr(out, cap);
-  uint8_t zero[8] = {0}, random[32] = {7};
-  size_t body = 2 + 32 + 1 + 1 + 4 + 2;
-  rtc_wr8(&w, 22);
-  rtc_wr16(&w, 0xfefd);
-  rtc_wr_bytes(&w, zero, 8);
-  rtc_wr16(&w, (uint16_t)(12 + body));
-  rtc_wr8(&w, 1);
-  rtc_wr24(&w, (uint32_t)body);
-  rtc_wr16(&w, 0); /* message number */
-  rtc_wr24(&w, 0);
-  rtc_wr24(&w, (uint32_t)body);
-  rtc_wr16(&w, 0xfefd);
-  rtc_wr_bytes(&w, random, 32);
-  rtc_wr16(&w, 0); /* no session, no cookie */
-  rtc_wr16(&w, 2);
-  rtc_wr16(&w, 0x0002); /* TLS_RSA_WITH_NULL_SHA */
-  rtc_wr16(&w, 0x0100); /* no compression */
-  if (w.bad) exit(2);
-  return rtc_wr_len(&w);
-}
-
-static void make_hellos(hellos_t *h) {
-  int err;
-  *h = (hellos_t){.dice = 3};
-  h->null_n = write_null_hello(h->null_cipher, sizeof h->null_cipher);
-  rtc_dtls_ctx_t *ctx = rtc_dtls_ctx_new(TEST_CERT, strlen(TEST_CERT), TEST_KEY, strlen(TEST_KEY), &err);
-  rtc_fingerprint_t any = {.bits = 256, .len = 32};
-  rtc_dtls_t *d = ctx ? rtc_dtls_new(ctx, true, &any, 1) : NULL;
-  if (!d) exit(2);
-  rtc_dtls_work(d);
-  int n = rtc_dtls_get(d, h->valid, sizeof h->valid);
-  if (n <= 0) exit(2);
-  h->valid_n = (size_t)n;
-  rtc_dtls_free(d);
-  rtc_dtls_ctx_free(ctx);
-}
+} thrower_t;
 
 /* From other hosts, from other ports of the client's host, and, while it has passed no check, from the client's own address. */
-static void foreign_hello(pair_t *p, hellos_t *h, bool before) {
+static void foreign_hello(pair_t *p, thrower_t *h, bool before) {
   rtc_path_t from = rtc_sim_path(p->sim, p->at[SERVER], p->at[CLIENT]);
   uint64_t r = attack_dice(&h->dice);
   uint8_t ip[4] = {203, 0, (uint8_t)(r >> 8), (uint8_t)r}, near[4] = {10, 0, 0, 2};
   if (h->sent % 3 || !before) rtc_addr_set(&from.remote, h->sent % 2 ? ip : near, 4, (uint16_t)(20000 + (r >> 16) % 30000));
   bool null = h->sent % 4 < 2;
-  put_datagram(p, SERVER, &from, null ? h->null_cipher : h->valid, null ? h->null_n : h->valid_n);
+  put_datagram(p, SERVER, &from, null ? h->hello.null_cipher : h->hello.valid, null ? h->hello.null_n : h->hello.valid_n);
   h->sent++;
 }
 
@@ -89,9 +48,9 @@ static void foreign_hello(pair_t *p, hellos_t *h, bool before) {
 static void a1_foreign_client_hellos(void) {
   enum { HANDSHAKES = 200 };
   int each = (int)(50 * check_scale()), connected = 0;
-  hellos_t h;
-  make_hellos(&h);
-  CHECK(h.valid_n > h.null_n && h.valid[13] == 1 && h.null_cipher[13] == 1);
+  thrower_t h = {.dice = 3};
+  hellos_make(&h.hello);
+  CHECK(h.hello.valid_n > h.hello.null_n && h.hello.valid[13] == 1 && h.hello.null_cipher[13] == 1);
   for (uint64_t i = 0; i < HANDSHAKES; i++) {
     pair_t p;
     open_pair(&p, i + 1, i % 2, -1);
