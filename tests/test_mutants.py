@@ -10,7 +10,7 @@ from tests import programs
 from tests.attack import mutants
 from tests.attack.mutants import HERE, ROOT, Mutant
 
-ROWS = [f"B{n}" for n in range(1, 8)]
+ROWS = [*(f"A{n}" for n in range(1, 12)), *(f"B{n}" for n in range(1, 8)), "STORM"]
 MUTANTS = mutants.mutants()
 IDS = [f"{m.row}-{n}" for n, m in enumerate(MUTANTS)]
 
@@ -47,7 +47,7 @@ def test_a_row_has_tests_and_mutants_or_a_reason(row: str) -> None:
 
 def test_every_case_is_of_a_row_and_has_a_mutant() -> None:
     tried = {m.test for m in MUTANTS}
-    rest = {case for case in cases() if re.match(r"(test_)?[a-f]\d+_", case.partition("::")[2])}
+    rest = {case for case in cases() if re.match(r"(test_)?([a-f]\d+|storm)_", case.partition("::")[2])}
     assert rest == tried
 
 

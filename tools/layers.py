@@ -56,7 +56,7 @@ C_BANNED_CALLS = {"assert", "abort", "exit", "rand", "srand", "printf", "puts", 
 PY_HEIGHT = {
     "types": 0,
     "_core": 0,
-    **dict.fromkeys(("rtp", "srtp", "payload", "jitter", "bwe", "netsim", "certificate", "config", "stats"), 1),
+    **dict.fromkeys(("rtp", "srtp", "payload", "jitter", "bwe", "netsim", "crypto", "certificate", "config", "stats"), 1),
     **dict.fromkeys(("sdp", "ice"), 1),
     "engine": 2,
     "codecs": 3,
@@ -70,7 +70,7 @@ PY_HEIGHT = {
 # These know nobody but the shared types.
 PY_APART = {"sdp", "ice"}
 # The pieces that are usable alone take classes from _core by name; its loops are engine.py's alone.
-PY_PIECES = {"rtp", "srtp", "payload", "jitter", "bwe", "netsim"}
+PY_PIECES = {"rtp", "srtp", "payload", "jitter", "bwe", "netsim", "crypto"}
 PY_LOOP_CLASS = re.compile(r"Loop|Hub")
 
 

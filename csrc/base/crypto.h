@@ -101,5 +101,8 @@ void rtc_cleanse(void *p, size_t n); /* never optimised away */
 bool rtc_equal_ct(const void *a, const void *b, size_t n);
 /* "OpenSSL 3.0.19 .." as linked. */
 const char *rtc_crypto_version(void);
+uint32_t rtc_crypto_number(void); /* the same as a number: 0x300000d0 is 3.0.13 */
+/* Why a library of this number must not be used: a flaw that a peer reaches before anybody knows who it is. NULL: none is known. */
+const char *rtc_crypto_flaw(uint32_t number);
 
 #endif

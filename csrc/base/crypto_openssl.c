@@ -197,3 +197,18 @@ void rtc_cleanse(void *p, size_t n) { OPENSSL_cleanse(p, n); }
 bool rtc_equal_ct(const void *a, const void *b, size_t n) { return CRYPTO_memcmp(a, b, n) == 0; }
 
 const char *rtc_crypto_version(void) { return OpenSSL_version(OPENSSL_VERSION); }
+uint32_t rtc_crypto_number(void) { return (uint32_t)OpenSSL_version_num(); }
+
+const char *rtc_crypto_flaw(uint32_t number) {
+  static const struct {
+    uint32_t first, mended;
+    const char *what;
+  } flaws[] = {
+      {0x30000000, 0x30000020, "a peer's certificate can keep it busy for ever (CVE-2022-0778); use 3.0.2 or later"},
+      {0x30000040, 0x30000050, "a handshake with an RSA key can corrupt memory (CVE-2022-2274); use 3.0.5 or later"},
+  };
+  if (number < 0x30000000) return "it is older than 3.0";
+  for (size_t i = 0; i < sizeof flaws / sizeof flaws[0]; i++)
+    if (number >= flaws[i].first && number < flaws[i].mended) return flaws[i].what;
+  return NULL;
+}

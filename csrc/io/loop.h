@@ -46,7 +46,8 @@ typedef struct rtc_loop_info {
   uint64_t frames_refused;                       /* frames that the engine did not take: unknown sender, or one fed by a receiver */
 } rtc_loop_info_t;
 
-/* Binds the sockets. NULL, and *why tells: index -1 and RTC_EINVAL is the certificate or the number of addresses. */
+/* Binds the sockets. NULL, and *why tells: index -1 and RTC_EINVAL is the certificate or the number of addresses,
+ * RTC_ESTATE an OpenSSL with a known flaw. */
 rtc_loop_t *rtc_loop_new(const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why);
 /* Starts the thread "rtc-loop" and its helper "rtc-dtls". 0, RTC_ESTATE (started or stopped before) or RTC_ENOBUFS. */
 RTC_MUST_USE int rtc_loop_start(rtc_loop_t *l);

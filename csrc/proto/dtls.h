@@ -50,7 +50,8 @@ typedef struct rtc_dtls_records {
   rtc_window_t seen; /* numbers of the application data received */
 } rtc_dtls_records_t;
 
-/* PEM texts of certificate and private key (ECDSA or RSA). NULL: *err tells which (RTC_EINVAL, RTC_ENOMEM). */
+/* PEM texts of certificate and private key (ECDSA or RSA). NULL: *err tells which (RTC_EINVAL, RTC_ENOMEM;
+ * RTC_ESTATE: the OpenSSL that is linked has a flaw, rtc_crypto_flaw). */
 rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, int *err);
 /* Digest of the certificate (bits as in rtc_fingerprint_t): its length or RTC_EINVAL. */
 RTC_MUST_USE int rtc_dtls_ctx_fingerprint(const rtc_dtls_ctx_t *c, int bits, uint8_t out[64]);

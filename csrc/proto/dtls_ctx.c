@@ -71,6 +71,8 @@ static bool configure(SSL_CTX *s) {
 }
 
 rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, int *err) {
+  *err = RTC_ESTATE;
+  if (rtc_crypto_flaw(rtc_crypto_number())) return NULL;
   rtc_dtls_ctx_t *c = calloc(1, sizeof *c);
   *err = RTC_ENOMEM;
   if (!c) return NULL;

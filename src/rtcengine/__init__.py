@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import crypto
 from .certificate import Certificate
 from .engine import (
     Batch,
@@ -18,6 +19,8 @@ from .engine import (
     TransportConfig,
     TransportEvent,
 )
+
+crypto.check()
 
 __version__ = "0.1.0"
 

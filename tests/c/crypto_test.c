@@ -252,6 +252,14 @@ static void small_things(void) {
   CHECK(strncmp(rtc_crypto_version(), "OpenSSL ", 8) == 0);
 }
 
+static void flaws(void) {
+  static const uint32_t bad[] = {0x10101130, 0x30000000, 0x30000010, 0x30000040},
+                        good[] = {0x30000020, 0x30000030, 0x30000050, 0x300000d0, 0x30500040, 0x40100000};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK(rtc_crypto_flaw(bad[i]));
+  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) CHECK(!rtc_crypto_flaw(good[i]));
+  CHECK(!rtc_crypto_flaw(rtc_crypto_number()));
+}
+
 int main(void) {
   RUN(gcm_vectors);
   RUN(gcm_wrong_tag);
@@ -261,5 +269,6 @@ int main(void) {
   RUN(hash_vectors);
   RUN(crc32_vectors);
   RUN(small_things);
+  RUN(flaws);
   return CHECK_END();
 }

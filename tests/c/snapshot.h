@@ -3,16 +3,17 @@
 #define RTC_TESTS_SNAPSHOT_H
 
 #include "check.h"
+#include "engine/state.h"
 #include "rig.h"
 
 enum { SNAPSHOT_ROWS = 8 };
 
-/* All that statistics tell of transports and streams, and the sum of all drops. */
+/* All that statistics tell of transports and streams, the addresses that lead to a transport, and the sum of all drops. */
 typedef struct snapshot {
   rtc_transport_stats_t transport[SNAPSHOT_ROWS];
   rtc_recv_stats_t recv[SNAPSHOT_ROWS];
   rtc_send_stats_t send[SNAPSHOT_ROWS];
-  uint32_t n, pool;
+  uint32_t n, pool, paths;
   uint64_t drops, in, out;
   rtc_time_t next_at;
 } snapshot_t;
@@ -23,6 +24,7 @@ static inline void snap(rig_t *r, snapshot_t *s) {
   rig_stats(r, &st);
   if (st.transport_n > SNAPSHOT_ROWS || st.recv_n > SNAPSHOT_ROWS || st.send_n > SNAPSHOT_ROWS) exit(2);
   s->n = st.transport_n;
+  s->paths = r->hub->paths.used;
   s->pool = st.hub.pool_used;
   s->in = st.hub.in_packets;
   s->out = r->datagrams;
@@ -39,6 +41,7 @@ static inline void check_unchanged(rig_t *r, const snapshot_t *before, uint64_t 
   rtc_event_t e;
   snap(r, &after);
   CHECK_EQ(after.n, before->n);
+  CHECK_EQ(after.paths, before->paths);
   CHECK_EQ(after.pool, before->pool);
   CHECK_EQ(after.out, before->out); /* not one byte out */
   CHECK_EQ(after.next_at, before->next_at);

@@ -4,6 +4,8 @@ import os
 
 cdef extern from "base/crypto.h":
     const char *rtc_crypto_version()
+    uint32_t rtc_crypto_number()
+    const char *rtc_crypto_flaw(uint32_t number)
 
 cdef extern from "io/clock.h":
     int64_t rtc_clock_now()
@@ -198,6 +200,17 @@ CODECS = {
 def crypto_version():
     """Name and version of the crypto library in use."""
     return rtc_crypto_version().decode()
+
+
+def crypto_number():
+    """The version as OpenSSL numbers it."""
+    return rtc_crypto_number()
+
+
+def crypto_flaw(uint32_t number):
+    """Why this version must not be used, or None."""
+    cdef const char *flaw = rtc_crypto_flaw(number)
+    return None if flaw == NULL else flaw.decode()
 
 
 cdef int put_ice(rtc_ice_cfg_t *out, object ice) except -1:
