@@ -37,6 +37,7 @@ typedef struct storm {
   side_t relay, client[CLIENT_LOOPS];
   rtc_fingerprint_t print;
   int sessions; /* added so far */
+  bool linked[SESSIONS];
   uint32_t ts;
   rtc_time_t frame_at, send_at; /* next due */
   stranger_t stranger[STRANGERS];
@@ -145,19 +146,26 @@ static rtc_cmd_t sender(int session, uint32_t ssrc) {
       .u.send = {.transport = (uint32_t)session + 1, .codec = RTC_CODEC_OPUS, .pt = 111, .rtx_pt = -1, .clock_rate = 48000, .ssrc = ssrc}};
 }
 
-/* Session n publishes, and watches session n - 1; the last one closes the ring. */
 static void add_session(storm_t *s) {
   int n = s->sessions++;
   uint32_t id = (uint32_t)n + 1;
-  rtc_cmd_t here[5] = {transport(s, n, false), receiver(n), sender(n, HOSTILE_SSRC + 1000 + id)};
-  here[3] = (rtc_cmd_t){.op = RTC_OP_LINK, .id = id, .u.link = n ? id - 1 : 0};
-  here[4] = (rtc_cmd_t){.op = RTC_OP_LINK, .id = 1, .u.link = SESSIONS};
-  run(&s->relay, here, id == SESSIONS ? 5 : 4);
+  rtc_cmd_t here[3] = {transport(s, n, false), receiver(n), sender(n, HOSTILE_SSRC + 1000 + id)};
+  run(&s->relay, here, 3);
   rtc_loop_info_t info;
   rtc_loop_info(s->relay.loop, &info);
   rtc_cmd_t there[4] = {transport(s, n, true), receiver(n), sender(n, HOSTILE_SSRC + id), {.op = RTC_OP_PATH, .id = id}};
   there[3].u.path = (rtc_path_t){.remote = info.bound[0], .sock = (uint32_t)(n % PER_LOOP)};
   run(client_of(s, n), there, 4);
+}
+
+/* Session n watches session n - 1, the first one the last, from when its client has its keys: what came before would be lost on it. */
+static void link_sessions(storm_t *s) {
+  for (int n = 0; n < s->sessions; n++) {
+    int source = n ? n - 1 : SESSIONS - 1;
+    if (s->linked[n] || source >= s->sessions || client_of(s, n)->state[n + 1] != RTC_T_CONNECTED) continue;
+    run(&s->relay, &(rtc_cmd_t){.op = RTC_OP_LINK, .id = (uint32_t)n + 1, .u.link = (uint32_t)source + 1}, 1);
+    s->linked[n] = true;
+  }
 }
 
 static void send_frames(storm_t *s) {
@@ -185,11 +193,14 @@ static void turn(storm_t *s) {
   for (int i = 0; i < STRANGERS; i++) stranger_listen(&s->stranger[i]);
   look(&s->relay);
   for (int i = 0; i < CLIENT_LOOPS; i++) look(&s->client[i]);
+  link_sessions(s);
   usleep(500);
 }
 
 static bool all_connected(const storm_t *s) {
   int n = 0;
+  for (int i = 0; i < SESSIONS; i++)
+    if (!s->linked[i]) return false;
   for (int i = 0; i < CLIENT_LOOPS; i++) n += s->client[i].connected;
   return n == SESSIONS && s->relay.connected == SESSIONS;
 }
