@@ -229,6 +229,7 @@ int rtc_dtls_get(rtc_dtls_t *d, uint8_t *out, size_t cap) {
   size_t n;
   const uint8_t *p = rtc_dtls_queue_peek(&d->out, &n);
   if (!p) {
+    rtc_dtls_queue_clear(&d->out); /* its memory: a flight is seldom */
     trim(d);
     return 0;
   }

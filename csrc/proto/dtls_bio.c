@@ -74,13 +74,26 @@ void rtc_dtls_queue_clear(dtls_queue_t *q) {
   memset(q, 0, sizeof *q);
 }
 
+/* Whether there is room for a message of this number and length beside those that fragments have announced so far. */
+static bool has_room(rtc_dtls_t *d, uint16_t number, size_t message) {
+  if (number >= RTC_DTLS_MESSAGES || message > RTC_DTLS_MESSAGE_MAX) return false;
+  if (message <= d->announced[number]) return true;
+  size_t sum = message;
+  for (int i = 0; i < RTC_DTLS_MESSAGES; i++) sum += i == number ? 0 : d->announced[i];
+  if (sum > RTC_DTLS_MESSAGES_BYTES) return false;
+  d->announced[number] = (uint16_t)message;
+  return true;
+}
+
 /* Whether each fragment in a plain handshake record is whole, lies in its message, and the message is one that we are
  * ready to store. */
-static bool fragments_fit(const uint8_t *p, size_t n) {
+static bool fragments_fit(rtc_dtls_t *d, const uint8_t *p, size_t n) {
   do {
     if (n < HANDSHAKE_HEADER) return false;
     size_t message = rtc_get24(p + 1), at = rtc_get24(p + 6), len = rtc_get24(p + 9);
-    if (message > RTC_DTLS_MESSAGE_MAX || at + len > message || len > n - HANDSHAKE_HEADER) return false;
+    if (at + len > message || len > n - HANDSHAKE_HEADER) return false;
+    if (!len && message) return false; /* OpenSSL takes it for the whole message, which then does not parse */
+    if (!has_room(d, rtc_get16(p + 4), message)) return false;
     p += HANDSHAKE_HEADER + len;
     n -= HANDSHAKE_HEADER + len;
   } while (n);
@@ -89,14 +102,14 @@ static bool fragments_fit(const uint8_t *p, size_t n) {
 
 /* A record of epoch 0 is not authenticated, and OpenSSL ends the handshake at a malformed one or one that has no place
  * there. It is to be dropped (RFC 6347 §4.1.2.7): whoever can fake the peer's address must not end it with one datagram. */
-static bool plain_record_fits(uint8_t type, const uint8_t *body, size_t n) {
+static bool plain_record_fits(rtc_dtls_t *d, uint8_t type, const uint8_t *body, size_t n) {
   switch (type) {
     case CONTENT_CCS:
       return n == 1 && body[0] == 1;
     case CONTENT_ALERT:
       return n == 2 && (body[0] == ALERT_WARNING || body[0] == ALERT_FATAL);
     case CONTENT_HANDSHAKE:
-      return fragments_fit(body, n);
+      return fragments_fit(d, body, n);
     default:
 #ifdef DTLS1_3_VERSION
       return type == CONTENT_ACK;
@@ -192,7 +205,7 @@ static bool admit(rtc_dtls_t *d, const uint8_t *r, size_t n) {
   if (is_unified(r[0])) return true;
   size_t body = n - RTC_DTLS_RECORD_HEADER;
   uint16_t epoch = rtc_get16(r + 3);
-  if (epoch == 0) return !past_ccs(d->ssl) && plain_record_fits(r[0], r + RTC_DTLS_RECORD_HEADER, body);
+  if (epoch == 0) return !past_ccs(d->ssl) && plain_record_fits(d, r[0], r + RTC_DTLS_RECORD_HEADER, body);
   if (epoch != 1 || body < least_sealed(d->ssl)) return false; /* no renegotiation: there is no epoch 2 */
   if (due(d->ssl, r[0])) return true;
   lay_by(d, r, n);

@@ -10,9 +10,11 @@
 
 enum {
   RTC_DTLS_RECORD_HEADER = 13,
-  /* A handshake message may claim 16 MB, and OpenSSL reserves up to 16 KB for each of ten. Real ones are under 3 KB;
-   * with this a half-open peer can make us hold 128 KB in all. */
+  /* A handshake message may claim 16 MB, OpenSSL reserves up to 16 KB for each of ten, and beside them it has 60 KB of buffers. Real
+   * messages are under 3 KB, six of them in a flight; with these limits a half-open peer can make us hold 128 KB in all. */
   RTC_DTLS_MESSAGE_MAX = 4096,
+  RTC_DTLS_MESSAGES = 8, /* numbers 0 .. 7: a handshake without renegotiation has no more */
+  RTC_DTLS_MESSAGES_BYTES = 8192,
   /* For records of the next epoch that have overtaken the peer's ChangeCipherSpec, or its Finished: a Finished, and the first
    * application data behind it. */
   RTC_DTLS_EARLY_BYTES = 2048,
@@ -59,6 +61,7 @@ struct rtc_dtls {
   bool client, verified, trimmed;
   uint8_t fp_n;
   uint16_t data_max;
+  uint16_t announced[RTC_DTLS_MESSAGES]; /* lengths of plain handshake messages of which fragments were let through */
   uint16_t early_n;
   uint8_t *early; /* RTC_DTLS_EARLY_BYTES once there is one: whole records laid by, one behind the other */
   rtc_fingerprint_t *fps;
