@@ -212,6 +212,12 @@ static bool admit(rtc_dtls_t *d, const uint8_t *r, size_t n) {
   return false;
 }
 
+/* The number of a plain record proves nothing, but OpenSSL keeps a replay window of them: after one that is far ahead it would take all
+ * true ones for repeated. So they are numbered as they come; what is repeated shows in the messages' own numbers. */
+static void renumber(rtc_dtls_t *d, uint8_t *r) {
+  if (!is_unified(r[0]) && rtc_get16(r + 3) == 0) rtc_put64(r + 3, d->plain_records++);
+}
+
 static size_t take_next(rtc_dtls_t *d, char *out, size_t cap) {
   const uint8_t *p;
   size_t n, took = 0;
@@ -219,6 +225,7 @@ static size_t take_next(rtc_dtls_t *d, char *out, size_t cap) {
     size_t left = n - d->in.taken, len = record_at(p + d->in.taken, left);
     if (len && len <= cap && admit(d, p + d->in.taken, len)) {
       memcpy(out, p + d->in.taken, len);
+      renumber(d, (uint8_t *)out);
       took = len;
     }
     d->in.taken += (uint32_t)len;

@@ -61,6 +61,7 @@ struct rtc_dtls {
   bool client, verified, trimmed;
   uint8_t fp_n;
   uint16_t data_max;
+  uint32_t plain_records;                /* of epoch 0 that OpenSSL has read */
   uint16_t announced[RTC_DTLS_MESSAGES]; /* lengths of plain handshake messages of which fragments were let through */
   uint16_t early_n;
   uint8_t *early; /* RTC_DTLS_EARLY_BYTES once there is one: whole records laid by, one behind the other */
