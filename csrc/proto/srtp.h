@@ -63,6 +63,7 @@ typedef struct rtc_srtp {
 
 /* A hint: this one protects soon, with the SSRC that it protected last. */
 static inline void rtc_srtp_prefetch(const rtc_srtp_t *s) {
+  if (!s->src) return; /* no packet yet */
   const char *src = (const char *)(s->src + s->src_last);
   __builtin_prefetch(src, 1);
   __builtin_prefetch(src + 64, 1);
