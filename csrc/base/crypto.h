@@ -10,15 +10,19 @@
 
 #include "base/err.h"
 
-/* AES-GCM, one direction, one key. */
+/* AES-GCM, one direction, one key. The first packet makes the cipher (1.2 KB): many keys never see one, and those of a batch have
+ * another form. */
 typedef struct rtc_gcm {
-  void *ctx;
+  void *ctx;       /* NULL until then */
   void *batch_key; /* see rtc_gcm_prepare */
+  uint8_t key[32]; /* until then */
+  uint8_t key_len; /* 0: not initialised, or cleared */
+  bool seal;
 } rtc_gcm_t;
 enum { RTC_GCM_TAG = 16, RTC_GCM_IV = 12 };
 RTC_MUST_USE int rtc_gcm_init(rtc_gcm_t *g, const uint8_t *key, size_t key_len, bool seal); /* key_len 16 or 32 */
-void rtc_gcm_clear(rtc_gcm_t *g);
-/* In place over p[0..n); the tag goes to tag[16]. 0 or RTC_E*. */
+void rtc_gcm_clear(rtc_gcm_t *g); /* wipes; idempotent, all zeros is a cleared one */
+/* In place over p[0..n); the tag goes to tag[16]. 0 or RTC_E*: RTC_ESTATE without a key, RTC_ENOMEM by the first packet. */
 RTC_MUST_USE int rtc_gcm_seal(rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p, size_t n,
                               uint8_t tag[16]);
 /* In place; RTC_EAUTH when the tag is wrong. p was xored with the keystream of iv even then: it must not be used, and

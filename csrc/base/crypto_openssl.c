@@ -33,23 +33,37 @@ static EVP_CIPHER_CTX *keyed(const char *name, const uint8_t *key, int encrypt) 
 /* AES-GCM */
 
 int rtc_gcm_init(rtc_gcm_t *g, const uint8_t *key, size_t key_len, bool seal) {
-  g->ctx = g->batch_key = NULL;
+  memset(g, 0, sizeof *g);
   if (key_len != 16 && key_len != 32) return RTC_EINVAL;
-  g->ctx = keyed(key_len == 16 ? "AES-128-GCM" : "AES-256-GCM", key, seal);
-  return g->ctx ? RTC_OK : RTC_ENOMEM;
+  memcpy(g->key, key, key_len);
+  g->key_len = (uint8_t)key_len;
+  g->seal = seal;
+  return RTC_OK;
+}
+
+/* The cipher, made when it is wanted first; NULL with *err. */
+static EVP_CIPHER_CTX *gcm_ctx(rtc_gcm_t *g, bool seal, int *err) {
+  *err = RTC_ESTATE;
+  if (!g->key_len || g->seal != seal) return NULL;
+  if (g->ctx) return g->ctx;
+  *err = RTC_ENOMEM;
+  g->ctx = keyed(g->key_len == 16 ? "AES-128-GCM" : "AES-256-GCM", g->key, seal);
+  if (g->ctx) rtc_cleanse(g->key, sizeof g->key);
+  return g->ctx;
 }
 
 void rtc_gcm_clear(rtc_gcm_t *g) {
   EVP_CIPHER_CTX_free(g->ctx); /* wipes the key schedule */
   rtc_lanes_key_free(g->batch_key);
-  g->ctx = g->batch_key = NULL;
+  rtc_cleanse(g, sizeof *g);
 }
 
 int rtc_gcm_seal(rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p, size_t n, uint8_t tag[16]) {
-  EVP_CIPHER_CTX *ctx = g->ctx;
   uint8_t none[16];
   int got;
   if (!fits_int(aad_len) || !fits_int(n)) return RTC_EINVAL;
+  EVP_CIPHER_CTX *ctx = gcm_ctx(g, true, &got);
+  if (!ctx) return got;
   if (EVP_EncryptInit_ex(ctx, NULL, NULL, NULL, iv) != 1 || (aad_len && EVP_EncryptUpdate(ctx, NULL, &got, aad, (int)aad_len) != 1) ||
       (n && EVP_EncryptUpdate(ctx, p, &got, p, (int)n) != 1) || EVP_EncryptFinal_ex(ctx, none, &got) != 1 ||
       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, RTC_GCM_TAG, tag) != 1)
@@ -58,10 +72,11 @@ int rtc_gcm_seal(rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t 
 }
 
 int rtc_gcm_open(rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p, size_t n, const uint8_t tag[16]) {
-  EVP_CIPHER_CTX *ctx = g->ctx;
   uint8_t none[16], want[RTC_GCM_TAG];
   int got;
   if (!fits_int(aad_len) || !fits_int(n)) return RTC_EINVAL;
+  EVP_CIPHER_CTX *ctx = gcm_ctx(g, false, &got);
+  if (!ctx) return got;
   memcpy(want, tag, sizeof want); /* OpenSSL's ctrl takes no const pointer */
   if (EVP_DecryptInit_ex(ctx, NULL, NULL, NULL, iv) != 1 || (aad_len && EVP_DecryptUpdate(ctx, NULL, &got, aad, (int)aad_len) != 1) ||
       (n && EVP_DecryptUpdate(ctx, p, &got, p, (int)n) != 1) || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, RTC_GCM_TAG, want) != 1)

@@ -13,9 +13,9 @@ enum {
   CLOSE_NOTIFY = 0,
 };
 
-static void way_init(rtc_dtlsrec_way_t *w, const uint8_t *key, size_t key_len, const uint8_t *salt) {
-  memcpy(w->key, key, key_len);
+static int way_init(rtc_dtlsrec_way_t *w, const uint8_t *key, size_t key_len, const uint8_t *salt, bool seal) {
   memcpy(w->salt, salt, sizeof w->salt);
+  return rtc_gcm_init(&w->gcm, key, key_len, seal);
 }
 
 static void way_clear(rtc_dtlsrec_way_t *w) {
@@ -25,10 +25,14 @@ static void way_clear(rtc_dtlsrec_way_t *w) {
 
 int rtc_dtlsrec_init(rtc_dtlsrec_t *r, const rtc_dtlsrec_cfg_t *cfg) {
   memset(r, 0, sizeof *r);
-  if ((cfg->key_len != 16 && cfg->key_len != 32) || cfg->next_seq < 0) return RTC_EINVAL;
+  if (cfg->next_seq < 0) return RTC_EINVAL;
+  int err = way_init(&r->out, cfg->local_key, cfg->key_len, cfg->local_salt, true);
+  if (err == 0) err = way_init(&r->in, cfg->remote_key, cfg->key_len, cfg->remote_salt, false);
+  if (err < 0) {
+    rtc_dtlsrec_clear(r);
+    return err;
+  }
   r->key_len = (uint8_t)cfg->key_len;
-  way_init(&r->out, cfg->local_key, cfg->key_len, cfg->local_salt);
-  way_init(&r->in, cfg->remote_key, cfg->key_len, cfg->remote_salt);
   r->next_seq = cfg->next_seq;
   r->nonce_base = cfg->nonce_base;
   if (cfg->seen)
@@ -42,14 +46,6 @@ void rtc_dtlsrec_clear(rtc_dtlsrec_t *r) {
   way_clear(&r->out);
   way_clear(&r->in);
   memset(r, 0, sizeof *r);
-}
-
-static int make_cipher(const rtc_dtlsrec_t *r, rtc_dtlsrec_way_t *w, bool seal) {
-  if (w->gcm.ctx) return 0;
-  if (!r->key_len) return RTC_ESTATE;
-  int err = rtc_gcm_init(&w->gcm, w->key, r->key_len, seal);
-  if (err == 0) rtc_cleanse(w->key, sizeof w->key);
-  return err;
 }
 
 /* Epoch and sequence number, type, version, length of the content (RFC 5246 §6.2.3.3, RFC 6347 §4.1.2.1). */
@@ -69,8 +65,7 @@ static int seal(rtc_dtlsrec_t *r, rtc_dtlsrec_type_t type, const uint8_t *p, siz
   if (!n || n > RTC_DTLSREC_CONTENT_MAX) return RTC_EINVAL;
   if (cap < n + RTC_DTLSREC_OVERHEAD) return RTC_ENOBUFS;
   if (r->next_seq >= RTC_DTLSREC_SEQ_END) return RTC_ESTATE;
-  int err = make_cipher(r, &r->out, true);
-  if (err < 0) return err;
+  if (!r->key_len) return RTC_ESTATE;
   uint8_t aad[AAD], iv[RTC_GCM_IV], *content = out + RTC_DTLSREC_HEAD;
   memmove(content, p, n);                 /* first: it may lie where the header goes */
   uint64_t seq = (uint64_t)r->next_seq++; /* used up whatever comes: a failure must not let it be used again */
@@ -81,7 +76,7 @@ static int seal(rtc_dtlsrec_t *r, rtc_dtlsrec_type_t type, const uint8_t *p, siz
   rtc_put64(out + RTC_DTLSREC_HEADER, r->nonce_base + seq);
   write_aad(aad, out, n);
   write_iv(iv, &r->out, out + RTC_DTLSREC_HEADER);
-  err = rtc_gcm_seal(&r->out.gcm, iv, aad, sizeof aad, content, n, content + n);
+  int err = rtc_gcm_seal(&r->out.gcm, iv, aad, sizeof aad, content, n, content + n);
   return err < 0 ? err : (int)(n + RTC_DTLSREC_OVERHEAD);
 }
 
@@ -108,17 +103,15 @@ int rtc_dtlsrec_open(rtc_dtlsrec_t *r, uint8_t *p, size_t n, size_t *at, rtc_dtl
   bool known = head[0] == RTC_DTLSREC_TYPE_ALERT || head[0] == RTC_DTLSREC_TYPE_DATA;
   if (!known || rtc_get16(head + 1) != VERSION || rtc_get16(head + 3) != EPOCH) return RTC_EPROTO;
   if (body < NONCE + RTC_GCM_TAG || body > NONCE + RTC_GCM_TAG + RTC_DTLSREC_CONTENT_MAX) return RTC_EPROTO;
-  if (r->closed || r->forged >= RTC_DTLSREC_FORGED_MAX) return RTC_ESTATE;
+  if (!r->key_len || r->closed || r->forged >= RTC_DTLSREC_FORGED_MAX) return RTC_ESTATE;
   int64_t seq = (int64_t)(rtc_get64(head + 3) & (RTC_DTLSREC_SEQ_END - 1));
   if (rtc_window_check(&r->seen, seq) < 0) return RTC_EREPLAY;
-  int err = make_cipher(r, &r->in, false);
-  if (err < 0) return err;
 
   uint8_t aad[AAD], iv[RTC_GCM_IV], *text = head + RTC_DTLSREC_HEAD;
   size_t len = body - NONCE - RTC_GCM_TAG;
   write_aad(aad, head, len);
   write_iv(iv, &r->in, head + RTC_DTLSREC_HEADER);
-  err = rtc_gcm_open(&r->in.gcm, iv, aad, sizeof aad, text, len, text + len);
+  int err = rtc_gcm_open(&r->in.gcm, iv, aad, sizeof aad, text, len, text + len);
   if (err < 0) {
     r->forged += err == RTC_EAUTH;
     return err;

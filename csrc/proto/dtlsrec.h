@@ -39,7 +39,6 @@ typedef struct rtc_dtlsrec_cfg { /* copied by init */
 
 typedef struct rtc_dtlsrec_way { /* one direction */
   rtc_gcm_t gcm;
-  uint8_t key[32]; /* until the cipher is made */
   uint8_t salt[RTC_DTLSREC_SALT];
 } rtc_dtlsrec_way_t;
 

@@ -13,9 +13,10 @@
 
 enum {
   PACKET_MAX = 65535,
-  RTCP_CLEAR = 8,     /* first header and SSRC stay readable */
-  RTCP_WORD = 4,      /* E flag and index */
-  CM_RTCP_TAG = 10,   /* with either CM profile (RFC 5764 §4.1.2) */
+  RTCP_CLEAR = 8,   /* first header and SSRC stay readable */
+  RTCP_WORD = 4,    /* E flag and index */
+  CM_RTCP_TAG = 10, /* with either CM profile (RFC 5764 §4.1.2) */
+  SALT_MAX = 14,
   MAC_LEN = 20,       /* of HMAC-SHA1 before truncation; also its key's length */
   LABEL_RTP_KEY = 0,  /* RFC 3711 §4.3.2: key, authentication, salt */
   LABEL_RTCP_KEY = 3, /* the same three for SRTCP */
@@ -54,27 +55,30 @@ static size_t rtcp_tag_len(rtc_srtp_profile_t p) { return is_gcm(p) ? RTC_GCM_TA
 
 /* Keys */
 
-int rtc_srtp_kdf(const uint8_t *key, size_t key_len, const uint8_t *salt, size_t salt_len, uint8_t label, uint8_t *out, size_t n) {
+static int kdf(rtc_ctr_t *prf, const uint8_t *salt, size_t salt_len, uint8_t label, uint8_t *out, size_t n) {
   uint8_t iv[16] = {0}; /* a 12-byte salt is padded with zeros on the right (RFC 7714 §11) */
-  rtc_ctr_t prf;
-  if (salt_len > 14) return RTC_EINVAL;
   memcpy(iv, salt, salt_len);
   iv[7] ^= label; /* the label stands above the 48 bits of index DIV rate, which are 0 */
-  int r = rtc_ctr_init(&prf, key, key_len);
-  if (r == RTC_OK) {
-    memset(out, 0, n);
-    r = rtc_ctr_xor(&prf, iv, out, n);
-  }
-  rtc_ctr_clear(&prf);
+  memset(out, 0, n);
+  int r = rtc_ctr_xor(prf, iv, out, n);
   rtc_cleanse(iv, sizeof iv);
   return r;
 }
 
-static int derive(rtc_srtp_session_t *k, rtc_srtp_profile_t p, const uint8_t *key, const uint8_t *salt, uint8_t label) {
+int rtc_srtp_kdf(const uint8_t *key, size_t key_len, const uint8_t *salt, size_t salt_len, uint8_t label, uint8_t *out, size_t n) {
+  rtc_ctr_t prf;
+  if (salt_len > SALT_MAX) return RTC_EINVAL;
+  int r = rtc_ctr_init(&prf, key, key_len);
+  if (r == RTC_OK) r = kdf(&prf, salt, salt_len, label, out, n);
+  rtc_ctr_clear(&prf);
+  return r;
+}
+
+static int derive(rtc_srtp_session_t *k, rtc_srtp_profile_t p, rtc_ctr_t *prf, const uint8_t *salt, uint8_t label) {
   size_t key_len = rtc_srtp_key_len(p), salt_len = rtc_srtp_salt_len(p);
-  int r = rtc_srtp_kdf(key, key_len, salt, salt_len, label, k->key, key_len);
-  if (r == RTC_OK) r = rtc_srtp_kdf(key, key_len, salt, salt_len, (uint8_t)(label + 1), k->auth, sizeof k->auth);
-  if (r == RTC_OK) r = rtc_srtp_kdf(key, key_len, salt, salt_len, (uint8_t)(label + 2), k->salt, salt_len);
+  int r = kdf(prf, salt, salt_len, label, k->key, key_len);
+  if (r == RTC_OK && !is_gcm(p)) r = kdf(prf, salt, salt_len, (uint8_t)(label + 1), k->auth, sizeof k->auth);
+  if (r == RTC_OK) r = kdf(prf, salt, salt_len, (uint8_t)(label + 2), k->salt, salt_len);
   return r;
 }
 
@@ -107,8 +111,11 @@ int rtc_srtp_init(rtc_srtp_t *s, rtc_srtp_profile_t p, const uint8_t *key, size_
   rtc_srtp_session_t rtp = {0}, rtcp = {0};
   memset(s, 0, sizeof *s);
   if (!rtc_srtp_key_len(p) || key_len != rtc_srtp_key_len(p) || salt_len != rtc_srtp_salt_len(p)) return RTC_EINVAL;
-  int r = derive(&rtp, p, key, salt, LABEL_RTP_KEY);
-  if (r == RTC_OK) r = derive(&rtcp, p, key, salt, LABEL_RTCP_KEY);
+  rtc_ctr_t prf;
+  int r = rtc_ctr_init(&prf, key, key_len);
+  if (r == RTC_OK) r = derive(&rtp, p, &prf, salt, LABEL_RTP_KEY);
+  if (r == RTC_OK) r = derive(&rtcp, p, &prf, salt, LABEL_RTCP_KEY);
+  rtc_ctr_clear(&prf);
   if (r == RTC_OK) r = rtc_srtp_init_session(s, p, &rtp, &rtcp, sending);
   rtc_cleanse(&rtp, sizeof rtp);
   rtc_cleanse(&rtcp, sizeof rtcp);
@@ -146,7 +153,7 @@ static rtc_srtp_gone_t *gone_find(const rtc_srtp_t *s, uint32_t ssrc) {
 static int grow(void **v, uint32_t *cap, uint32_t n, uint32_t max, size_t size) {
   if (n <= *cap) return RTC_OK;
   if (n > max) return RTC_ENOBUFS;
-  uint32_t want = *cap ? *cap * 2 : 4;
+  uint32_t want = *cap ? *cap * 2 : 1; /* a viewer has one SSRC: that of its reports */
   if (want > max) want = max;
   void *p = realloc(*v, want * size);
   if (!p) return RTC_ENOMEM;
