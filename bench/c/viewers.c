@@ -177,7 +177,7 @@ static void serve(void) {
   if (rtc_hub_next_at(hub) <= now) rtc_hub_tick(hub, now);
   rtc_job_t job;
   while (rtc_hub_job(hub, &job)) {
-    rtc_dtls_work(job.dtls);
+    rtc_job_work(&job);
     rtc_hub_job_done(hub, &job, rtc_clock_now());
   }
   rtc_pkt_t *out[LOAD_BATCH];

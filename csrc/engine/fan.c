@@ -10,13 +10,13 @@
   ((1u << RTC_EXT_AUDIO_LEVEL) | (1u << RTC_EXT_VIDEO_ORIENTATION) | (1u << RTC_EXT_PLAYOUT_DELAY) | (1u << RTC_EXT_CONTENT_TYPE) | \
    (1u << RTC_EXT_VIDEO_TIMING) | (1u << RTC_EXT_COLOR_SPACE) | (1u << RTC_EXT_ABS_CAPTURE_TIME) | (1u << RTC_EXT_DEPENDENCY))
 
-void rtc_shape_init(rtc_shape_t *s, const rtc_send_cfg_t *cfg, const rtc_transport_cfg_t *owner) {
+void rtc_shape_init(rtc_shape_t *s, const rtc_send_cfg_t *cfg, const rtc_extmap_t *ids, bool two_byte) {
   memset(s, 0, sizeof *s);
   s->mask = cfg->ext_mask;
-  s->two_byte = owner->ext_two_byte;
+  s->two_byte = two_byte;
   s->mid_len = (uint8_t)strlen(cfg->mid);
   memcpy(s->mid, cfg->mid, s->mid_len);
-  memcpy(s->id_of, owner->ext.id_of, sizeof s->id_of);
+  memcpy(s->id_of, ids->id_of, sizeof s->id_of);
 }
 
 int rtc_head_write(uint8_t *out, size_t cap, const rtc_media_t *m, const rtc_shape_t *s, const rtc_extmap_t *ids, bool named,

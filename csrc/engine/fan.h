@@ -50,7 +50,7 @@ typedef struct rtc_fan {
   rtc_head_t head[RTC_FAN_HEADS];
 } rtc_fan_t;
 
-void rtc_shape_init(rtc_shape_t *s, const rtc_send_cfg_t *cfg, const rtc_transport_cfg_t *owner);
+void rtc_shape_init(rtc_shape_t *s, const rtc_send_cfg_t *cfg, const rtc_extmap_t *ids, bool two_byte);
 
 /* The head of a copy of m, with payload type, SSRC, number and time left 0; stamps are blank. named: with the MID. Its length, or
  * RTC_ENOBUFS. */

@@ -390,20 +390,25 @@ int rtc_hub_job(rtc_hub_t *h, rtc_job_t *out) {
   h->job_n--;
   t->queued = false;
   t->busy = true;
-  *out = (rtc_job_t){t->id, t->dtls};
+  *out = (rtc_job_t){.transport = t->id, .dtls = t->dtls, .keyed = t->keyed, .spent = t->handed};
   return 1;
 }
 
 void rtc_hub_job_done(rtc_hub_t *h, const rtc_job_t *job, rtc_time_t now) {
   h->st.now = now;
   rtc_transport_t *t = rtc_map_get(&h->transports, &job->transport);
-  if (!t || t->dtls != job->dtls) return;
+  if (!t || !t->busy) return;
   t->busy = false;
+  if (job->spent) {
+    rtc_dtls_free(job->dtls); /* NULL when it has been worked on */
+    t->dtls = NULL;
+  }
   if (t->state == RTC_T_CLOSED) { /* closed meanwhile: its last event has waited for this */
+    rtc_keying_free(job->keying);
     rtc_hub_touch(t);
     return;
   }
-  rtc_transport_job_done(t, now);
+  rtc_transport_job_done(t, job, now);
   rtc_transport_arm(t);
 }
 
@@ -415,7 +420,9 @@ int rtc_hub_connect_with_keys(rtc_hub_t *h, uint32_t transport, const rtc_dtls_k
   t->consent.expires = RTC_NEVER;
   t->checked = now;
   rtc_hub_map_path(t, path, now);
-  int err = rtc_transport_set_keys(t, keys, now);
+  rtc_keying_t k;
+  rtc_keying_init(&k, keys);
+  int err = rtc_transport_set_keys(t, &k, now);
   rtc_transport_arm(t);
   return err;
 }

@@ -8,6 +8,7 @@
 #include "base/pkt.h"
 #include "engine/cmd.h"
 #include "engine/event.h"
+#include "engine/job.h"
 
 typedef struct rtc_hub rtc_hub_t;
 
@@ -61,11 +62,7 @@ RTC_MUST_USE int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);
 /* Next event: 1 or 0. */
 int rtc_hub_event(rtc_hub_t *h, rtc_event_t *out);
 
-/* A handshake that needs work: the driver calls rtc_dtls_work(job.dtls) on any thread, one at a time for one job, then done. 1 or 0. */
-typedef struct rtc_job {
-  uint32_t transport;
-  rtc_dtls_t *dtls;
-} rtc_job_t;
+/* A handshake that needs work: the driver calls rtc_job_work on any thread, one at a time for one job, then done. 1 or 0. */
 int rtc_hub_job(rtc_hub_t *h, rtc_job_t *out);
 void rtc_hub_job_done(rtc_hub_t *h, const rtc_job_t *job, rtc_time_t now);
 

@@ -19,8 +19,6 @@ int rtc_records_take_over(rtc_transport_t *t) {
                                  .seen = &k.seen};
   err = rtc_dtlsrec_init(&t->rec, &cfg);
   rtc_cleanse(&k, sizeof k);
-  rtc_dtls_free(t->dtls);
-  t->dtls = NULL;
   t->handed = true;
   return err;
 }

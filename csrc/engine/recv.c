@@ -20,6 +20,7 @@ rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *
   r->key_asked = r->probe_at = RTC_NEVER;
   r->key_gap = RTC_KEY_GAP_US;
   rtc_rxstat_init(&r->stat, cfg->clock_rate);
+  if (!t->route && !(t->route = malloc(RTC_SSRC_ROUTES_MAX * sizeof *t->route))) goto fail;
   if (rtc_keep_open(t->hub, &r->history, cfg->video ? RTC_HISTORY_VIDEO : RTC_HISTORY_AUDIO) < 0) goto fail;
   if (cfg->nack) {
     r->nack = malloc(sizeof *r->nack);

@@ -26,7 +26,7 @@ rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *
   s->id = id;
   s->transport = t;
   s->cfg = *cfg;
-  rtc_shape_init(&s->shape, cfg, t->cfg);
+  rtc_shape_init(&s->shape, cfg, &t->cfg->ext, t->cfg->ext_two_byte);
   s->waiting = true;
   /* Below 2^15: RFC 3711 §3.3.1 finds the roll-over even when the first packets are lost. */
   s->top = (int64_t)(rtc_hub_draw(t->hub) & 0x7fff) - 1;

@@ -111,6 +111,14 @@ typedef struct rtc_route {
   rtc_time_t used;
 } rtc_route_t;
 
+/* What stays of a transport's configuration: credentials and fingerprints are consent's and the association's. */
+typedef struct rtc_agreed {
+  rtc_extmap_t ext;
+  bool ext_two_byte, reduced_rtcp, dtls_client;
+  uint32_t ssrc;
+  char cname[RTC_CNAME_MAX + 1];
+} rtc_agreed_t;
+
 struct rtc_transport {
   rtc_heap_entry_t timer; /* first: the heap's entries lead here */
   uint32_t id;
@@ -124,7 +132,7 @@ struct rtc_transport {
   rtc_hub_t *hub;
   rtc_path_t out_path;
 
-  rtc_transport_cfg_t *cfg;
+  rtc_agreed_t *cfg;
   rtc_consent_t consent;
   uint8_t ufrag_key[RTC_LOCAL_UFRAG_MAX], old_ufrag_key[RTC_LOCAL_UFRAG_MAX];
   bool has_old_ufrag;
@@ -140,7 +148,7 @@ struct rtc_transport {
   int early_n;        /* DTLS datagrams that came while busy */
   rtc_time_t dtls_at; /* its time-out, RTC_NEVER */
   rtc_time_t hand_at; /* when its records go over to rec, RTC_NEVER */
-  bool handed;        /* they have: dtls is gone */
+  bool handed;        /* they have: dtls is gone, or going */
   rtc_dtlsrec_t rec;
 
   uint16_t profile;
@@ -155,7 +163,7 @@ struct rtc_transport {
 
   rtc_recv_t *recvs;
   rtc_send_t *sends;
-  rtc_route_t route[RTC_SSRC_ROUTES_MAX];
+  rtc_route_t *route; /* RTC_SSRC_ROUTES_MAX of them; NULL until it has a receiver */
   int route_n;
   rtc_arrival_t *arrival; /* NULL until a receiver wants transport-wide feedback */
   uint32_t fb_media;      /* media SSRC named in that feedback */
@@ -212,13 +220,13 @@ void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m
 void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now);            /* takes over k */
 void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now); /* something authentic came */
 void rtc_transport_on_srtp(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now);  /* and it was media or RTCP */
-void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now);
-int rtc_transport_set_keys(rtc_transport_t *t, const rtc_dtls_keys_t *keys, rtc_time_t now);
+void rtc_transport_job_done(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t now);   /* takes over the job's keying */
+int rtc_transport_set_keys(rtc_transport_t *t, rtc_keying_t *k, rtc_time_t now);         /* takes over what is in k, or tells its error */
 void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now);
 void rtc_transport_arm(rtc_transport_t *t); /* sets its timer from all its deadlines */
 
 /* records.c: DTLS without OpenSSL, after the handshake */
-int rtc_records_take_over(rtc_transport_t *t);                         /* as rtc_dtls_export_records says; dtls is freed when it succeeds */
+int rtc_records_take_over(rtc_transport_t *t);                         /* as rtc_dtls_export_records says; then dtls is spent */
 void rtc_records_in(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now); /* borrows k; may close t */
 void rtc_records_close(rtc_transport_t *t);                            /* says close_notify */
 

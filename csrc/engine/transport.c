@@ -26,12 +26,16 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
   t->dtls_at = t->hand_at = t->report_at = RTC_NEVER;
   rtc_pacer_init(&t->pacer, RTC_PACER_START_BPS, now);
   t->rate_at = now;
-  t->cfg = malloc(sizeof *t->cfg);
+  t->cfg = calloc(1, sizeof *t->cfg);
   t->mapped_cap = cfg->checker ? RTC_CHECK_PATHS : MAPPED_MAX;
   t->mapped = malloc((size_t)t->mapped_cap * sizeof *t->mapped);
   if (!t->cfg || !t->mapped) goto fail;
-  *t->cfg = *cfg;
-  if (!t->cfg->ssrc) t->cfg->ssrc = (uint32_t)rtc_hub_draw(h) | 1u;
+  *t->cfg = (rtc_agreed_t){.ext = cfg->ext,
+                           .ext_two_byte = cfg->ext_two_byte,
+                           .reduced_rtcp = cfg->reduced_rtcp,
+                           .dtls_client = cfg->dtls_client,
+                           .ssrc = cfg->ssrc ? cfg->ssrc : (uint32_t)rtc_hub_draw(h) | 1u};
+  memcpy(t->cfg->cname, cfg->cname, sizeof t->cfg->cname);
   const rtc_ice_cfg_t *ice = &cfg->ice;
   *err = rtc_consent_init(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd, cfg->checker, rtc_hub_draw(h));
   if (*err < 0) goto fail;
@@ -122,8 +126,8 @@ void rtc_transport_free(rtc_transport_t *t) {
   rtc_dtls_free(t->dtls);
   rtc_dtlsrec_clear(&t->rec);
   rtc_consent_clear(&t->consent);
-  if (t->cfg) rtc_cleanse(t->cfg, sizeof *t->cfg);
   free(t->cfg);
+  free(t->route);
   free(t->mapped);
   free(t);
 }
@@ -258,17 +262,13 @@ static void flush_dtls(rtc_transport_t *t) {
   }
 }
 
-int rtc_transport_set_keys(rtc_transport_t *t, const rtc_dtls_keys_t *keys, rtc_time_t now) {
-  size_t key_len = rtc_srtp_key_len(keys->profile), salt_len = rtc_srtp_salt_len(keys->profile);
-  int err = rtc_srtp_init(&t->rx, keys->profile, keys->remote_key, key_len, keys->remote_salt, salt_len, 0);
-  if (err < 0) return err;
-  err = rtc_srtp_init(&t->tx, keys->profile, keys->local_key, key_len, keys->local_salt, salt_len, 1);
-  if (err < 0) {
-    rtc_srtp_clear(&t->rx);
-    return err;
-  }
+int rtc_transport_set_keys(rtc_transport_t *t, rtc_keying_t *k, rtc_time_t now) {
+  if (k->err < 0) return k->err;
+  t->rx = k->rx;
+  t->tx = k->tx;
   t->keyed = true;
-  t->profile = (uint16_t)keys->profile;
+  t->profile = (uint16_t)k->profile;
+  rtc_cleanse(k, sizeof *k);
   t->state = RTC_T_CONNECTED;
   t->connected = now;
   t->heard = t->consent.heard = now;
@@ -289,17 +289,27 @@ static void hand_over(rtc_transport_t *t, rtc_time_t now) {
   int err = rtc_records_take_over(t);
   t->hand_at = err == RTC_ESTATE || err == RTC_ENOMEM ? now + RTC_MS(10) : RTC_NEVER;
   if (err == RTC_ESTATE) queue(t); /* something still waits in it */
+  if (err < 0) return;
+  t->dtls_at = RTC_NEVER;
+  if (queue(t)) return; /* to be freed, which is dear too */
+  rtc_dtls_free(t->dtls);
+  t->dtls = NULL;
 }
 
-void rtc_transport_job_done(rtc_transport_t *t, rtc_time_t now) {
+static int take_keys(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t now) {
+  rtc_job_t made = *job;
+  rtc_job_work(&made); /* the helper has done it, unless it had no memory */
+  int err = made.keying ? rtc_transport_set_keys(t, made.keying, now) : RTC_ENOMEM;
+  rtc_keying_free(made.keying);
+  return err;
+}
+
+void rtc_transport_job_done(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t now) {
+  if (job->spent) return;
   flush_dtls(t);
   rtc_dtls_state_t state = rtc_dtls_state(t->dtls);
   if (state == RTC_DTLS_CONNECTED && !t->keyed) {
-    rtc_dtls_keys_t keys;
-    int err = rtc_dtls_keys(t->dtls, &keys);
-    if (err == 0) err = rtc_transport_set_keys(t, &keys, now);
-    rtc_cleanse(&keys, sizeof keys);
-    if (err < 0) {
+    if (take_keys(t, job, now) < 0) {
       rtc_transport_close(t, RTC_WHY_DTLS, "no SRTP profile agreed", now);
       return;
     }

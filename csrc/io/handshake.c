@@ -23,13 +23,14 @@ struct rtc_handshake {
 static void *run(void *arg) {
   rtc_handshake_t *h = arg;
   rtc_thread_name("rtc-dtls");
+  rtc_thread_stand_back(); /* a handshake can wait for forwarding, not the other way round */
   struct pollfd p = {.fd = rtc_wake_fd(&h->wake), .events = POLLIN};
   while (!atomic_load(&h->stop)) {
     if (poll(&p, 1, -1) < 0 && errno != EINTR) break;
     rtc_wake_drain(&h->wake);
     rtc_job_t job;
     while (!atomic_load(&h->stop) && rtc_ring_get(&h->todo, &job)) {
-      rtc_dtls_work(job.dtls);
+      rtc_job_work(&job);
       (void)rtc_ring_put(&h->done, &job);
       rtc_wake_signal(h->owner);
     }

@@ -170,7 +170,7 @@ static void run_jobs(rtc_loop_t *l) {
   rtc_job_t job;
   if (!l->helper) {
     while (rtc_hub_job(l->hub, &job)) {
-      rtc_dtls_work(job.dtls);
+      rtc_job_work(&job);
       rtc_hub_job_done(l->hub, &job, rtc_clock_now());
       flush(l);
     }

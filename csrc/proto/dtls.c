@@ -86,20 +86,25 @@ static unsigned next_timeout(SSL *ssl, unsigned last_us) {
   return last_us * 2 > TIMEOUT_CAP_MS * 1000u ? TIMEOUT_CAP_MS * 1000u : last_us * 2;
 }
 
-static bool make_ssl(rtc_dtls_t *d) {
-  d->ssl = SSL_new(d->ctx->ssl_ctx);
-  BIO *bio = d->ssl ? rtc_dtls_bio_new(d) : NULL;
-  if (!bio) return false;
-  SSL_set_bio(d->ssl, bio, bio);
-  SSL_set_app_data(d->ssl, d);
-  SSL_set_msg_callback(d->ssl, rtc_dtls_note_header);
-  SSL_set_msg_callback_arg(d->ssl, d);
-  DTLS_set_timer_cb(d->ssl, next_timeout);
+bool rtc_dtls_prepare(rtc_dtls_t *d) {
+  if (d->ssl) return true;
+  SSL *ssl = SSL_new(d->ctx->ssl_ctx);
+  BIO *bio = ssl ? rtc_dtls_bio_new(d) : NULL;
+  if (bio) SSL_set_bio(ssl, bio, bio);
+  if (!bio) {
+    SSL_free(ssl);
+    return false;
+  }
+  SSL_set_app_data(ssl, d);
+  SSL_set_msg_callback(ssl, rtc_dtls_note_header);
+  SSL_set_msg_callback_arg(ssl, d);
+  DTLS_set_timer_cb(ssl, next_timeout);
   if (d->client)
-    SSL_set_connect_state(d->ssl);
+    SSL_set_connect_state(ssl);
   else
-    SSL_set_accept_state(d->ssl);
-  return SSL_set_mtu(d->ssl, RTC_DTLS_MTU - AEAD_UNCOUNTED) > 0;
+    SSL_set_accept_state(ssl);
+  d->ssl = ssl;
+  return SSL_set_mtu(ssl, RTC_DTLS_MTU - AEAD_UNCOUNTED) > 0;
 }
 
 rtc_dtls_t *rtc_dtls_new(rtc_dtls_ctx_t *c, bool client, const rtc_fingerprint_t *fps, int n) {
@@ -113,7 +118,7 @@ rtc_dtls_t *rtc_dtls_new(rtc_dtls_ctx_t *c, bool client, const rtc_fingerprint_t
   d->epoch1.reading = -1;
   rtc_window_init(&d->epoch1.seen);
   d->fps = malloc((size_t)n * sizeof *fps);
-  if (!d->fps || !make_ssl(d)) {
+  if (!d->fps) {
     rtc_dtls_free(d);
     return NULL;
   }
@@ -124,6 +129,7 @@ rtc_dtls_t *rtc_dtls_new(rtc_dtls_ctx_t *c, bool client, const rtc_fingerprint_t
 void rtc_dtls_free(rtc_dtls_t *d) {
   if (!d) return;
   SSL_free(d->ssl); /* OpenSSL wipes its keys */
+  rtc_cleanse(&d->epoch1, sizeof d->epoch1);
   if (d->app.buf) rtc_cleanse(d->app.buf, RTC_DTLS_IN_BYTES);
   rtc_dtls_queue_clear(&d->in);
   rtc_dtls_early_clear(d);
@@ -161,6 +167,11 @@ static bool go_on_after(rtc_dtls_t *d, int result) {
 
 static bool handshake(rtc_dtls_t *d) {
   d->state = RTC_DTLS_HANDSHAKE;
+  /* Made here: where there is time for it, and not for a peer that never says a word. */
+  if (!rtc_dtls_prepare(d)) {
+    fail(d, "handshake", "out of memory");
+    return false;
+  }
   int r = SSL_do_handshake(d->ssl);
   if (r != 1) return go_on_after(d, r);
   if (!d->verified || !SSL_get0_peer_certificate(d->ssl)) { /* cannot be, and must not be */
@@ -171,6 +182,7 @@ static bool handshake(rtc_dtls_t *d) {
   size_t max = DTLS_get_data_mtu(d->ssl);
   d->data_max = (uint16_t)(max > RTC_DTLS_MTU ? RTC_DTLS_MTU : max);
   d->state = RTC_DTLS_CONNECTED;
+  rtc_dtls_note_connected(d);
   return true;
 }
 

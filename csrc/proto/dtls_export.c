@@ -103,42 +103,43 @@ static bool prf(const char *hash, uint8_t secret[SECRET], uint8_t *seed, size_t 
   return ok;
 }
 
-/* The key block (RFC 5246 §6.3) has client's and server's key, client's and server's salt: no MAC keys with AEAD. */
-static int derive(const rtc_dtls_t *d, rtc_dtls_records_t *out, const char *hash) {
-  uint8_t secret[SECRET], seed[2 * RANDOM], block[2 * (sizeof out->local_key + SALT)];
-  size_t key = out->key_len;
+/* 0; RTC_EPROTO: not of a kind that can be handed over; RTC_ENOMEM. */
+static int derive(rtc_dtls_t *d) {
+  dtls_epoch1_t *e = &d->epoch1;
+  uint8_t secret[SECRET], seed[2 * RANDOM];
+  const char *hash = NULL;
+  size_t key_len = 0;
+  if (e->key_len) return 0;
+  if (SSL_version(d->ssl) != DTLS1_2_VERSION || !suite_of(d->ssl, &key_len, &hash)) return RTC_EPROTO;
   const SSL_SESSION *session = SSL_get_session(d->ssl);
   bool ok = session && SSL_SESSION_get_master_key(session, secret, sizeof secret) == sizeof secret &&
             SSL_get_server_random(d->ssl, seed, RANDOM) == RANDOM && SSL_get_client_random(d->ssl, seed + RANDOM, RANDOM) == RANDOM;
-  if (ok && !prf(hash, secret, seed, sizeof seed, block, 2 * (key + SALT))) ok = false;
-  if (ok) {
-    const uint8_t *salts = block + 2 * key;
-    memcpy(d->client ? out->local_key : out->remote_key, block, key);
-    memcpy(d->client ? out->remote_key : out->local_key, block + key, key);
-    memcpy(d->client ? out->local_salt : out->remote_salt, salts, SALT);
-    memcpy(d->client ? out->remote_salt : out->local_salt, salts + SALT, SALT);
-  }
+  if (ok && prf(hash, secret, seed, sizeof seed, e->block, 2 * (key_len + SALT))) e->key_len = (uint8_t)key_len;
   rtc_cleanse(secret, sizeof secret);
-  rtc_cleanse(block, sizeof block);
-  return ok ? 0 : RTC_ENOMEM; /* nothing else can fail in it */
+  return e->key_len ? 0 : RTC_ENOMEM; /* nothing else can fail in it */
+}
+
+void rtc_dtls_note_connected(rtc_dtls_t *d) { (void)derive(d); /* else it is tried again */ }
+
+static void take_block(const rtc_dtls_t *d, rtc_dtls_records_t *out) {
+  size_t key = out->key_len = d->epoch1.key_len;
+  const uint8_t *keys = d->epoch1.block, *salts = keys + 2 * key;
+  memcpy(d->client ? out->local_key : out->remote_key, keys, key);
+  memcpy(d->client ? out->remote_key : out->local_key, keys + key, key);
+  memcpy(d->client ? out->local_salt : out->remote_salt, salts, SALT);
+  memcpy(d->client ? out->remote_salt : out->local_salt, salts + SALT, SALT);
 }
 
 int rtc_dtls_export_records(rtc_dtls_t *d, rtc_dtls_records_t *out) {
   const dtls_epoch1_t *e = &d->epoch1;
-  const char *hash = NULL;
-  size_t key_len = 0;
   memset(out, 0, sizeof *out);
   if (d->state != RTC_DTLS_CONNECTED || rtc_dtls_has_input(d) || d->out.count || SSL_has_pending(d->ssl)) return RTC_ESTATE;
-  if (SSL_version(d->ssl) != DTLS1_2_VERSION || !suite_of(d->ssl, &key_len, &hash)) return RTC_EPROTO;
   if (e->odd || e->unsure || !e->next_seq) return RTC_EPROTO;
-  out->key_len = (uint8_t)key_len;
   ERR_clear_error();
-  int err = derive(d, out, hash);
+  int err = derive(d);
   ERR_clear_error();
-  if (err < 0) {
-    rtc_cleanse(out, sizeof *out);
-    return err;
-  }
+  if (err < 0) return err;
+  take_block(d, out);
   out->next_seq = e->next_seq + SEQ_GAP;
   out->nonce_base = e->nonce_base;
   out->seen = e->seen;

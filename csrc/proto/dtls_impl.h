@@ -51,6 +51,8 @@ typedef struct dtls_epoch1 {
   bool unsure;         /* application data was read, it is not known from which record */
   int64_t reading;     /* number of the record of application data that OpenSSL has begun to read; -1: none */
   rtc_window_t seen;   /* numbers of those that proved authentic */
+  uint8_t key_len;     /* of the key block's keys; 0: it has not been derived */
+  uint8_t block[72];   /* client's and server's key, client's and server's salt (RFC 5246 §6.3): no MAC keys with AEAD */
 } dtls_epoch1_t;
 
 struct rtc_dtls {
@@ -77,11 +79,16 @@ struct bio_st *rtc_dtls_bio_new(rtc_dtls_t *d);
 bool rtc_dtls_has_input(const rtc_dtls_t *d);
 void rtc_dtls_early_clear(rtc_dtls_t *d);
 
+/* OpenSSL's session, which comes with the first work: for tests that set something up in it. False: out of memory. */
+bool rtc_dtls_prepare(rtc_dtls_t *d);
+
 /* dtls_export.c: each datagram that OpenSSL writes; each record header that it reads (its message callback); each message that it
  * has read out. */
 void rtc_dtls_note_written(rtc_dtls_t *d, const uint8_t *p, size_t n);
 void rtc_dtls_note_header(int written, int version, int type, const void *p, size_t n, struct ssl_st *ssl, void *d);
 void rtc_dtls_note_read(rtc_dtls_t *d);
+/* The handshake is over: derives what the export needs while somebody has the time for it. */
+void rtc_dtls_note_connected(rtc_dtls_t *d);
 
 /* Called during the handshake, when the peer's certificate has come: 1 lets it go on, 0 ends it with an alert. */
 int rtc_dtls_verify(struct x509_store_ctx_st *store, void *unused);

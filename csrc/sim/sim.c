@@ -196,7 +196,7 @@ static void transmit(rtc_sim_t *s, int from, const rtc_pkt_t *k) {
 static void run_jobs(rtc_sim_t *s, rtc_hub_t *h) {
   rtc_job_t job;
   while (rtc_hub_job(h, &job)) {
-    rtc_dtls_work(job.dtls);
+    rtc_job_work(&job);
     rtc_hub_job_done(h, &job, s->now);
   }
 }

@@ -164,6 +164,7 @@ static inline void net_of(net_t *n, const identity_t *client, const identity_t *
   rtc_fingerprint_t of_client = fingerprint_of(client, 256), of_server = fingerprint_of(server, 256);
   n->d[0] = rtc_dtls_new(client->ctx, true, &of_server, 1);
   n->d[1] = rtc_dtls_new(server->ctx, false, &of_client, 1);
+  for (int i = 0; i < 2; i++) CHECK(n->d[i] && rtc_dtls_prepare(n->d[i]));
   if (!n->d[0] || !n->d[1]) exit(2);
   n->began = clock_us;
 }

@@ -260,7 +260,8 @@ static void other_ciphers_stay(void) {
   for (int i = 0; i < 2; i++) {
     pair_t p;
     open_pair(&p, 8, false, -1);
-    CHECK(SSL_set_cipher_list(transport(&p, 1)->dtls->ssl, suites[i]));
+    rtc_dtls_t *client = transport(&p, 1)->dtls;
+    CHECK(rtc_dtls_prepare(client) && SSL_set_cipher_list(client->ssl, suites[i]));
     CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
     pass(&p, RTC_SEC(40));
     for (int side = 0; side < 2; side++) {
@@ -291,15 +292,21 @@ static void helper_has_it(void) {
     rtc_transport_arm(transport(&p, 0));
     CHECK(!is_handed(&p, 0) && rtc_hub_next_at(h) > now);
   }
-  rtc_dtls_work(job.dtls);
+  rtc_job_work(&job);
   inject(&p, 0, late, sizeof late); /* and another one comes meanwhile */
   rtc_hub_job_done(h, &job, now);
   CHECK(!is_handed(&p, 0));
   CHECK_EQ(rtc_hub_job(h, &job), 1);
-  rtc_dtls_work(job.dtls);
+  rtc_job_work(&job);
   rtc_hub_job_done(h, &job, now);
   CHECK_EQ(rtc_hub_next_at(h), now);
   rtc_hub_tick(h, now);
+  CHECK(transport(&p, 0)->handed);
+  CHECK_EQ(rtc_hub_job(h, &job), 1); /* to be freed, which is dear too */
+  CHECK(job.spent);
+  rtc_job_work(&job);
+  CHECK(!job.dtls);
+  rtc_hub_job_done(h, &job, now);
   CHECK(is_handed(&p, 0));
   CHECK_EQ(rtc_hub_job(h, &job), 0);
   close_pair(&p);

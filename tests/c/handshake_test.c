@@ -12,7 +12,7 @@ static rtc_dtls_ctx_t *ctx;
 static rtc_job_t job(uint32_t id) {
   rtc_fingerprint_t fp = {.bits = 256};
   fp.len = (uint8_t)rtc_dtls_ctx_fingerprint(ctx, 256, fp.value);
-  return (rtc_job_t){id, rtc_dtls_new(ctx, true, &fp, 1)};
+  return (rtc_job_t){.transport = id, .dtls = rtc_dtls_new(ctx, true, &fp, 1)};
 }
 
 static bool worked(const rtc_job_t *j) {
