@@ -10,7 +10,7 @@
 #include "base/pkt.h"
 #include "base/time.h"
 
-enum { RTC_RTX_TRIES = 3, RTC_RTX_PERCENT = 25, RTC_RTX_START = 64 * 1024, RTC_RTX_MIN_GAP_US = 20000, RTC_RTX_MAP = 512 };
+enum { RTC_RTX_TRIES = 3, RTC_RTX_PERCENT = 25, RTC_RTX_START = 64 * 1024, RTC_RTX_MIN_GAP_US = 20000, RTC_RTX_MAP = 256 };
 
 /* Shared: packets by source index in a ring of cap (a power of two). Owns one reference each. */
 typedef struct rtc_history {
@@ -26,7 +26,7 @@ rtc_pkt_t *rtc_history_get(const rtc_history_t *h, int64_t index);   /* borrowed
 /* Per viewer. */
 typedef struct rtc_rtx_entry {
   int64_t seq, src;
-  rtc_time_t at;
+  uint32_t at; /* of the last repair, modulo 2^32 µs: long before that comes round the history has forgotten the packet */
   uint8_t tries;
 } rtc_rtx_entry_t; /* seq -1: empty */
 typedef struct rtc_rtx {
