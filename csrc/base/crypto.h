@@ -92,8 +92,9 @@ typedef struct rtc_ctr_hmac_job {
 } rtc_ctr_hmac_job_t;
 RTC_MUST_USE int rtc_sealer_ctr_hmac(rtc_sealer_t *b, rtc_ctr_hmac_job_t *jobs, size_t n);
 
-/* One-shot forms for the control path. */
-RTC_MUST_USE int rtc_hmac_sha1_once(const uint8_t *key, size_t key_len, const uint8_t *p, size_t n, uint8_t out[20]);
+/* One-shot forms for the control path; the first allocates nothing. MAC over a then b (b may be NULL with 0). */
+RTC_MUST_USE int rtc_hmac_sha1_once(const uint8_t *key, size_t key_len, const uint8_t *a, size_t an, const uint8_t *b, size_t bn,
+                                    uint8_t out[20]);
 RTC_MUST_USE int rtc_hmac_sha256_once(const uint8_t *key, size_t key_len, const uint8_t *p, size_t n, uint8_t out[32]);
 /* bits: 1, 256, 384 or 512; returns the digest's length or RTC_EINVAL. */
 RTC_MUST_USE int rtc_sha(int bits, const uint8_t *p, size_t n, uint8_t out[64]);

@@ -164,10 +164,10 @@ int rtc_hmac_sha1(rtc_hmac_t *h, const uint8_t *a, size_t an, const uint8_t *b, 
   return RTC_OK;
 }
 
-int rtc_hmac_sha1_once(const uint8_t *key, size_t key_len, const uint8_t *p, size_t n, uint8_t out[20]) {
+int rtc_hmac_sha1_once(const uint8_t *key, size_t key_len, const uint8_t *a, size_t an, const uint8_t *b, size_t bn, uint8_t out[20]) {
   hmac_key_t k;
   hmac_key_set(&k, key, key_len);
-  hmac_run(&k, p, n, NULL, 0, out);
+  hmac_run(&k, a, an, b, bn, out);
   rtc_cleanse(&k, sizeof k);
   return RTC_OK;
 }

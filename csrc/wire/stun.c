@@ -158,10 +158,7 @@ int rtc_stun_check(const rtc_stun_t *m, const uint8_t *p, const uint8_t *key, si
   uint8_t header[RTC_STUN_HEADER], mac[20];
   memcpy(header, p, sizeof header);
   rtc_put16(header + 2, (uint16_t)(m->integrity_off + ATTR_HEADER + INTEGRITY_LEN - RTC_STUN_HEADER));
-  rtc_hmac_t h;
-  if (rtc_hmac_init(&h, key, key_len)) return RTC_EAUTH;
-  int r = rtc_hmac_sha1(&h, header, sizeof header, p + sizeof header, m->integrity_off - sizeof header, mac);
-  rtc_hmac_clear(&h);
+  int r = rtc_hmac_sha1_once(key, key_len, header, sizeof header, p + sizeof header, m->integrity_off - sizeof header, mac);
   if (r || !rtc_equal_ct(mac, p + m->integrity_off + ATTR_HEADER, sizeof mac)) return RTC_EAUTH;
   return 0;
 }
@@ -227,7 +224,7 @@ int rtc_stun_end(rtc_wr_t *w, const uint8_t *key, size_t key_len) {
   if (key) {
     uint8_t mac[20];
     set_length(w, sizeof mac);
-    int r = rtc_hmac_sha1_once(key, key_len, w->start, rtc_wr_len(w), mac);
+    int r = rtc_hmac_sha1_once(key, key_len, w->start, rtc_wr_len(w), NULL, 0, mac);
     if (r) return r;
     rtc_stun_put(w, RTC_STUN_A_INTEGRITY, mac, sizeof mac);
   }

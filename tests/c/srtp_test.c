@@ -172,7 +172,7 @@ static void cm_rtcp_not_encrypted(void) { /* E = 0, the MAC over packet and word
   size_t n = make_rtcp(plain, 0xcafebabe, 3);
   memcpy(p, plain, n);
   rtc_put32(p + n, 77);
-  CHECK_EQ(rtc_hmac_sha1_once(auth, 20, p, n + 4, mac), 0);
+  CHECK_EQ(rtc_hmac_sha1_once(auth, 20, p, n + 4, NULL, 0, mac), 0);
   memcpy(p + n + 4, mac, 10);
   rtc_srtp_t rx;
   b3_init(&rx, 0);
@@ -222,7 +222,7 @@ static void high_index(void) {
   CHECK_EQ(rtc_ctr_init(&c, k, 16), 0);
   CHECK_EQ(rtc_ctr_xor(&c, iv, want + head, n - head), 0);
   memcpy(want + n, roc, 4);
-  CHECK_EQ(rtc_hmac_sha1_once(auth, 20, want, n + 4, mac), 0);
+  CHECK_EQ(rtc_hmac_sha1_once(auth, 20, want, n + 4, NULL, 0, mac), 0);
   memcpy(want + n, mac, 10);
   CHECK_EQ(sealed(&d.tx, p, 0xa1a2a3a4, index), n + 10);
   CHECK_MEM(p, want, n + 10);
