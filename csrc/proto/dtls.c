@@ -130,7 +130,7 @@ void rtc_dtls_free(rtc_dtls_t *d) {
   if (!d) return;
   SSL_free(d->ssl); /* OpenSSL wipes its keys */
   rtc_cleanse(&d->epoch1, sizeof d->epoch1);
-  if (d->app.buf) rtc_cleanse(d->app.buf, RTC_DTLS_IN_BYTES);
+  if (d->app.buf) rtc_cleanse(d->app.buf, d->app.cap);
   rtc_dtls_queue_clear(&d->in);
   rtc_dtls_early_clear(d);
   rtc_dtls_queue_clear(&d->out);

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "proto/dtls_impl.h"
 
 enum {
   PREFIX = 2, /* length before each datagram in a queue */
   QUEUE_BYTES = RTC_DTLS_IN_BYTES + PREFIX * RTC_DTLS_IN_MAX,
-  CONTENT_CCS = 20, /* record content types (RFC 6347 §4.1, RFC 9147 §4) */
+  QUEUE_FIRST = 2048, /* enough for the flights of a usual handshake */
+  CONTENT_CCS = 20,   /* record content types (RFC 6347 §4.1, RFC 9147 §4) */
   CONTENT_ALERT = 21,
   CONTENT_HANDSHAKE = 22,
   CONTENT_ACK = 26,
@@ -25,15 +27,33 @@ bool rtc_dtls_queue_full(const dtls_queue_t *q, size_t n) {
   return q->count == RTC_DTLS_IN_MAX || n > UINT16_MAX || q->tail - q->head + PREFIX + n > QUEUE_BYTES;
 }
 
-uint8_t *rtc_dtls_queue_room(dtls_queue_t *q, size_t n) {
-  if (rtc_dtls_queue_full(q, n)) return NULL;
-  if (!q->buf && !(q->buf = malloc(QUEUE_BYTES))) return NULL;
-  if (q->tail + PREFIX + n > QUEUE_BYTES) {
+/* Room for n bytes behind what is there, which moves to the front; n was found to fit under the cap. */
+static bool make_room(dtls_queue_t *q, size_t n) {
+  if (q->tail + n <= q->cap) return true;
+  if (q->head) {
     memmove(q->buf, q->buf + q->head, q->tail - q->head);
     q->tail -= q->head;
     q->newest -= q->head;
     q->head = 0;
   }
+  if (q->tail + n <= q->cap) return true;
+  size_t cap = q->cap ? q->cap : QUEUE_FIRST;
+  while (cap < q->tail + n) cap *= 2;
+  if (cap > QUEUE_BYTES) cap = QUEUE_BYTES;
+  uint8_t *buf = malloc(cap);
+  if (!buf) return false;
+  if (q->buf) { /* not realloc: application data is wiped before its memory goes back */
+    memcpy(buf, q->buf, q->tail);
+    rtc_cleanse(q->buf, q->cap);
+    free(q->buf);
+  }
+  q->buf = buf;
+  q->cap = (uint32_t)cap;
+  return true;
+}
+
+uint8_t *rtc_dtls_queue_room(dtls_queue_t *q, size_t n) {
+  if (rtc_dtls_queue_full(q, n) || !make_room(q, PREFIX + n)) return NULL;
   return q->buf + q->tail + PREFIX;
 }
 
@@ -60,9 +80,10 @@ void rtc_dtls_queue_pop(dtls_queue_t *q) {
 /* Appends to the newest datagram; false when there is none of this kind or it would become too long. */
 static bool join_newest(dtls_queue_t *q, const uint8_t *p, size_t n) {
   if (!q->count) return false;
+  size_t was = rtc_get16(q->buf + q->newest);
+  bool fits = was + n <= RTC_DTLS_MTU && q->tail - q->head + n <= QUEUE_BYTES;
+  if (!of_handshake(q->buf[q->newest + PREFIX]) || !fits || !make_room(q, n)) return false;
   uint8_t *newest = q->buf + q->newest;
-  size_t was = rtc_get16(newest);
-  if (!of_handshake(newest[PREFIX]) || was + n > RTC_DTLS_MTU || q->tail + n > QUEUE_BYTES) return false;
   memcpy(q->buf + q->tail, p, n);
   rtc_put16(newest, (uint16_t)(was + n));
   q->tail += (uint32_t)n;

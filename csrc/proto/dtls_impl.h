@@ -22,8 +22,8 @@ enum {
 
 /* Datagrams in order, copied, each with its length before it. Memory comes with the first one. */
 typedef struct dtls_queue {
-  uint8_t *buf; /* RTC_DTLS_IN_BYTES + two bytes a datagram */
-  uint32_t head, tail, newest, count;
+  uint8_t *buf; /* grown by doubling up to RTC_DTLS_IN_BYTES + two bytes a datagram */
+  uint32_t cap, head, tail, newest, count;
   uint32_t taken; /* bytes of the oldest that have been read: its first records */
 } dtls_queue_t;
 
