@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
-enum { LOAD_VIEWERS_MAX = 500, LOAD_BATCH = 64, LOAD_DATAGRAM = 1536, LOAD_STAMP = 16 /* MARK, then 8 bytes of nanoseconds */ };
+enum { LOAD_VIEWERS_MAX = 12000, LOAD_BATCH = 64, LOAD_DATAGRAM = 1536, LOAD_STAMP = 16 /* MARK, then 8 bytes of nanoseconds */ };
 static const uint8_t LOAD_MARK[8] = {0x9e, 'l', 'o', 'a', 'd', 0xa7, 0x31, 0xc5};
 
 static inline struct in_addr load_ip(uint32_t viewer) { return (struct in_addr){htonl(0x7f010000u | viewer)}; }

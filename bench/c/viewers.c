@@ -1,12 +1,13 @@
-/* viewers: the load side of bench/relay.py. One publisher and up to 500 viewers in one thread: ICE checks and DTLS by the engine's
- * own checking client (a hub without a loop), then one stream published at a given rate and counted at the viewers.
+/* viewers: the load side of bench/relay.py and bench/joins.py. One publisher and any number of viewers in one thread: ICE checks and DTLS
+ * by the engine's own checking client (a hub without a loop), then one stream published at a given rate and counted at the viewers.
  *
  *   viewers COUNT PAYLOAD SECURE [CERT KEY FINGERPRINT]   SECURE: "pv", "v" or "-": which of publisher and viewers use ICE, DTLS and
  *                                                         SRTP; FINGERPRINT: SHA-256 of the other side's certificate, hex
- * Commands on stdin: "peer I PORT" (of 127.0.0.1, for each I from 0), "connect", "run RATE SECONDS BURST" (packets a second, BURST
- * of them together), an end of file. Answers are lines of JSON. All viewers share one socket on the wildcard address and are told apart by
- * the address that a datagram was sent to, so that the load side costs little. The delay is the kernel's receive stamp minus the
- * publisher's: this process's own scheduling is not in it. One packet in 16 is authenticated and opened, the others are only counted. */
+ * Commands on stdin: "peer I PORT" (of 127.0.0.1, for each I from 0), "names N" (number I is engine N + I over there),
+ * "connect [AT_ONCE]" (32 under way when nothing else is said), "run RATE SECONDS BURST" (packets a second, BURST of them together), an
+ * end of file. Answers are lines of JSON. All viewers share one socket on the wildcard address and are told apart by the address that a
+ * datagram was sent to, so that the load side costs little. The delay is the kernel's receive stamp minus the publisher's: this process's
+ * own scheduling is not in it. One packet in 16 is authenticated and opened, the others are only counted. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -32,13 +33,15 @@ enum {
   LINGER_NS = 300000000, /* how long packets of a run may be on their way */
 };
 
-static uint32_t viewers;
+static uint32_t viewers, named_from;
 static size_t payload;
 static bool publisher_secure, viewers_secure;
 static int view_fd, pub_fd;
 static uint16_t peer_port[LOAD_VIEWERS_MAX + 1];
 static rtc_hub_t *hub;
 static rtc_transport_t *transport[LOAD_VIEWERS_MAX + 1];
+static int64_t begun_ns[LOAD_VIEWERS_MAX + 1];
+static double took_ms[LOAD_VIEWERS_MAX + 1]; /* of those connected, in their order */
 static int connected;
 
 static struct {
@@ -196,7 +199,7 @@ static void serve(void) {
     }
     if (e.state != RTC_T_CONNECTED || transport[who]) continue;
     transport[who] = rtc_map_get(&hub->transports, &e.id);
-    connected++;
+    took_ms[connected++] = (double)(load_ns(CLOCK_MONOTONIC) - begun_ns[who]) / 1e6;
   }
 }
 
@@ -227,14 +230,15 @@ static void make_hub(char **argv) {
 static void add(uint32_t who) {
   rtc_cmd_t c = {.op = RTC_OP_TRANSPORT, .id = who + 1};
   rtc_transport_cfg_t *t = &c.u.transport;
-  snprintf(t->ice.local_ufrag, sizeof t->ice.local_ufrag, "load%u", who);
-  snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "engine%u", who);
+  snprintf(t->ice.local_ufrag, sizeof t->ice.local_ufrag, "load%u", named_from + who);
+  snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "engine%u", named_from + who);
   snprintf(t->ice.local_pwd, sizeof t->ice.local_pwd, "password-of-the-load-side");
   snprintf(t->ice.remote_pwd, sizeof t->ice.remote_pwd, "password-of-the-engine-side");
   t->checker = t->dtls_client = true;
   t->fp_n = 1;
   t->fp[0] = fingerprint;
   rtc_extmap_init(&t->ext);
+  begun_ns[who] = load_ns(CLOCK_MONOTONIC);
   rtc_cmd_t path = {.op = RTC_OP_PATH, .id = who + 1, .u.path.sock = who};
   rtc_time_t now = rtc_clock_now();
   if (rtc_addr_parse(&path.u.path.remote, "127.0.0.1", peer_port[who]) < 0 || rtc_hub_exec(hub, &c, now) < 0 ||
@@ -242,19 +246,28 @@ static void add(uint32_t who) {
     die("transport");
 }
 
-static void connect_all(void) {
+static int by_time(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* at_once: how many may be under way. With few nobody's timers run out. */
+static void connect_all(int at_once) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(peer_port[0]), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (connect(pub_fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
   int64_t start = load_ns(CLOCK_MONOTONIC), end = start + (int64_t)60 * 1000000000;
   uint32_t first = publisher_secure ? 0 : 1, next = first, last = viewers_secure ? viewers : first - 1;
   int want = (int)(last + 1 - first);
   while (connected < want && load_ns(CLOCK_MONOTONIC) < end) {
-    while (next <= last && (int)(next - first) < connected + 32) add(next++); /* 32 under way: nobody's timers run out */
+    while (next <= last && (int)(next - first) < connected + at_once) add(next++);
     if (!drain(view_fd) && !drain(pub_fd)) usleep(200);
     serve();
   }
-  printf("{\"connected\": %d, \"wanted\": %d, \"seconds\": %.3f, \"profile\": %d}\n", connected, want,
-         (double)(load_ns(CLOCK_MONOTONIC) - start) / 1e9, viewers_secure && transport[1] ? transport[1]->profile : 0);
+  double seconds = (double)(load_ns(CLOCK_MONOTONIC) - start) / 1e9;
+  qsort(took_ms, (size_t)connected, sizeof took_ms[0], by_time);
+  printf("{\"connected\": %d, \"wanted\": %d, \"seconds\": %.3f, \"p50_ms\": %.1f, \"slowest_ms\": %.1f, \"profile\": %d}\n", connected,
+         want, seconds, connected ? took_ms[connected / 2] : -1, connected ? took_ms[connected - 1] : -1,
+         viewers_secure && transport[1] ? transport[1]->profile : 0);
   fflush(stdout);
 }
 
@@ -360,7 +373,9 @@ static bool command(const char *line) {
   if (sscanf(line, "peer %u %u", &who, &port) == 2 && who <= viewers)
     peer_port[who] = (uint16_t)port;
   else if (strncmp(line, "connect", 7) == 0)
-    connect_all();
+    connect_all(atoi(line + 7) > 0 ? atoi(line + 7) : 32);
+  else if (sscanf(line, "names %u", &named_from) == 1)
+    return true;
   else if (sscanf(line, "run %lf %lf %d", &rate, &seconds, &burst) == 3 && rate > 0 && burst > 0 && FRAME_PACKETS % burst == 0)
     run(rate, seconds, burst);
   else
