@@ -257,9 +257,9 @@ def report(found: dict[str, Any], info: dict[str, str]) -> str:
         ratios = [a["p99_us"] / b["p99_us"] for a, b in zip(st["storm"], st["quiet"], strict=True)]
         joined = [r["joined"] for r in st["storm"]]
         parts += [
-            f"{st['viewers']} viewers send their first check at the same moment while {WATCHING} watch a stream of {RATE} packets "
-            f"a second. The loop's thread has core 0; the helper's, Python and all viewers share core 1; {st['place']}. Those who "
-            f"join are not sent the stream. A run is {st['seconds']:.2f} s long and inside the storm.",
+            f"{st['viewers']} viewers send their first check at the same moment while {WATCHING} watch a stream of {RATE} "
+            "packets a second. The loop's thread has core 0; the helper's, Python and all viewers share core 1; "
+            f"{st['place']}. Those who join are not sent the stream. A run is {st['seconds']:.2f} s long and inside the storm.",
             kit.table(
                 ["", "p50 µs", "p99 µs", "lost"],
                 [
@@ -280,8 +280,8 @@ def report(found: dict[str, Any], info: dict[str, str]) -> str:
     m, calm = c["memory"], c["steady"]
     parts += [
         "## Memory",
-        "Heap of the server, from C: bytes a viewer with a sender of video and one of sound, as glibc takes them, without packet "
-        "slots.",
+        "Heap of the server, from C: bytes a viewer with a sender of video and one of sound, as glibc takes them, without "
+        "packet slots.",
         kit.table(
             ["stage", "bytes a viewer"],
             [

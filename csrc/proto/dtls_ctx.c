@@ -77,7 +77,7 @@ rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const ch
   *err = RTC_ENOMEM;
   if (!c) return NULL;
   atomic_init(&c->refs, 1);
-  c->ssl_ctx = SSL_CTX_new(DTLS_method());
+  c->ssl_ctx = SSL_CTX_new_ex(rtc_dtls_lib(), NULL, DTLS_method());
   c->bio = rtc_dtls_bio_method();
   if (c->ssl_ctx && c->bio && configure(c->ssl_ctx)) {
     if (use_pem(c->ssl_ctx, cert_pem, cert_len, key_pem, key_len)) {

@@ -1,6 +1,6 @@
-/* dtls_impl: what dtls.c (the association), dtls_ctx.c (certificate and settings), dtls_bio.c (datagrams to and from OpenSSL)
- * and dtls_export.c (handing the records over) share. Private to these, the only ones that know openssl/ssl.h; here its types are
- * names alone. */
+/* dtls_impl: what dtls.c (the association), dtls_ctx.c (certificate and settings), dtls_lib.c (OpenSSL's algorithms), dtls_bio.c
+ * (datagrams to and from OpenSSL) and dtls_export.c (handing the records over) share. Private to these, the only ones that know
+ * openssl/ssl.h; here its types are names alone. */
 #ifndef RTC_PROTO_DTLS_IMPL_H
 #define RTC_PROTO_DTLS_IMPL_H
 
@@ -72,6 +72,9 @@ struct rtc_dtls {
   uint32_t waited_ms; /* time-outs that ran off, all flights together */
   char error[96];
 };
+
+/* dtls_lib.c: where associations find algorithms; NULL: OpenSSL's default context. It lives as long as the process. */
+struct ossl_lib_ctx_st *rtc_dtls_lib(void);
 
 struct bio_method_st *rtc_dtls_bio_method(void);
 struct bio_st *rtc_dtls_bio_new(rtc_dtls_t *d);

@@ -1,4 +1,4 @@
-"""Viewers that come and go by the thousand, by WHEP with ICE and DTLS: nothing of them stays, neither here nor in the engine."""
+"""Viewers that come and go by the thousand, by WHEP with ICE and DTLS: nothing of them stays, here or in the engine."""
 
 from __future__ import annotations
 
@@ -90,16 +90,20 @@ async def cycles(relay: Relay, clients: list[Engine], count: int) -> None:
     await asyncio.gather(*map(one, clients))
 
 
+def rss() -> int:
+    ctypes.CDLL(None).malloc_trim(0)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 async def kept(relay: Relay, clients: list[Engine]) -> Kept:
     """After the engines have told all that there is to tell."""
     await until(lambda: len(relay.sessions) == 1, what="sessions that have ended are forgotten")
     engines = [relay.engine, *clients]
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
     stats = [await engine.stats() for engine in engines]
     return Kept(
         fds=len(os.listdir("/proc/self/fd")),
-        rss=int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"),
+        rss=rss(),
         transports=sum(len(s.transports) for s in stats),
         senders=sum(len(s.senders) for s in stats),
         slots=sum(s.hub["pool_used"] for s in stats),

@@ -26,6 +26,27 @@ static void handshakes(void) {
   }
 }
 
+/* Keys of all kinds that a peer may bring, where associations find few algorithms (dtls_lib.c) as where they find all. */
+static void keys_of_all_kinds(void) {
+  EVP_PKEY *keys[] = {EVP_EC_gen("P-256"), EVP_EC_gen("P-384"), EVP_EC_gen("P-521"), EVP_RSA_gen(3072)};
+  bool few = OPENSSL_version_major() == 3 && OPENSSL_version_minor() < 2;
+  CHECK_EQ(few, rtc_dtls_lib() != NULL);
+  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+    identity_t id;
+    identity_make(&id, keys[i], "someone", 0);
+    id.ctx = ctx_of(&id);
+    for (int side = 0; side < 2; side++) {
+      net_t n;
+      net_of(&n, side ? &ids[ECDSA_A] : &id, side ? &id : &ids[ECDSA_A]);
+      net_run(&n, RTC_SEC(1));
+      check_connected(&n);
+      net_clear(&n);
+    }
+    rtc_dtls_ctx_free(id.ctx);
+    EVP_PKEY_free(keys[i]);
+  }
+}
+
 /* Flights of all lengths around one and two datagrams: none is longer than it may be, and none fails for that. */
 static void certificates_of_all_lengths(void) {
   static const char *const suites[] = {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-RSA-AES128-SHA"};
@@ -427,6 +448,7 @@ static void memory(void) {
 int main(void) {
   start();
   RUN(handshakes);
+  RUN(keys_of_all_kinds);
   RUN(certificates_of_all_lengths);
   RUN(loss_of_each_datagram);
   RUN(heavy_loss);
