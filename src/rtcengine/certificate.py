@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import secrets
 from dataclasses import dataclass, field
 
@@ -49,11 +50,17 @@ class Certificate:
 
     def digest(self, algorithm: str = "sha-256") -> bytes:
         """The fingerprint's bytes. ValueError for an algorithm other than sha-256, sha-384, sha-512."""
-        kind = DIGESTS.get(algorithm.lower())
-        if kind is None:
+        name = algorithm.lower()
+        if name not in DIGESTS:
             raise ValueError(f"no fingerprint by {algorithm!r}: {', '.join(DIGESTS)} are known")
-        return x509.load_pem_x509_certificate(self.cert_pem).fingerprint(kind)
+        return _digest(self.cert_pem, name)
 
     def fingerprint(self, algorithm: str = "sha-256") -> str:
         """As SDP writes it: upper-case pairs of hex digits with colons (RFC 8122 §5)."""
         return self.digest(algorithm).hex(":").upper()
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(cert_pem: bytes, name: str) -> bytes:
+    """Every answer asks for it, and reading the certificate is a tenth of a millisecond."""
+    return x509.load_pem_x509_certificate(cert_pem).fingerprint(DIGESTS[name])
