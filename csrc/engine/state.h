@@ -19,6 +19,7 @@
 enum {
   RTC_SSRC_ROUTES_MAX = 64,    /* SSRCs learnt a transport; beyond, the longest silent one is forgotten */
   RTC_HAND_OVER_US = 30000000, /* after this the peer will not ask for our last flight again, heard or not */
+  RTC_AGAIN_US = 50000,        /* a finished server's flight that was repeated goes out once more after this */
   RTC_EARLY_MAX = 16,          /* DTLS datagrams kept while the helper has the object */
   RTC_HISTORY_VIDEO = 1024,    /* packets of a stream kept for repair */
   RTC_HISTORY_AUDIO = 64,
@@ -145,10 +146,11 @@ struct rtc_transport {
   bool dtls_started;
   rtc_transport_t *next_job;
   rtc_pkt_t *early, *early_last;
-  int early_n;        /* DTLS datagrams that came while busy */
-  rtc_time_t dtls_at; /* its time-out, RTC_NEVER */
-  rtc_time_t hand_at; /* when its records go over to rec, RTC_NEVER */
-  bool handed;        /* they have: dtls is gone, or going */
+  int early_n;         /* DTLS datagrams that came while busy */
+  rtc_time_t dtls_at;  /* its time-out, RTC_NEVER */
+  rtc_time_t again_at; /* when a flight that was repeated goes out once more, RTC_NEVER */
+  rtc_time_t hand_at;  /* when its records go over to rec, RTC_NEVER */
+  bool handed;         /* they have: dtls is gone, or going */
   rtc_dtlsrec_t rec;
 
   uint16_t profile;

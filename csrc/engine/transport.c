@@ -23,7 +23,7 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
   t->hub = h;
   t->id = id;
   t->added = now;
-  t->dtls_at = t->hand_at = t->report_at = RTC_NEVER;
+  t->dtls_at = t->again_at = t->hand_at = t->report_at = RTC_NEVER;
   rtc_pacer_init(&t->pacer, RTC_PACER_START_BPS, now);
   t->rate_at = now;
   t->cfg = calloc(1, sizeof *t->cfg);
@@ -278,6 +278,12 @@ int rtc_transport_set_keys(rtc_transport_t *t, rtc_keying_t *k, rtc_time_t now) 
   return 0;
 }
 
+/* A loss each way costs a round of time-outs; sent twice at some distance, both come through far more often. */
+static void send_again(rtc_transport_t *t) {
+  t->again_at = RTC_NEVER;
+  if (t->dtls && rtc_dtls_again(t->dtls) == 0) flush_dtls(t);
+}
+
 /* The peer has finished its handshake: it will not repeat its last flight to get ours again. */
 static void hand_over_soon(rtc_transport_t *t, rtc_time_t now) {
   if (t->hand_at != RTC_NEVER) t->hand_at = rtc_time_min(t->hand_at, now);
@@ -331,6 +337,8 @@ void rtc_transport_job_done(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t
   if (rtc_dtls_settled(t->dtls)) hand_over_soon(t, now);
   rtc_time_t in = rtc_dtls_timeout_in(t->dtls);
   t->dtls_at = in == RTC_NEVER ? RTC_NEVER : now + in;
+  rtc_time_t again_at = now + (in == RTC_NEVER ? RTC_AGAIN_US : in / 2);
+  t->again_at = rtc_dtls_repeated(t->dtls) ? rtc_time_min(t->again_at, again_at) : RTC_NEVER;
   if (more && !queue(t)) t->dtls_at = now + RTC_MS(10);
 }
 
@@ -397,6 +405,7 @@ void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now) {
     rtc_out_to(h, k, &path);
   }
   if (t->dtls_at <= now && !t->busy) t->dtls_at = queue(t) ? RTC_NEVER : now + RTC_MS(10);
+  if (t->again_at <= now && !t->busy && !t->queued) send_again(t);
   if (t->hand_at <= now && !t->busy && !t->queued) hand_over(t, now);
   start_dtls_client(t);
   if (t->state == RTC_T_CONNECTED && publishes(t) && now - t->heard >= RTC_MS(RTC_STALL_MS)) {
@@ -412,7 +421,7 @@ void rtc_transport_arm(rtc_transport_t *t) {
   rtc_time_t at = RTC_NEVER;
   if (t->state != RTC_T_CLOSED) {
     at = rtc_time_min(rtc_consent_next_at(&t->consent), t->busy ? RTC_NEVER : t->dtls_at);
-    if (!t->busy && !t->queued) at = rtc_time_min(at, t->hand_at); /* else when the job is done */
+    if (!t->busy && !t->queued) at = rtc_time_min(at, rtc_time_min(t->again_at, t->hand_at)); /* else when the job is done */
     if (t->state < RTC_T_CONNECTED) at = rtc_time_min(at, t->added + RTC_MS(RTC_SETUP_MS));
     if (t->state == RTC_T_CONNECTED && publishes(t)) at = rtc_time_min(at, t->heard + RTC_MS(RTC_STALL_MS));
     if (t->keyed) at = rtc_time_min(at, rtc_time_min(rtc_report_next_at(t), rtc_pacer_next_at(&t->pacer)));

@@ -135,6 +135,7 @@ void rtc_dtls_free(rtc_dtls_t *d) {
   rtc_dtls_early_clear(d);
   rtc_dtls_queue_clear(&d->out);
   rtc_dtls_queue_clear(&d->app);
+  free(d->flight);
   free(d->fps);
   rtc_dtls_ctx_free(d->ctx);
   free(d);
@@ -227,14 +228,39 @@ static bool busy(const rtc_dtls_t *d) {
   }
 }
 
+static uint32_t waiting(const dtls_queue_t *q) { return q->tail - q->head; }
+
+/* What work has written is the flight that may have to go out again; without memory it cannot. */
+static void keep_flight(rtc_dtls_t *d, bool repeated) {
+  uint8_t *block;
+  uint32_t n;
+  if (!rtc_dtls_queue_copy(&d->out, &block, &n)) return;
+  free(d->flight);
+  d->flight = block;
+  d->flight_n = n;
+  d->repeated = repeated;
+}
+
 void rtc_dtls_work(rtc_dtls_t *d) {
   if (!busy(d)) return;
   ERR_clear_error();
-  if (d->state == RTC_DTLS_HANDSHAKE && DTLSv1_handle_timeout(d->ssl) < 0) fail(d, "handshake", "timed out");
-  if (d->waited_ms >= RTC_DTLS_GIVE_UP_MS) fail(d, "handshake", "timed out");
+  rtc_dtls_state_t was = d->state;
+  uint32_t had = waiting(&d->out);
+  long late = was == RTC_DTLS_HANDSHAKE ? DTLSv1_handle_timeout(d->ssl) : 0;
+  if (late < 0 || d->waited_ms >= RTC_DTLS_GIVE_UP_MS) fail(d, "handshake", "timed out");
   bool more = true;
   for (int turn = 0; turn < TURNS_MAX && more && busy(d); turn++) more = d->state == RTC_DTLS_CONNECTED ? receive(d) : handshake(d);
+  /* A finished server writes only when the client has repeated its last flight. */
+  if (d->state <= RTC_DTLS_CONNECTED && waiting(&d->out) > had) keep_flight(d, late > 0 || was == RTC_DTLS_CONNECTED);
   ERR_clear_error();
+}
+
+bool rtc_dtls_repeated(const rtc_dtls_t *d) { return d->repeated; }
+
+int rtc_dtls_again(rtc_dtls_t *d) {
+  d->repeated = false;
+  if (d->state > RTC_DTLS_CONNECTED || rtc_dtls_settled(d)) return RTC_ESTATE;
+  return rtc_dtls_queue_paste(&d->out, d->flight, d->flight_n) ? 0 : RTC_ENOBUFS;
 }
 
 int rtc_dtls_get(rtc_dtls_t *d, uint8_t *out, size_t cap) {

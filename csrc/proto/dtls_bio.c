@@ -90,6 +90,26 @@ static bool join_newest(dtls_queue_t *q, const uint8_t *p, size_t n) {
   return true;
 }
 
+bool rtc_dtls_queue_copy(const dtls_queue_t *q, uint8_t **block, uint32_t *n) {
+  *n = q->tail - q->head;
+  *block = *n ? malloc(*n) : NULL;
+  if (!*block) return false;
+  memcpy(*block, q->buf + q->head, *n);
+  return true;
+}
+
+bool rtc_dtls_queue_paste(dtls_queue_t *q, const uint8_t *block, uint32_t n) {
+  for (uint32_t at = 0; at < n;) {
+    uint32_t len = rtc_get16(block + at);
+    uint8_t *room = rtc_dtls_queue_room(q, len);
+    if (!room) return false;
+    memcpy(room, block + at + PREFIX, len);
+    rtc_dtls_queue_push(q, len);
+    at += PREFIX + len;
+  }
+  return n > 0;
+}
+
 void rtc_dtls_queue_clear(dtls_queue_t *q) {
   free(q->buf);
   memset(q, 0, sizeof *q);

@@ -34,6 +34,10 @@ void rtc_dtls_queue_push(dtls_queue_t *q, size_t n);
 /* The oldest, or NULL; it stays until popped. */
 const uint8_t *rtc_dtls_queue_peek(const dtls_queue_t *q, size_t *n);
 void rtc_dtls_queue_pop(dtls_queue_t *q);
+/* All that waits, as one block of n bytes (the caller's, by free), and a block put in at the end: false when out of memory, or there is
+ * no room. */
+bool rtc_dtls_queue_copy(const dtls_queue_t *q, uint8_t **block, uint32_t *n);
+bool rtc_dtls_queue_paste(dtls_queue_t *q, const uint8_t *block, uint32_t n);
 /* Gives the memory back and drops what was waiting; the queue stays usable. */
 void rtc_dtls_queue_clear(dtls_queue_t *q);
 
@@ -69,6 +73,9 @@ struct rtc_dtls {
   uint8_t *early; /* RTC_DTLS_EARLY_BYTES once there is one: whole records laid by, one behind the other */
   rtc_fingerprint_t *fps;
   dtls_epoch1_t epoch1;
+  uint8_t *flight; /* the datagrams of the last flight, each with its length before it */
+  uint32_t flight_n;
+  bool repeated;      /* and it had been sent before */
   uint32_t waited_ms; /* time-outs that ran off, all flights together */
   char error[96];
 };

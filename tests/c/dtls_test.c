@@ -118,6 +118,60 @@ static void heavy_loss(void) {
   CHECK_EQ(connected, 100);
 }
 
+/* Puts what waits at one side over to the other, or loses it; how many datagrams. */
+static int carry(net_t *n, int from, bool lost) {
+  n->in_air = 0;
+  collect(n, from);
+  int count = n->in_air;
+  for (int i = 0; i < count && !lost; i++) CHECK_EQ(rtc_dtls_put(n->d[1 - from], n->air[i].data, n->air[i].n), 0);
+  n->in_air = 0;
+  if (!lost) rtc_dtls_work(n->d[1 - from]);
+  return count;
+}
+
+static void time_out(net_t *n, int side) {
+  clock_us += rtc_dtls_timeout_in(n->d[side]);
+  rtc_dtls_work(n->d[side]);
+}
+
+/* A flight that was repeated can be had once more without another time-out, and does no harm when it was not needed. */
+static void repeated_flights_go_out_again(void) {
+  net_t n;
+  net_init(&n, ECDSA_A, ECDSA_B);
+  rtc_dtls_t *client = n.d[0], *server = n.d[1];
+  rtc_dtls_work(client);
+  CHECK(!rtc_dtls_repeated(client));
+  CHECK_EQ(carry(&n, 0, true), 1);
+  time_out(&n, 0);
+  CHECK(rtc_dtls_repeated(client));
+  CHECK_EQ(carry(&n, 0, true), 1);
+  CHECK_EQ(rtc_dtls_again(client), 0);
+  CHECK(!rtc_dtls_repeated(client)); /* once */
+  CHECK_EQ(carry(&n, 0, false), 1);
+  CHECK_EQ(rtc_dtls_state(server), RTC_DTLS_HANDSHAKE);
+  CHECK(!rtc_dtls_repeated(server));
+  CHECK(carry(&n, 1, false) >= 1);
+  int flight = carry(&n, 0, false); /* client's certificate to Finished */
+  CHECK(flight >= 1);
+  CHECK_EQ(rtc_dtls_state(server), RTC_DTLS_CONNECTED);
+  CHECK(!rtc_dtls_repeated(server));
+  CHECK_EQ(carry(&n, 1, true), 1);
+  CHECK_EQ(rtc_dtls_again(client), 0); /* the server has these records: no answer */
+  CHECK_EQ(carry(&n, 0, false), flight);
+  CHECK_EQ(carry(&n, 1, false), 0);
+  time_out(&n, 0);
+  CHECK(carry(&n, 0, false) >= 1);
+  CHECK(rtc_dtls_repeated(server)); /* a finished one is asked */
+  CHECK_EQ(carry(&n, 1, true), 1);
+  CHECK_EQ(rtc_dtls_again(server), 0);
+  CHECK_EQ(carry(&n, 1, false), 1);
+  check_connected(&n);
+  CHECK_EQ(rtc_dtls_again(client), RTC_ESTATE); /* it has all it needs, and so knows that the server has */
+  rtc_dtls_close(server);
+  CHECK_EQ(rtc_dtls_again(server), RTC_ESTATE);
+  net_clear(&n);
+}
+
 /* Small MTUs make every message several datagrams; a browser's ClientHello is two. */
 static void fragments_in_any_order(void) {
   for (uint32_t seed = 0; seed < 40; seed++) {
@@ -452,6 +506,7 @@ int main(void) {
   RUN(certificates_of_all_lengths);
   RUN(loss_of_each_datagram);
   RUN(heavy_loss);
+  RUN(repeated_flights_go_out_again);
   RUN(fragments_in_any_order);
   RUN(finished_first);
   RUN(client_hello_in_two_datagrams);
