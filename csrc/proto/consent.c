@@ -266,6 +266,15 @@ static rtc_time_t keep_interval(rtc_consent_t *c) {
   return (rtc_time_t)(permille * RTC_CHECK_KEEP_MS);
 }
 
+/* When a check is due. The chosen path earlier when what flowed in on it besides answers has stopped: our own address may be another one
+ * by now (a NAT has forgotten us), and the peer learns the new one by a check alone. */
+static rtc_time_t due_at(const rtc_consent_t *c, const rtc_check_t *k) {
+  bool flowed = c->used && on_path(c, &k->path) && c->heard > c->expires - RTC_MS(RTC_CONSENT_MS);
+  if (!flowed) return k->at;
+  rtc_time_t silent = c->heard + RTC_MS(RTC_CHECK_SILENT_MS), again = k->sent + RTC_MS(RTC_CHECK_MAX_MS);
+  return rtc_time_min(k->at, silent > again ? silent : again);
+}
+
 static rtc_check_t *find_check(rtc_consent_t *c, const rtc_stun_t *m, const rtc_path_t *from) {
   for (int i = 0; i < c->check_n; i++) {
     rtc_check_t *k = &c->check[i];
@@ -352,10 +361,10 @@ int rtc_consent_pop(rtc_consent_t *c, uint8_t *out, size_t cap, rtc_path_t *path
   if (c->used && rtc_consent_expired(c, now)) return 0; /* nothing more goes out before an ICE restart (RFC 7675 §5.1) */
   for (int i = 0; i < c->check_n; i++) {
     rtc_check_t *k = &c->check[i];
-    if (!k->live || k->at > now) continue;
+    if (!k->live || due_at(c, k) > now) continue;
     /* Consent is kept by a fresh transaction each time, a first check by repeating one (RFC 7675 §5.1, RFC 8489 §6.2.1). */
     bool keeping = on_path(c, &k->path) && c->used;
-    if (keeping) check_start(c, k, now);
+    if (keeping && (k->answered || k->at <= now)) check_start(c, k, now); /* what silence asks is repeated: its answer may take long */
     if (!k->sends) k->since = now;
     if (!keeping && now - k->since >= RTC_MS(RTC_CONSENT_MS)) {
       k->live = false;
@@ -378,6 +387,6 @@ bool rtc_consent_expired(const rtc_consent_t *c, rtc_time_t now) { return now >=
 rtc_time_t rtc_consent_next_at(const rtc_consent_t *c) {
   rtc_time_t at = c->expires;
   for (int i = 0; i < c->check_n; i++)
-    if (c->check[i].live) at = rtc_time_min(at, c->check[i].at);
+    if (c->check[i].live) at = rtc_time_min(at, due_at(c, &c->check[i]));
   return at;
 }

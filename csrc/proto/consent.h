@@ -23,6 +23,7 @@ enum {
   RTC_CHECK_FIRST_MS = 50,
   RTC_CHECK_MAX_MS = 400,
   RTC_CHECK_KEEP_MS = 5000,
+  RTC_CHECK_SILENT_MS = 1000, /* what came on the chosen path has stopped for this long: it is checked before its time */
   RTC_CHECK_PATHS = 16,
 };
 

@@ -410,6 +410,61 @@ static void checker_loses_consent(void) {
   net_clear(&n);
 }
 
+/* What flowed in stops: the peer may know us by another address by now, so it is asked at once and again until it answers, however long
+ * the answer takes. Where nothing flows, the rhythm stays. */
+static void checker_asks_when_it_becomes_silent(void) {
+  net_t n;
+  net_init(&n);
+  rtc_path_t p = path(1);
+  CHECK_EQ(rtc_consent_add_path(&n.client, &p, 0), 0);
+  CHECK_EQ(net_step(&n, 0), RTC_CONSENT_MOVED);
+  CHECK(rtc_consent_next_at(&n.client) >= RTC_SEC(4));
+  for (int i = 1; i <= 30; i++) {
+    rtc_consent_on_heard(&n.client, &p, RTC_MS(100 * i));
+    CHECK_EQ(rtc_consent_next_at(&n.client), rtc_time_min(n.client.check->at, RTC_MS(100 * i + RTC_CHECK_SILENT_MS)));
+  }
+  CHECK_EQ(n.sent[1], 1);
+  n.deaf[1] = true;
+  rtc_time_t now = RTC_MS(3000 + RTC_CHECK_SILENT_MS);
+  for (int i = 0; i < 4; i++, now += RTC_MS(RTC_CHECK_MAX_MS)) {
+    CHECK_EQ(rtc_consent_next_at(&n.client), now);
+    CHECK_EQ(net_step(&n, now - 1), -1);
+    net_step(&n, now);
+    CHECK_EQ(n.sent[1], 2 + i);
+  }
+  n.deaf[1] = false;
+  n.delay = RTC_MS(900); /* longer than from one request to the next */
+  CHECK_EQ(net_step(&n, now), RTC_CONSENT_OK);
+  CHECK(rtc_consent_next_at(&n.client) >= now + n.delay + RTC_SEC(4)); /* nothing has flowed since */
+  CHECK(!rtc_consent_expired(&n.client, now + n.delay + RTC_SEC(29)));
+  net_clear(&n);
+}
+
+/* A peer whose answers take longer than the repeats are apart keeps consent all the same. */
+static void checker_answers_may_be_late(void) {
+  net_t n;
+  net_init(&n);
+  rtc_path_t p = path(1), to;
+  CHECK_EQ(rtc_consent_add_path(&n.client, &p, 0), 0);
+  CHECK_EQ(net_step(&n, 0), RTC_CONSENT_MOVED);
+  rtc_consent_on_heard(&n.client, &p, RTC_SEC(1));
+  msg_t q, a, none, later;
+  int held = 0;
+  for (rtc_time_t now = RTC_SEC(2); now < RTC_SEC(3); now += RTC_MS(RTC_CHECK_MAX_MS)) {
+    int got = rtc_consent_pop(&n.client, q.raw, sizeof q.raw, &to, now);
+    CHECK(got > 0);
+    if (got <= 0) break;
+    CHECK_EQ(rtc_stun_parse(&q.m, q.raw, (size_t)got), 0);
+    if (held++) continue;
+    CHECK(feed(&n.server, &q, &to, &a, now) >= RTC_CONSENT_OK);
+    later = a;
+    CHECK_EQ(rtc_stun_parse(&later.m, later.raw, later.n), 0);
+  }
+  CHECK_EQ(held, 3);
+  CHECK_EQ(feed(&n.client, &later, &to, &none, RTC_SEC(3)), RTC_CONSENT_OK); /* of the first of three */
+  net_clear(&n);
+}
+
 static void checker_believes_only_its_own_answers(void) {
   net_t n;
   net_init(&n);
@@ -528,6 +583,8 @@ int main(void) {
   RUN(checker_chooses_first_that_answers);
   RUN(checker_backs_off_and_gives_up);
   RUN(checker_loses_consent);
+  RUN(checker_asks_when_it_becomes_silent);
+  RUN(checker_answers_may_be_late);
   RUN(checker_believes_only_its_own_answers);
   RUN(checker_late_answers_of_other_paths);
   RUN(checker_answers_and_conflicts);
