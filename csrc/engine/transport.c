@@ -296,7 +296,7 @@ static void hand_over(rtc_transport_t *t, rtc_time_t now) {
   t->hand_at = err == RTC_ESTATE || err == RTC_ENOMEM ? now + RTC_MS(10) : RTC_NEVER;
   if (err == RTC_ESTATE) queue(t); /* something still waits in it */
   if (err < 0) return;
-  t->dtls_at = RTC_NEVER;
+  t->dtls_at = t->again_at = RTC_NEVER;
   if (queue(t)) return; /* to be freed, which is dear too */
   rtc_dtls_free(t->dtls);
   t->dtls = NULL;
@@ -338,7 +338,7 @@ void rtc_transport_job_done(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t
   rtc_time_t in = rtc_dtls_timeout_in(t->dtls);
   t->dtls_at = in == RTC_NEVER ? RTC_NEVER : now + in;
   rtc_time_t again_at = now + (in == RTC_NEVER ? RTC_AGAIN_US : in / 2);
-  t->again_at = rtc_dtls_repeated(t->dtls) ? rtc_time_min(t->again_at, again_at) : RTC_NEVER;
+  t->again_at = rtc_dtls_wants_again(t->dtls) ? rtc_time_min(t->again_at, again_at) : RTC_NEVER;
   if (more && !queue(t)) t->dtls_at = now + RTC_MS(10);
 }
 

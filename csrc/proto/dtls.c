@@ -231,34 +231,46 @@ static bool busy(const rtc_dtls_t *d) {
 static uint32_t waiting(const dtls_queue_t *q) { return q->tail - q->head; }
 
 /* What work has written is the flight that may have to go out again; without memory it cannot. */
-static void keep_flight(rtc_dtls_t *d, bool repeated) {
+static void keep_flight(rtc_dtls_t *d, bool again) {
   uint8_t *block;
   uint32_t n;
   if (!rtc_dtls_queue_copy(&d->out, &block, &n)) return;
   free(d->flight);
   d->flight = block;
   d->flight_n = n;
-  d->repeated = repeated;
+  d->again = again;
+}
+
+/* A finished server has no timer, and hears nothing of a copy of what it has. But who sends that lacks our last flight. The question is
+ * not authentic, so the answer is no longer than it. */
+static bool asks_again(const rtc_dtls_t *d) {
+  size_t n;
+  const uint8_t *p = rtc_dtls_queue_peek(&d->in, &n);
+  return d->state == RTC_DTLS_CONNECTED && p && rtc_dtls_of_handshake(p[0]) && n >= d->flight_n;
 }
 
 void rtc_dtls_work(rtc_dtls_t *d) {
   if (!busy(d)) return;
   ERR_clear_error();
   rtc_dtls_state_t was = d->state;
+  bool asked = asks_again(d);
   uint32_t had = waiting(&d->out);
   long late = was == RTC_DTLS_HANDSHAKE ? DTLSv1_handle_timeout(d->ssl) : 0;
   if (late < 0 || d->waited_ms >= RTC_DTLS_GIVE_UP_MS) fail(d, "handshake", "timed out");
   bool more = true;
   for (int turn = 0; turn < TURNS_MAX && more && busy(d); turn++) more = d->state == RTC_DTLS_CONNECTED ? receive(d) : handshake(d);
   /* A finished server writes only when the client has repeated its last flight. */
-  if (d->state <= RTC_DTLS_CONNECTED && waiting(&d->out) > had) keep_flight(d, late > 0 || was == RTC_DTLS_CONNECTED);
+  if (d->state <= RTC_DTLS_CONNECTED && waiting(&d->out) > had)
+    keep_flight(d, late > 0 || was == RTC_DTLS_CONNECTED);
+  else if (asked)
+    d->again = true;
   ERR_clear_error();
 }
 
-bool rtc_dtls_repeated(const rtc_dtls_t *d) { return d->repeated; }
+bool rtc_dtls_wants_again(const rtc_dtls_t *d) { return d->again; }
 
 int rtc_dtls_again(rtc_dtls_t *d) {
-  d->repeated = false;
+  d->again = false;
   if (d->state > RTC_DTLS_CONNECTED || rtc_dtls_settled(d)) return RTC_ESTATE;
   return rtc_dtls_queue_paste(&d->out, d->flight, d->flight_n) ? 0 : RTC_ENOBUFS;
 }
@@ -281,7 +293,10 @@ rtc_time_t rtc_dtls_timeout_in(rtc_dtls_t *d) {
   struct timeval left;
   if (d->state == RTC_DTLS_NEW && d->client) return 0;
   if (d->state != RTC_DTLS_HANDSHAKE || DTLSv1_get_timeout(d->ssl, &left) != 1) return RTC_NEVER;
-  return RTC_SEC(left.tv_sec) + left.tv_usec;
+  rtc_time_t in = RTC_SEC(left.tv_sec) + left.tv_usec;
+  if (in <= RTC_MS(TIMEOUT_CAP_MS)) return in;
+  d->again = true; /* the wall clock was set back: until OpenSSL's time has come, copies do */
+  return RTC_MS(TIMEOUT_CAP_MS);
 }
 
 rtc_dtls_state_t rtc_dtls_state(const rtc_dtls_t *d) { return d->state; }

@@ -71,10 +71,11 @@ void rtc_dtls_work(rtc_dtls_t *d);
 int rtc_dtls_get(rtc_dtls_t *d, uint8_t *out, size_t cap);
 /* Microseconds until work should be called for a time-out, RTC_NEVER when none runs. */
 rtc_time_t rtc_dtls_timeout_in(rtc_dtls_t *d);
-/* Whether the last flight had to be repeated: either way the network loses. Then its owner asks once for `again`, some time before the
- * next time-out: the same datagrams once more into the outbox. They cost no turn of OpenSSL's, which ends a handshake after 12; whoever
- * got the first ones drops these as replayed. 0, RTC_ENOBUFS, or RTC_ESTATE when the peer needs them no more. */
-bool rtc_dtls_repeated(const rtc_dtls_t *d);
+/* Whether the last flight should go out once more, some time before the next time-out: it had to be repeated already, so the network
+ * loses; or a finished server has been asked for it; or the wall clock, by which OpenSSL measures, was set back. Then the owner asks for
+ * `again`: the same datagrams once more into the outbox. They cost no turn of OpenSSL's, which ends a handshake after 12; whoever got
+ * the first ones drops these as replayed. 0, RTC_ENOBUFS, or RTC_ESTATE when the peer needs them no more. */
+bool rtc_dtls_wants_again(const rtc_dtls_t *d);
 RTC_MUST_USE int rtc_dtls_again(rtc_dtls_t *d);
 
 rtc_dtls_state_t rtc_dtls_state(const rtc_dtls_t *d);

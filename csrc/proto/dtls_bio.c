@@ -21,7 +21,7 @@ enum {
   ALERT_FATAL = 2,
 };
 
-static bool of_handshake(uint8_t type) { return type == CONTENT_CCS || type == CONTENT_HANDSHAKE; }
+bool rtc_dtls_of_handshake(uint8_t type) { return type == CONTENT_CCS || type == CONTENT_HANDSHAKE; }
 
 bool rtc_dtls_queue_full(const dtls_queue_t *q, size_t n) {
   return q->count == RTC_DTLS_IN_MAX || n > UINT16_MAX || q->tail - q->head + PREFIX + n > QUEUE_BYTES;
@@ -82,7 +82,7 @@ static bool join_newest(dtls_queue_t *q, const uint8_t *p, size_t n) {
   if (!q->count) return false;
   size_t was = rtc_get16(q->buf + q->newest);
   bool fits = was + n <= RTC_DTLS_MTU && q->tail - q->head + n <= QUEUE_BYTES;
-  if (!of_handshake(q->buf[q->newest + PREFIX]) || !fits || !make_room(q, n)) return false;
+  if (!rtc_dtls_of_handshake(q->buf[q->newest + PREFIX]) || !fits || !make_room(q, n)) return false;
   uint8_t *newest = q->buf + q->newest;
   memcpy(q->buf + q->tail, p, n);
   rtc_put16(newest, (uint16_t)(was + n));
@@ -295,7 +295,7 @@ static int bio_write(BIO *b, const char *p, int n) {
   BIO_clear_retry_flags(b);
   if (n > 0) rtc_dtls_note_written(d, record, (size_t)n);
   if (n <= 0 || n > RTC_DTLS_MTU) return n;
-  if (of_handshake(record[0]) && join_newest(&d->out, record, (size_t)n)) return n;
+  if (rtc_dtls_of_handshake(record[0]) && join_newest(&d->out, record, (size_t)n)) return n;
   uint8_t *room = rtc_dtls_queue_room(&d->out, (size_t)n);
   if (room) {
     memcpy(room, p, (size_t)n);

@@ -75,7 +75,7 @@ struct rtc_dtls {
   dtls_epoch1_t epoch1;
   uint8_t *flight; /* the datagrams of the last flight, each with its length before it */
   uint32_t flight_n;
-  bool repeated;      /* and it had been sent before */
+  bool again;         /* and it should go out once more */
   uint32_t waited_ms; /* time-outs that ran off, all flights together */
   char error[96];
 };
@@ -83,6 +83,8 @@ struct rtc_dtls {
 /* dtls_lib.c: where associations find algorithms; NULL: OpenSSL's default context. It lives as long as the process. */
 struct ossl_lib_ctx_st *rtc_dtls_lib(void);
 
+/* A record of a handshake: its messages, or ChangeCipherSpec. */
+bool rtc_dtls_of_handshake(uint8_t type);
 struct bio_method_st *rtc_dtls_bio_method(void);
 struct bio_st *rtc_dtls_bio_new(rtc_dtls_t *d);
 /* Whether OpenSSL would be given anything now. */

@@ -7,8 +7,8 @@ static void addr(rtc_addr_t *a, int n, uint16_t port) {
   rtc_addr_set(a, ip, 4, port);
 }
 
-static rtc_hub_t *hub(uint8_t n) {
-  rtc_hub_cfg_t cfg = {.slots = 16384, .unix_offset_us = 1700000000000000};
+static rtc_hub_t *hub(uint8_t n, rtc_dtls_ctx_t *dtls) {
+  rtc_hub_cfg_t cfg = {.dtls = dtls, .slots = 16384, .unix_offset_us = 1700000000000000};
   memset(cfg.seed, n, sizeof cfg.seed);
   rtc_hub_t *h = rtc_hub_new(&cfg, RTC_SEC(1));
   if (h) rtc_hub_runs(h, 0, true); /* padding must trouble nobody */
@@ -23,11 +23,23 @@ void house_do(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   }
 }
 
-static void transport(rtc_hub_t *h, uint32_t id, const char *user, rtc_time_t now) {
+/* peer NULL: it is not checked, and keys are given. */
+static void transport(rtc_hub_t *h, uint32_t id, const char *user, const char *peer, uint32_t peer_id, rtc_dtls_ctx_t *dtls,
+                      rtc_time_t now) {
   rtc_cmd_t c = {.op = RTC_OP_TRANSPORT, .id = id};
   rtc_transport_cfg_t *t = &c.u.transport;
   snprintf(t->ice.local_ufrag, sizeof t->ice.local_ufrag, "%s%u", user, id);
   snprintf(t->ice.local_pwd, sizeof t->ice.local_pwd, "password-of-%s-is-long-enough", user);
+  if (peer) {
+    snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "%s%u", peer, peer_id);
+    snprintf(t->ice.remote_pwd, sizeof t->ice.remote_pwd, "password-of-%s-is-long-enough", peer);
+    t->checker = t->dtls_client = strcmp(user, "rlay") != 0;
+    int n = rtc_dtls_ctx_fingerprint(dtls, 256, t->fp[0].value);
+    if (n < 0) exit(2);
+    t->fp[0].bits = 256;
+    t->fp[0].len = (uint8_t)n;
+    t->fp_n = 1;
+  }
   rtc_extmap_init(&t->ext);
   int err = rtc_extmap_set(&t->ext, RTC_EXT_TWCC, 3) | rtc_extmap_set(&t->ext, RTC_EXT_ABS_SEND_TIME, 2) |
             rtc_extmap_set(&t->ext, RTC_EXT_MID, 4);
@@ -91,40 +103,52 @@ static void connect(house_t *h, rtc_hub_t *a, uint32_t ida, int at_a, rtc_hub_t 
   if (rtc_hub_connect_with_keys(a, ida, &ka, &pa, now) < 0 || rtc_hub_connect_with_keys(b, idb, &kb, &pb, now) < 0) exit(2);
 }
 
-void house_open(house_t *h, uint64_t seed, int viewers, rtc_srtp_profile_t profile) {
+/* A relay transport and its peer's, who meet by keys that are given or by ICE and DTLS. */
+static void pair_up(house_t *h, uint32_t at_relay, rtc_hub_t *peer, int peer_at, const char *user, rtc_dtls_ctx_t *dtls) {
+  rtc_time_t now = rtc_sim_now(h->sim);
+  transport(h->relay, at_relay, "rlay", dtls ? user : NULL, 1, dtls, now);
+  transport(peer, 1, user, dtls ? "rlay" : NULL, at_relay, dtls, now);
+  if (!dtls) return;
+  house_do(peer, &(rtc_cmd_t){.op = RTC_OP_PATH, .id = 1, .u.path = rtc_sim_path(h->sim, peer_at, h->relay_at)}, now);
+}
+
+/* dtls NULL: with keys for profile. */
+static void open_by(house_t *h, uint64_t seed, int viewers, rtc_srtp_profile_t profile, rtc_dtls_ctx_t *dtls) {
   *h = (house_t){.viewers = viewers};
   h->sim = rtc_sim_new(seed);
-  h->pub = hub(1);
-  h->relay = hub(2);
+  h->pub = hub(1, dtls);
+  h->relay = hub(2, dtls);
   rtc_addr_t a;
   addr(&a, 1, 5001);
   h->pub_at = rtc_sim_add(h->sim, h->pub, &a);
   addr(&a, 2, 8189);
   h->relay_at = rtc_sim_add(h->sim, h->relay, &a);
   rtc_time_t now = rtc_sim_now(h->sim);
-  transport(h->pub, 1, "publ", now);
+  pair_up(h, 1, h->pub, h->pub_at, "publ", dtls);
   stream(h->pub, false, 1, 1, true, 1000, now);
   stream(h->pub, false, 2, 1, false, 2000, now);
-  transport(h->relay, 1, "rlay", now);
   stream(h->relay, true, 1, 1, true, 0, now);
   stream(h->relay, true, 2, 1, false, 0, now);
-  connect(h, h->pub, 1, h->pub_at, h->relay, 1, h->relay_at, profile, 1);
+  if (!dtls) connect(h, h->pub, 1, h->pub_at, h->relay, 1, h->relay_at, profile, 1);
   for (int v = 0; v < viewers; v++) {
     uint32_t uv = (uint32_t)v;
-    h->view[v] = hub((uint8_t)(10 + v));
+    h->view[v] = hub((uint8_t)(10 + v), dtls);
     addr(&a, 10 + v, (uint16_t)(6000 + v));
     h->view_at[v] = rtc_sim_add(h->sim, h->view[v], &a);
-    transport(h->relay, 10 + uv, "rlay", now);
+    pair_up(h, 10 + uv, h->view[v], h->view_at[v], "view", dtls);
     stream(h->relay, false, 100 + 2 * uv, 10 + uv, true, 50000 + 10 * uv, now);
     stream(h->relay, false, 101 + 2 * uv, 10 + uv, false, 50005 + 10 * uv, now);
-    transport(h->view[v], 1, "view", now);
     stream(h->view[v], true, 1, 1, true, 0, now);
     stream(h->view[v], true, 2, 1, false, 0, now);
-    connect(h, h->relay, 10 + uv, h->relay_at, h->view[v], 1, h->view_at[v], profile, (uint8_t)(20 + v));
+    if (!dtls) connect(h, h->relay, 10 + uv, h->relay_at, h->view[v], 1, h->view_at[v], profile, (uint8_t)(20 + v));
     house_do(h->relay, &(rtc_cmd_t){.op = RTC_OP_LINK, .id = 100 + 2 * uv, .u.link = 1}, now);
     house_do(h->relay, &(rtc_cmd_t){.op = RTC_OP_LINK, .id = 101 + 2 * uv, .u.link = 2}, now);
   }
 }
+
+void house_open(house_t *h, uint64_t seed, int viewers, rtc_srtp_profile_t profile) { open_by(h, seed, viewers, profile, NULL); }
+
+void house_meet(house_t *h, uint64_t seed, int viewers, rtc_dtls_ctx_t *dtls) { open_by(h, seed, viewers, RTC_SRTP_NONE, dtls); }
 
 void house_close(house_t *h) {
   rtc_sim_free(h->sim);

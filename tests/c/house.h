@@ -1,5 +1,5 @@
-/* house: a publisher, a relay and viewers in the simulator, for the tests of the engine. Keys are agreed beforehand; ICE and DTLS
- * have tests of their own. */
+/* house: a publisher, a relay and viewers in the simulator, for the tests of the engine. Keys are agreed beforehand, or the
+ * peers meet by ICE and DTLS. */
 #ifndef RTC_TESTS_HOUSE_H
 #define RTC_TESTS_HOUSE_H
 
@@ -19,6 +19,9 @@ typedef struct house {
 /* Ids: transport 1 and sender/receiver 1 (video), 2 (audio) at the publisher and its relay side; viewer v has transport 10 + v at the
  * relay (senders 100 + 2v, 101 + 2v) and transport 1, receivers 1 and 2 at its own. */
 void house_open(house_t *h, uint64_t seed, int viewers, rtc_srtp_profile_t profile);
+/* The same, but nobody is connected yet, and not a datagram has been sent: the publisher and the viewers will check the relay's address
+ * and be the DTLS clients. */
+void house_meet(house_t *h, uint64_t seed, int viewers, rtc_dtls_ctx_t *dtls);
 void house_close(house_t *h);
 /* Exec that must succeed. */
 void house_do(rtc_hub_t *hub, const rtc_cmd_t *c, rtc_time_t now);
