@@ -80,7 +80,7 @@ clean: ## remove all that was built (the sources stay)
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 CLANG_FORMAT = $(shell clang-format --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
-C_FORMATTED = $(wildcard $(C_LAYERS:%=csrc/%/*.[ch]) csrc/include/*.h tests/c/*.[ch] tests/attack/*.[ch] tests/fuzz/*.[ch] examples/*.[ch])
+C_FORMATTED = $(wildcard $(C_LAYERS:%=csrc/%/*.[ch]) csrc/include/*.h tests/c/*.[ch] tests/attack/*.[ch] tests/sim/*.[ch] tests/fuzz/*.[ch] examples/*.[ch])
 
 # timed(name, command): runs it, says how long it took.
 timed = start=$$SECONDS; $(2) && echo "$(1): $$((SECONDS - start)) s"

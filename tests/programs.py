@@ -16,8 +16,6 @@ OPTIONS = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1",
 }
-# The thread sanitizer's fixed memory map collides with the address randomisation of recent kernels.
-PREFIX = ["setarch", platform.machine(), "-R"] if VARIANT == "tsan" and shutil.which("setarch") else []
 
 
 def build(goal: str, root: Path = ROOT) -> str:
@@ -26,18 +24,24 @@ def build(goal: str, root: Path = ROOT) -> str:
     return subprocess.run(command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
 
 
-def path(kind: str, name: str) -> str:
-    """A program's place below the root; kind is "tests" or "attack"."""
-    return f"build/c/{VARIANT}/{kind}/{name}"
+def path(kind: str, name: str, variant: str = VARIANT) -> str:
+    """A program's place below the root; kind is "tests", "attack" or "sim"."""
+    return f"build/c/{variant}/{kind}/{name}"
 
 
 def built(program: str, root: Path = ROOT) -> bool:
     return subprocess.run(["make", "-s", "-q", program], cwd=root, capture_output=True).returncode == 0
 
 
+def prefix(program: str) -> list[str]:
+    """The thread sanitizer's fixed memory map collides with the address randomisation of recent kernels."""
+    needed = program.startswith("build/c/tsan/") and shutil.which("setarch")
+    return ["setarch", platform.machine(), "-R"] if needed else []
+
+
 def run(program: str, *args: str, timeout: float, root: Path = ROOT, scale: int = 1) -> subprocess.CompletedProcess[str]:
     env = os.environ | OPTIONS | {"RTC_SCALE": str(scale)}
-    command = [*PREFIX, str(root / program), *args]
+    command = [*prefix(program), str(root / program), *args]
     return subprocess.run(command, cwd=root, env=env, text=True, errors="replace", capture_output=True, timeout=timeout)
 
 

@@ -1,10 +1,12 @@
 # C without Python: the tests of tests/c in several variants, and librtcengine. Included by the Makefile.
-#   build/c/VARIANT/        objects, libcore.a with all of csrc, libhelp.a with what tests share, tests/X_test, attack/X_test
+#   build/c/VARIANT/        objects, libcore.a with all of csrc, libhelp.a with what tests share, tests/X_test, attack/X_test,
+#                           sim/X_test
 #   build/lib/              librtcengine.so .a .pc include/rtcengine.h
 C_LAYERS := base wire wire/payload proto engine io codec sim
 C_SOURCES := $(sort $(wildcard $(C_LAYERS:%=csrc/%/*.c)))
 C_TESTS := $(sort $(wildcard tests/c/*_test.c))
 C_ATTACKS := $(sort $(wildcard tests/attack/*_test.c))
+C_SIMS := $(sort $(wildcard tests/sim/*_test.c))
 C_HELPERS := $(filter-out $(C_TESTS),$(sort $(wildcard tests/c/*.c)))
 C_INCLUDE := -Icsrc -Icsrc/include
 C_STRICT := -std=c11 -Wall -Wextra -Wconversion -Wshadow -Werror
@@ -40,9 +42,13 @@ build/c/$(1)/tests/%: build/c/$(1)/tests/c/%.o build/c/$(1)/libhelp.a build/c/$(
 	@mkdir -p $$(@D)
 	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) -o $$@
 
-build/c/$(1)/tests/attack/%.o: C_INCLUDE += -Itests/c
+build/c/$(1)/tests/attack/%.o build/c/$(1)/tests/sim/%.o: C_INCLUDE += -Itests/c
 
 build/c/$(1)/attack/%: build/c/$(1)/tests/attack/%.o build/c/$(1)/libhelp.a build/c/$(1)/libcore.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) -o $$@
+
+build/c/$(1)/sim/%: build/c/$(1)/tests/sim/%.o build/c/$(1)/libhelp.a build/c/$(1)/libcore.a
 	@mkdir -p $$(@D)
 	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) -o $$@
 
@@ -50,8 +56,8 @@ build/c/$(1)/attack/%: build/c/$(1)/tests/attack/%.o build/c/$(1)/libhelp.a buil
 .PHONY: c-tests-$(1) c-attacks-$(1)
 c-tests-$(1): $$(C_TESTS:tests/c/%.c=build/c/$(1)/tests/%)
 c-attacks-$(1): $$(C_ATTACKS:tests/attack/%.c=build/c/$(1)/attack/%)
-.SECONDARY: $$(patsubst %.c,build/c/$(1)/%.o,$$(C_TESTS) $$(C_ATTACKS))
--include $$(patsubst %.c,build/c/$(1)/%.d,$$(C_SOURCES) $$(C_TESTS) $$(C_ATTACKS) $$(C_HELPERS))
+.SECONDARY: $$(patsubst %.c,build/c/$(1)/%.o,$$(C_TESTS) $$(C_ATTACKS) $$(C_SIMS))
+-include $$(patsubst %.c,build/c/$(1)/%.d,$$(C_SOURCES) $$(C_TESTS) $$(C_ATTACKS) $$(C_SIMS) $$(C_HELPERS))
 endef
 $(foreach variant,plain asan tsan,$(eval $(call c_variant,$(variant))))
 
