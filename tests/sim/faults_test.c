@@ -82,7 +82,7 @@ static const fault_t FAULTS[] = {
       {{WIRE, .loss = 0.10, .burst = 8}, 0, 1000, 900, 460}}},
     {"one_way_loss",
      FEEDBACK_LINKS,
-     {{{WIRE, .loss = 0.05}, 0, 10000, ALL, ALL}, {{WIRE, .loss = 0.15}, 0, 10000, ALL, ALL}, {{WIRE, .loss = 0.30}, 0, 10000, 750, 330}}},
+     {{{WIRE, .loss = 0.05}, 0, 10000, ALL, ALL}, {{WIRE, .loss = 0.15}, 0, 10000, ALL, ALL}, {{WIRE, .loss = 0.30}, 0, 10000, ALL, ALL}}},
     {"duplicate",
      LINKS,
      {{{WIRE, .duplicate = 0.05}, 0, 1000, ALL, ALL},

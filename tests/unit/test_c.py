@@ -7,7 +7,15 @@ import pytest
 from tests import programs
 
 # Seconds each, by the number of packets: not in the inner loop.
-SLOW = {"soak_test", "model_test", "batch_test", "dtls_test", "dtls_hostile_test", "out_test"}
+SLOW = {
+    "batch_test",
+    "dtls_hostile_test",
+    "dtls_test",
+    "loop_random_test",
+    "model_test",
+    "out_test",
+    "soak_test",
+}
 NAMES = sorted(p.stem for p in (programs.ROOT / "tests" / "c").glob("*_test.c"))
 
 pytestmark = pytest.mark.timeout(900)  # the first test builds
@@ -30,3 +38,23 @@ def test_c(name: str, build_output: str) -> None:
     done = programs.run(program, timeout=300)
     assert done.returncode == 0, programs.said(done)
     assert " checks, 0 failed" in done.stdout
+
+
+def commands_at_random(scale: int) -> None:
+    program = programs.path("tests", "loop_random_test", "tsan")
+    output = programs.build(program)
+    assert programs.built(program), f"not built:\n{output[:4000]}"
+    done = programs.run(program, timeout=3600 if scale > 1 else 300, scale=scale)
+    assert done.returncode == 0, programs.said(done)
+    assert " checks, 0 failed" in done.stdout
+
+
+@pytest.mark.slow
+def test_no_race_in_50_000_operations() -> None:
+    """Whatever the other tests run under, this one needs the thread sanitizer: owners, loops and their helpers at once."""
+    commands_at_random(1)
+
+
+@pytest.mark.long
+def test_no_race_in_1_000_000_operations() -> None:
+    commands_at_random(20)
