@@ -44,6 +44,7 @@ typedef struct rtc_loop_info {
   uint64_t gso_runs, gso_datagrams, gso_refused; /* runs taken as one, datagrams in them; runs that then went one by one */
   int64_t window_us;                             /* how long packets are held now */
   uint64_t frames_refused;                       /* frames that the engine did not take: unknown sender, or one fed by a receiver */
+  uint64_t batches_refused;                      /* too many commands, or frames of a sender, waited */
 } rtc_loop_info_t;
 
 /* Binds the sockets. NULL, and *why tells: index -1 and RTC_EINVAL is the certificate or the number of addresses,

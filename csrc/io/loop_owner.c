@@ -194,6 +194,7 @@ void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out) {
   out->gso_runs = atomic_load_explicit(&c->gso_runs, memory_order_relaxed);
   out->gso_datagrams = atomic_load_explicit(&c->gso_datagrams, memory_order_relaxed);
   out->gso_refused = atomic_load_explicit(&c->gso_refused, memory_order_relaxed);
+  out->batches_refused = atomic_load_explicit(&l->mail.refused, memory_order_relaxed);
   out->frames_refused = atomic_load_explicit(&c->frames_refused, memory_order_relaxed);
 }
 

@@ -27,6 +27,8 @@ void rtc_mailbox_init(rtc_mailbox_t *m) {
   atomic_init(&m->out, NULL);
   atomic_init(&m->tickets, 0);
   for (int i = 0; i < RTC_MAIL_GAUGES; i++) atomic_init(&m->frames[i], 0);
+  atomic_init(&m->commands, 0);
+  atomic_init(&m->refused, 0);
   m->ready = NULL;
 }
 
@@ -50,12 +52,20 @@ static void uncount(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n) {
   }
 }
 
-/* Counts the frames in; nothing is counted when one is over the cap. */
+/* Counts commands and frames in; nothing is counted when one is over its cap. */
 static int count(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n) {
+  uint32_t had = atomic_fetch_add(&m->commands, n);
+  if (n > RTC_MAIL_COMMANDS || had > RTC_MAIL_COMMANDS - n) {
+    atomic_fetch_sub(&m->commands, n);
+    atomic_fetch_add(&m->refused, 1);
+    return RTC_ENOBUFS;
+  }
   for (uint32_t i = 0; i < n; i++) {
     if (cmd[i].op != RTC_OP_FRAME) continue;
     if (atomic_fetch_add(gauge(m, cmd[i].id), 1) < RTC_MAIL_FRAMES) continue;
     uncount(m, cmd, i + 1);
+    atomic_fetch_sub(&m->commands, n);
+    atomic_fetch_add(&m->refused, 1);
     return RTC_ENOBUFS;
   }
   return 0;
@@ -70,6 +80,7 @@ int rtc_mailbox_post(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n, uint64_
   rtc_batch_t *b = malloc(sizeof *b + n * sizeof *cmd);
   if (!b) {
     uncount(m, cmd, n);
+    atomic_fetch_sub(&m->commands, n);
     free_frames(cmd, n);
     return RTC_ENOMEM;
   }
@@ -89,6 +100,7 @@ bool rtc_mailbox_done(rtc_mailbox_t *m, rtc_batch_t *b) {
   uncount(m, b->cmd, b->n);
   free_frames(b->cmd + b->begun, b->n - b->begun); /* the others' data passed to the engine */
   if (!b->ticket) {
+    atomic_fetch_sub(&m->commands, b->n);
     free(b);
     return false;
   }
@@ -99,6 +111,8 @@ bool rtc_mailbox_done(rtc_mailbox_t *m, rtc_batch_t *b) {
 rtc_batch_t *rtc_mailbox_collect(rtc_mailbox_t *m) {
   if (!m->ready) m->ready = take_all(&m->out);
   rtc_batch_t *b = m->ready;
-  if (b) m->ready = b->next;
+  if (!b) return NULL;
+  m->ready = b->next;
+  atomic_fetch_sub(&m->commands, b->n);
   return b;
 }

@@ -119,7 +119,8 @@ class LoopStats:
     that the kernel did not take; `gso_runs`: several packets to one viewer that were given to the kernel as one, and
     `gso_datagrams`, the packets in them; `gso_refused`: those that then went one by one; `window`: seconds that
     packets are held now for others to the same viewers, 0 while the thread has time to spare; `frames_refused`: frames
-    for a sender that does not exist or is fed by a receiver. Buffers are bytes, one entry a socket."""
+    for a sender that does not exist or is fed by a receiver; `batches_refused`: commands that met a full mailbox.
+    Buffers are bytes, one entry a socket."""
 
     cpu_seconds: float
     steps: int
@@ -132,6 +133,7 @@ class LoopStats:
     gso_datagrams: int
     gso_refused: int
     frames_refused: int
+    batches_refused: int
     recv_buffer: tuple[int, ...]
     send_buffer: tuple[int, ...]
 
@@ -158,7 +160,7 @@ class EngineStats:
             row["last"] = seconds(row["last"])
         hub["now"] /= 1e6
         counters = ["steps", "recv_calls", "send_calls", "kernel_drops", "send_refused", "frames_refused"]
-        counters += ["gso_runs", "gso_datagrams", "gso_refused"]
+        counters += ["batches_refused", "gso_runs", "gso_datagrams", "gso_refused"]
         loop = LoopStats(
             cpu_seconds=info["cpu_us"] / 1e6,
             window=info["window_us"] / 1e6,

@@ -34,7 +34,7 @@ int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags) {
 #endif
 
 static rtc_loop_t *make(const char *const *ips, const uint16_t *ports, int n, bool portable, rtc_udp_fault_t *why) {
-  rtc_addr_t bind[RTC_LOOP_SOCKETS];
+  rtc_addr_t bind[RTC_LOOP_SOCKETS + 1];
   for (int i = 0; i < n; i++) {
     if (rtc_addr_parse(&bind[i], ips[i], ports[i]) < 0) exit(2);
   }
@@ -294,6 +294,10 @@ static void why_a_loop_is_not_made(void) {
   m = make(both, ports, 2, false, &why);
   CHECK(m == NULL && why.sys == EADDRINUSE && why.index == 1 && why.err == RTC_EINVAL);
   CHECK(make(both, ports, 0, false, &why) == NULL && why.err == RTC_EINVAL && why.index == -1);
+  const char *many[RTC_LOOP_SOCKETS + 1];
+  uint16_t any_port[RTC_LOOP_SOCKETS + 1] = {0};
+  for (int i = 0; i <= RTC_LOOP_SOCKETS; i++) many[i] = "127.0.0.1";
+  CHECK(make(many, any_port, RTC_LOOP_SOCKETS + 1, false, &why) == NULL && why.err == RTC_EINVAL && why.index == -1);
   rtc_addr_t any;
   CHECK_EQ(rtc_addr_parse(&any, "127.0.0.1", 0), 0);
   rtc_loop_cfg_t cfg = {.bind = &any,

@@ -106,6 +106,35 @@ static void the_cap_is_per_sender(void) {
   rtc_mailbox_clear(&m);
 }
 
+/* Results that nobody collects hold their places, so neither way can grow without end. */
+static void the_cap_is_of_all_commands(void) {
+  enum { BATCH = 16, BATCHES = RTC_MAIL_COMMANDS / BATCH };
+  rtc_mailbox_t m;
+  rtc_mailbox_init(&m);
+  rtc_cmd_t c[BATCH] = {{.op = RTC_OP_KEYFRAME, .id = 1}};
+  uint64_t ticket;
+  for (int i = 0; i < BATCHES; i++) CHECK_EQ(rtc_mailbox_post(&m, c, BATCH, i % 2 ? &ticket : NULL), 0);
+  CHECK_EQ(rtc_mailbox_post(&m, c, 1, &ticket), RTC_ENOBUFS);
+  rtc_cmd_t lost = frame(1); /* freed, as every frame that is not taken */
+  CHECK_EQ(rtc_mailbox_post(&m, &lost, 1, NULL), RTC_ENOBUFS);
+  CHECK_EQ(m.refused, 2);
+  for (rtc_batch_t *b = rtc_mailbox_take(&m), *next; b; b = next) {
+    next = b->next;
+    b->begun = b->n;
+    rtc_mailbox_done(&m, b);
+  }
+  CHECK_EQ(m.commands, RTC_MAIL_COMMANDS / 2);
+  for (int i = 0; i < BATCHES / 2; i++) CHECK_EQ(rtc_mailbox_post(&m, c, BATCH, NULL), 0);
+  CHECK_EQ(rtc_mailbox_post(&m, c, 1, NULL), RTC_ENOBUFS);
+  rtc_batch_t *b = rtc_mailbox_collect(&m);
+  CHECK(b != NULL);
+  free(b);
+  CHECK_EQ(rtc_mailbox_post(&m, c, BATCH, NULL), 0);
+  CHECK_EQ(m.refused, 3);
+  rtc_mailbox_clear(&m);
+  CHECK_EQ(m.commands, 0);
+}
+
 enum { POSTERS = 3, POSTS = 2000 };
 
 static void *poster(void *arg) {
@@ -158,6 +187,7 @@ int main(void) {
   RUN(order_and_results);
   RUN(frames_have_one_owner);
   RUN(the_cap_is_per_sender);
+  RUN(the_cap_is_of_all_commands);
   RUN(threads);
   return CHECK_END();
 }

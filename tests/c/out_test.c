@@ -1,7 +1,43 @@
 #include "check.h"
+#include "engine/state.h"
 #include "rig.h"
 
 static const rtc_srtp_profile_t GCM = RTC_SRTP_AEAD_AES_128_GCM;
+
+static void publish(rtc_hub_t *h, rtc_srtp_t *tx, int seq, rtc_time_t now) {
+  rtc_pkt_t *k = rtc_hub_slot(h);
+  if (!k) exit(2);
+  rtc_rtp_t rtp = {.ssrc = 5, .seq = (uint16_t)seq, .pt = 111};
+  rtc_rtp_write(k->data, &rtp);
+  int n = rtc_srtp_protect(tx, k->data, RTC_RTP_HEADER + 5, RTC_PKT_DATA, seq);
+  if (n < 0) exit(2);
+  k->len = (uint32_t)n;
+  k->path = rig_path(0);
+  k->at = now;
+  rtc_hub_recv(h, k, now);
+}
+
+/* More packets whose copies wait than there is room to remember: they are made, none is lost. */
+static void more_packets_than_are_remembered(void) {
+  enum { PACKETS = RTC_FANS_MAX + 2 }; /* the first one joins, and is sent alone */
+  rig_t r;
+  rig_open(&r, 4096);
+  int from = rig_join(&r, GCM), to = rig_join(&r, GCM);
+  rtc_recv_cfg_t in = rig_recv(from, false);
+  rtc_send_cfg_t out = rig_send(to, false, 9000);
+  rig_add_recv(&r, 1, &in);
+  rig_add_send(&r, 1, &out);
+  rig_link(&r, 1, 1);
+  rig_drain(&r);
+  rig_forget(&r);
+  for (int i = 0; i < PACKETS; i++) publish(r.hub, &r.peer[from].tx, i, r.now);
+  CHECK_EQ(rtc_hub_pending(r.hub), PACKETS);
+  CHECK(r.hub->out.sealed > 0); /* at one more than it remembers */
+  rig_drain(&r);
+  CHECK_EQ(rig_media_n(&r, to, 9000), PACKETS);
+  CHECK_EQ(rig_drops(&r, RTC_DROP_OUT_QUEUE) + rig_drops(&r, RTC_DROP_SEAL), 0);
+  rig_close(&r);
+}
 
 /* A room with more viewers than the queue's usual cap: every one of them gets every packet. */
 static void more_viewers_than_places(void) {
@@ -27,16 +63,7 @@ static void more_viewers_than_places(void) {
   if (rtc_srtp_init(&tx, GCM, keys.remote_key, 16, keys.remote_salt, 12, 1) < 0) exit(2);
   static uint16_t got[VIEWERS + 1];
   for (int i = 0; i < PACKETS; i++) {
-    rtc_pkt_t *k = rtc_hub_slot(h);
-    if (!k) exit(2);
-    rtc_rtp_t rtp = {.ssrc = 5, .seq = (uint16_t)i, .pt = 111};
-    rtc_rtp_write(k->data, &rtp);
-    int n = rtc_srtp_protect(&tx, k->data, RTC_RTP_HEADER + 5, RTC_PKT_DATA, i);
-    if (n < 0) exit(2);
-    k->len = (uint32_t)n;
-    k->path = rig_path(0);
-    k->at = now;
-    rtc_hub_recv(h, k, now);
+    publish(h, &tx, i, now);
     CHECK_EQ(rtc_hub_pending(h), VIEWERS);
     rtc_pkt_t *out[100];
     for (int m; (m = rtc_hub_pop(h, out, 100)) > 0;)
@@ -108,6 +135,7 @@ static void bytes_are_those_of_the_wire(void) {
 
 int main(void) {
   RUN(more_viewers_than_places);
+  RUN(more_packets_than_are_remembered);
   RUN(slow_driver);
   RUN(bytes_are_those_of_the_wire);
   return CHECK_END();

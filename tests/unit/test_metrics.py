@@ -59,6 +59,7 @@ LOOP = LoopStats(
     gso_datagrams=40,
     gso_refused=2,
     frames_refused=7,
+    batches_refused=9,
     recv_buffer=(4194304, 212992),
     send_buffer=(4194304,),
 )

@@ -172,6 +172,7 @@ cdef extern from "io/loop.h":
         uint64_t gso_datagrams
         uint64_t gso_refused
         uint64_t frames_refused
+        uint64_t batches_refused
     rtc_loop_t *rtc_loop_new(const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why)
     int rtc_loop_start(rtc_loop_t *l)
     void rtc_loop_stop(rtc_loop_t *l) nogil
@@ -492,4 +493,5 @@ cdef class Loop:
             "gso_datagrams": i.gso_datagrams,
             "gso_refused": i.gso_refused,
             "frames_refused": i.frames_refused,
+            "batches_refused": i.batches_refused,
         }

@@ -145,6 +145,9 @@ def _machine(stats: EngineStats) -> Iterable[Family]:
     yield Family(
         "frames_refused_total", "counter", "Frames for a stream that takes none.", _one(loop.frames_refused)
     )
+    yield Family(
+        "batches_refused_total", "counter", "Commands that met a full mailbox.", _one(loop.batches_refused)
+    )
     buffers = _in_out(min(loop.recv_buffer, default=0), min(loop.send_buffer, default=0))
     yield Family("udp_buffer_bytes", "gauge", "Smallest socket buffer that the kernel granted.", buffers)
     yield Family("packet_slots_used", "gauge", "Packet slots in use.", _one(stats.hub["pool_used"]))
