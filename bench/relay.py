@@ -104,18 +104,19 @@ async def measure(viewers: int, programs: dict[str, Any], args: argparse.Namespa
         bare = [
             BareSide(programs["viewers"], viewers, PAYLOAD, programs["bare"], length, wire) for length in (1, *GSO_RUNS)
         ]
-        sides += bare
+        plain = EngineSide(programs["viewers"], viewers, PAYLOAD, openssl=True)
+        sides += [plain, *bare]
         if viewers == AIORTC_VIEWERS and not args.no_aiortc:
             sides.append(AiortcSide(programs["viewers"], viewers, PAYLOAD))
         for side in sides[1:]:
             await side.start()
         gc.collect()
-        climbing = [engine, bare[0], bare[-1], *sides[1 + len(bare) :]]
+        climbing = [engine, bare[0], bare[-1], *sides[2 + len(bare) :]]
         tops = {side.name: await climb(side, max(50.0, side.start_rate / viewers), args.seconds) for side in climbing}
         half = tops["engine"]["rate"] / 2
-        rounds = await compare([engine, bare[0]], half, args.rounds, args.seconds)
+        rounds = await compare([engine, plain, bare[0]], half, args.rounds, args.seconds)
         print("  in frames", flush=True)
-        frames = await compare([engine, *bare], half, args.rounds, args.seconds, FRAME)
+        frames = await compare([engine, plain, *bare], half, args.rounds, args.seconds, FRAME)
         if "aiortc" in tops:  # what it can do is too little for the others' rate; the engine is measured beside it
             pair: list[Side] = [engine, climbing[-1]]
             for part, burst in ((rounds, 1), (frames, FRAME)):

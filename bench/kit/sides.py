@@ -154,13 +154,16 @@ class Side(ABC):
 
 
 class EngineSide(Side):
-    """This engine, as a program that uses it from Python has it."""
+    """This engine, as a program that uses it from Python has it; `openssl`: without batched ciphers."""
 
-    name = "engine"
     secure = "pv"
 
+    def __init__(self, viewers_program: Path, viewers: int, payload: int, *, openssl: bool = False) -> None:
+        super().__init__(viewers_program, viewers, payload)
+        self.name = "engine, OpenSSL" if openssl else "engine"
+        self.engine = Engine(Certificate.generate(), udp=(("127.0.0.1", 0),), openssl=openssl)
+
     async def start(self) -> None:
-        self.engine = Engine(Certificate.generate(), udp=(("127.0.0.1", 0),))
         await self.engine.start()
         self.load_certificate = Certificate.generate()
         await self.start_load(self.engine.certificate.digest())

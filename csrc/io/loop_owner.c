@@ -34,7 +34,7 @@ static int open_hub(rtc_loop_t *l, const rtc_loop_cfg_t *cfg) {
   if (!l->dtls) return err;
   h.dtls = l->dtls;
   h.sealer = &l->sealer;
-  err = rtc_sealer_init(&l->sealer, RTC_SEALER_BEST);
+  err = rtc_sealer_init(&l->sealer, cfg->openssl ? RTC_SEALER_OPENSSL : RTC_SEALER_BEST);
   if (err < 0) return err;
   err = rtc_random(h.seed, sizeof h.seed);
   if (err < 0) return err;

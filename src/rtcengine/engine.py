@@ -329,7 +329,8 @@ class Engine:
     `udp`: (IP, port) pairs to bind at start. Port 0 is a free one, the same for all of them. An address of a family
     that this machine lacks is left out as long as another one remains. `recv_buffer`, `send_buffer`: bytes asked for, a
     socket; what was granted is in `features`. `coalesce`: seconds, 0 to 0.005, that packets may at most be held while
-    the thread is busy, so that several to one peer leave as one; 0: never. `portable`: only what POSIX has (for tests).
+    the thread is busy, so that several to one peer leave as one; 0: never. `portable`: only what POSIX has; `openssl`: its
+    ciphers alone, one packet after the other (for tests and measurements).
     """
 
     def __init__(
@@ -341,6 +342,7 @@ class Engine:
         send_buffer: int = _core.BUFFER_DEFAULT,
         coalesce: float = 0.005,
         portable: bool = False,
+        openssl: bool = False,
     ) -> None:
         if not 0 <= coalesce <= 0.005:
             raise ValueError(f"coalesce is {coalesce}, not 0 to 0.005 seconds")
@@ -349,6 +351,7 @@ class Engine:
         self._udp = [(host, port) for host, port in udp]
         self._buffers = (recv_buffer, send_buffer)
         self._portable = portable
+        self._openssl = openssl
         self._core: _core.Loop | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -373,7 +376,7 @@ class Engine:
             raise EngineError("the engine runs already")
         loop = asyncio.get_running_loop()
         certificate = self.certificate
-        options = (*self._buffers, self._portable, self._coalesce_us)
+        options = (*self._buffers, self._portable, self._coalesce_us, self._openssl)
         core = _core.Loop(self._udp, certificate.cert_pem, certificate.key_pem, *options)
         core.start()
         self._core, self._loop = core, loop

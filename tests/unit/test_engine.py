@@ -336,7 +336,7 @@ async def test_frames_from_any_thread() -> None:
 
 def test_frames_at_the_cap() -> None:
     """A loop whose thread was not started takes nothing out of its mailbox."""
-    loop = _core.Loop(HERE, SERVER.cert_pem, SERVER.key_pem, 0, 0, False, 0)
+    loop = _core.Loop(HERE, SERVER.cert_pem, SERVER.key_pem, 0, 0, False, 0, False)
     for _ in range(64):
         loop.frame(1, OPUS_FRAME, 0, True)
     with pytest.raises(BufferError):

@@ -153,6 +153,7 @@ cdef extern from "io/loop.h":
         size_t key_len
         uint32_t slots
         bint portable
+        bint openssl
         int64_t window_us
     ctypedef struct rtc_loop_info_t:
         int socket_n
@@ -373,7 +374,7 @@ cdef class Loop:
         self.asked = {}
 
     def __init__(self, list addresses, bytes cert, bytes key, int recv_buffer, int send_buffer, bint portable,
-                 int64_t window_us):
+                 int64_t window_us, bint openssl):
         """Binds the (IP, port) pairs: OSError when that fails, ValueError for an unusable certificate."""
         cdef rtc_addr_t bind[16]
         cdef rtc_loop_cfg_t cfg
@@ -388,6 +389,7 @@ cdef class Loop:
         cfg.bind = bind
         cfg.bind_n = len(addresses)
         cfg.recv_buffer, cfg.send_buffer, cfg.portable, cfg.window_us = recv_buffer, send_buffer, portable, window_us
+        cfg.openssl = openssl
         cfg.cert_pem, cfg.cert_len = cert, len(cert)
         cfg.key_pem, cfg.key_len = key, len(key)
         self.loop = rtc_loop_new(&cfg, &why)
