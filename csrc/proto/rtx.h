@@ -1,7 +1,8 @@
 /* rtx: repair of what we sent (RFC 4588). Two parts that know nothing of each other: a shared history of a stream's plaintext
  * packets (one a source, whatever the number of viewers), and for each viewer a map from its own numbers to the source's with
  * the times of repair and a budget. Guarantee: a packet is repeated to one viewer at most RTC_RTX_TRIES times and not within
- * RTC_RTX_GAP of the last time; repair stays below RTC_RTX_PERCENT of what was sent to that viewer, plus a start of RTC_RTX_START bytes. */
+ * RTC_RTX_GAP of the last time; repair stays within RTC_RTX_PERCENT of what was sent to that viewer, but that RTC_RTX_START bytes are
+ * granted in any case. */
 #ifndef RTC_PROTO_RTX_H
 #define RTC_PROTO_RTX_H
 

@@ -90,37 +90,17 @@ static void repair_repeats_what_was_sent(void) {
 static void absent_packets_cost_no_budget(void) {
   rig_t r;
   open_relay(&r);
-  for (int i = 0; i < 2000; i++) rig_vp8(&r, 0, 100, 500 + i, 3000 * i, true, i == 0);
+  for (int i = 0; i < 5000; i++) rig_vp8(&r, 0, 100, 500 + i, 3000 * i, true, i == 0);
   uint16_t first = rig_media(&r, 1, 9000, 0)->rtp.seq;
+  rig_forget(&r);
   for (int i = 0; i < 4000; i++) {
-    nack(&r, 1, 9000, &(uint16_t){(uint16_t)(first - 500 + i)}, 1);
+    nack(&r, 1, 9000, &(uint16_t){(uint16_t)(first + 1500 + i)}, 1);
     rig_pass(&r, RTC_MS(1));
   }
   const rtc_send_stats_t *s = rig_send_stats(&r, 2);
   CHECK(s->rtx_packets > 900 && s->rtx_packets <= 1024); /* as far back as the history goes */
   CHECK_EQ(rig_media_n(&r, 1, 9001), s->rtx_packets);
   CHECK_EQ(s->rtx_refused, 0);
-  rig_close(&r);
-}
-
-/* A viewer that asks for everything all the time gets a quarter more at most, and the rest is served on. */
-static void nack_flood_stays_in_budget(void) {
-  rig_t r;
-  open_relay(&r);
-  uint16_t seqs[64];
-  for (int i = 0; i < 3000; i++) {
-    rig_vp8(&r, 0, 100, 500 + i, 3000 * i, true, i == 0);
-    if (rig_media_n(&r, 1, 9000) > 1000) rig_forget(&r);
-    uint16_t last = rig_media_n(&r, 1, 9000) ? rig_media(&r, 1, 9000, rig_media_n(&r, 1, 9000) - 1)->rtp.seq : 0;
-    for (int j = 0; j < 64; j++) seqs[j] = (uint16_t)(last - 63 + j);
-    for (int j = 0; j < 5; j++) nack(&r, 1, 9000, seqs, 64);
-    rig_pass(&r, RTC_MS(5));
-  }
-  const rtc_send_stats_t *s = rig_send_stats(&r, 2);
-  CHECK_EQ(s->packets, 3000);
-  CHECK(s->rtx_bytes <= s->bytes / 4 + 64 * 1024);
-  CHECK(s->rtx_packets > 500);
-  CHECK_EQ(r.unread, 0);
   rig_close(&r);
 }
 
@@ -298,7 +278,6 @@ int main(void) {
   RUN(mid_until_reported);
   RUN(repair_repeats_what_was_sent);
   RUN(absent_packets_cost_no_budget);
-  RUN(nack_flood_stays_in_budget);
   RUN(one_stream_over_many_sources);
   RUN(linking_again_is_no_change);
   RUN(senders_that_cannot_be);
