@@ -38,7 +38,7 @@ HERE = ROOT / "tests" / "attack"
 COPY = ROOT / "build" / "mutants"
 # What a test needs; the extension is taken as it is built.
 PARTS = ["Makefile", "pyproject.toml", "csrc", "tools", "tests", "src"]
-LEAST_SECONDS = 60
+LEAST_SECONDS = 30
 
 
 @dataclass(frozen=True)

@@ -97,45 +97,6 @@ static void round_trip_by_reports(void) {
   }
 }
 
-/* Twenty requests a second from each of fifty viewers: two a second upstream, the first at once (C10). */
-static void key_storm(void) {
-  rig_t r;
-  open_relay(&r, 50);
-  rig_vp8(&r, 0, 100, 1, 0, true, true);
-  rig_pass(&r, RTC_SEC(3));
-  rig_forget(&r);
-  rtc_time_t from = r.now, first = 0;
-  int64_t index = 2;
-  int answered = 0;
-  for (int i = 0; i < 200; i++) { /* 10 s; the publisher answers each request after 150 ms */
-    for (int v = 1; v <= 50; v++) {
-      if (i % 2)
-        pli(&r, v, 9000);
-      else
-        fir(&r, v, 9000, (uint8_t)i);
-    }
-    rig_pass(&r, RTC_MS(50));
-    int asked = rig_block_n(&r, 0, RTC_RTCP_PSFB, RTC_FB_PLI);
-    if (asked && !first) first = r.now - from;
-    bool key = asked > answered && i % 3 == 2;
-    if (key) answered = asked;
-    rig_vp8(&r, 0, 100, index, 3000 * index, true, key);
-    index++;
-    if (r.got_n > 3000) {
-      int n = rig_block_n(&r, 0, RTC_RTCP_PSFB, RTC_FB_PLI);
-      CHECK(n <= 2 * (int)((r.now - from) / RTC_SEC(1)) + 2);
-      rig_forget(&r);
-      answered = 0;
-      from = r.now;
-    }
-  }
-  CHECK(first <= RTC_MS(50));
-  const rtc_recv_stats_t *s = rig_recv_stats(&r, 1);
-  CHECK(s->pli >= 8 && s->pli <= 21);
-  CHECK(s->key_frames >= 8);
-  rig_close(&r);
-}
-
 /* A publisher that does not answer is asked less and less, but is asked. */
 static void unanswered_key_requests_back_off(void) {
   rig_t r;
@@ -247,7 +208,6 @@ static void noise_in_authentic_rtcp(void) {
 
 int main(void) {
   RUN(round_trip_by_reports);
-  RUN(key_storm);
   RUN(unanswered_key_requests_back_off);
   RUN(nobody_to_ask);
   RUN(fir_counts_once);

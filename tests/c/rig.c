@@ -53,11 +53,16 @@ rtc_path_t rig_path(int n) {
 void rig_wait_for(rig_t *r, uint32_t id) { rig_do(r, &(rtc_cmd_t){.op = RTC_OP_TRANSPORT, .id = id, .u.transport = rig_transport(id)}); }
 
 int rig_join(rig_t *r, rtc_srtp_profile_t profile) {
+  rtc_transport_cfg_t cfg = rig_transport((uint32_t)r->peer_n + 1);
+  return rig_join_as(r, profile, &cfg);
+}
+
+int rig_join_as(rig_t *r, rtc_srtp_profile_t profile, const rtc_transport_cfg_t *cfg) {
   int n = r->peer_n++;
   rig_peer_t *p = &r->peer[n];
   p->id = (uint32_t)n + 1;
   p->path = rig_path(n);
-  rig_wait_for(r, p->id);
+  rig_do(r, &(rtc_cmd_t){.op = RTC_OP_TRANSPORT, .id = p->id, .u.transport = *cfg});
   rtc_dtls_keys_t k = {.profile = profile};
   for (int i = 0; i < 32; i++) {
     k.local_key[i] = (uint8_t)(n * 3 + i);

@@ -53,6 +53,7 @@ void rig_open(rig_t *r, uint32_t slots);
 void rig_close(rig_t *r);
 /* A connected peer: its number; the transport's id is that + 1. */
 int rig_join(rig_t *r, rtc_srtp_profile_t profile);
+int rig_join_as(rig_t *r, rtc_srtp_profile_t profile, const rtc_transport_cfg_t *cfg);
 /* A transport without keys that waits for its first check: user "user-ID", password "password-of-user-ID-is-long". */
 void rig_wait_for(rig_t *r, uint32_t id);
 rtc_transport_cfg_t rig_transport(uint32_t id);
