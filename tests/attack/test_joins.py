@@ -23,6 +23,7 @@ from tests.unit.whip_kit import VIEWER, ask, changed, location, publish, watch
 from tests.util import until
 
 AT_ONCE = 8  # each from an engine of its own: to the relay an address is one peer
+RECEIVING = 64  # slots that a loop holds to receive into, fewer just after it has received
 WARM = 200
 MEMORY = 5 << 20
 CLIENT = Certificate.generate()
@@ -128,6 +129,6 @@ async def test_nothing_stays_of_those_who_left(count: int) -> None:
         note("joins and leaves", cycles=count, seconds=round(seconds, 1), fds=after.fds - before.fds, rss=grown)
         assert after.fds == before.fds
         assert (after.transports, after.senders, after.sessions) == (before.transports, before.senders, before.sessions)
-        assert after.slots == before.slots
+        assert after.slots <= RECEIVING * (AT_ONCE + 1)
         assert after.objects == before.objects
         assert abs(grown) <= MEMORY, f"{grown} bytes more than {count} viewers before"
