@@ -19,7 +19,7 @@ from rtcengine.relay.session import new_credentials
 from rtcengine.sdp import parse
 from rtcengine.types import Fingerprint
 from tests.figures import note
-from tests.unit.whip_kit import VIEWER, ask, changed, location, publish, watch
+from tests.unit.whip_kit import PUBLISHER, VIEWER, ask, changed, location, publish, watch
 from tests.util import until
 
 AT_ONCE = 8  # each from an engine of its own: to the relay an address is one peer
@@ -48,11 +48,17 @@ class Kept:
     objects: int
 
 
-async def join(relay: Relay, client: Engine) -> Viewer:
-    """By WHEP, up to a connected transport on both sides."""
+async def join(relay: Relay, client: Engine, publishes: bool = False) -> Viewer:
+    """By WHEP or WHIP, up to a connected transport on both sides."""
     ufrag, pwd = new_credentials()
-    offer = changed(VIEWER, ice_ufrag=ufrag, ice_pwd=pwd, fingerprints=[Fingerprint("sha-256", CLIENT.digest())], candidates=[])
-    response = await watch(relay, body=offer)
+    offer = changed(
+        PUBLISHER if publishes else VIEWER,
+        ice_ufrag=ufrag,
+        ice_pwd=pwd,
+        fingerprints=[Fingerprint("sha-256", CLIENT.digest())],
+        candidates=[],
+    )
+    response = await (publish if publishes else watch)(relay, body=offer)
     answer = parse(response.body)
     section = answer.media[0]
     ice = answer.ice_of(section)
@@ -118,7 +124,8 @@ async def test_nothing_stays_of_those_who_left(count: int) -> None:
     async with contextlib.AsyncExitStack() as stack:
         relay = await stack.enter_async_context(Relay(udp_port=0, requests_per_second=0))
         clients = [await stack.enter_async_context(Engine(CLIENT, udp=[("127.0.0.1", 0)])) for _ in range(AT_ONCE)]
-        await publish(relay)
+        publisher = await stack.enter_async_context(Engine(CLIENT, udp=[("127.0.0.1", 0)]))
+        await join(relay, publisher, publishes=True)  # else the relay would wait for it no longer than 30 s
         await cycles(relay, clients, WARM)
         before = await kept(relay, clients)
         start = time.monotonic()
