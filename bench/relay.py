@@ -22,7 +22,7 @@ from kit.sides import GSO_RUNS, RELAY_CORE, AiortcSide, BareSide, EngineSide, Si
 
 LOST = 0.001
 LEAST = 500  # packets a second: where the search ends downwards
-TAIL = 0.1  # seconds after the last packet was published: what comes later had piled up in buffers, which hide an overload
+TAIL = 0.02  # seconds after the last packet was published: what comes later had piled up in buffers, which hide an overload
 TRIES = 3
 PAYLOAD = 1150  # bytes of RTP payload: about 1200 of SRTP, as browsers send
 AIORTC_VIEWERS = 20

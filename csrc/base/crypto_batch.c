@@ -60,7 +60,7 @@ int rtc_sealer_gcm(rtc_sealer_t *b, rtc_gcm_job_t *jobs, size_t n) {
   int all = RTC_OK;
   for (size_t i = 0; i < n; i++) {
     rtc_gcm_job_t *j = &jobs[i];
-    if (l && i + 1 < n) rtc_lanes_gcm_prefetch(j + 1);
+    if (l && i + 1 < n) rtc_lanes_gcm_prefetch(l, j + 1);
     if (l && j->key->batch_key)
       rtc_lanes_gcm_seal(l, j);
     else

@@ -155,12 +155,13 @@ size_t rtc_lanes_width(const rtc_lanes_t *l) {
 
 /* GCM */
 
-void rtc_lanes_gcm_prefetch(const rtc_gcm_job_t *job) {
+void rtc_lanes_gcm_prefetch(const rtc_lanes_t *l, const rtc_gcm_job_t *job) {
   const uint8_t *k = job->key->batch_key;
-  __builtin_prefetch(job->p);
   if (!k) return;
-  /* The round keys and the hash powers that even a short packet needs. */
-  for (size_t at = 0; at < sizeof(gcm_key_t); at += 64) __builtin_prefetch(k + at);
+  /* The round keys, and as many powers of the hash key as this code path has. */
+  size_t powers = l->mgr->used_arch >= IMB_ARCH_AVX512 ? 48 : 16;
+  size_t end = offsetof(gcm_key_t, expanded) + offsetof(struct gcm_key_data, ghash_keys) + 16 * powers;
+  for (size_t at = 0; at < end; at += 64) __builtin_prefetch(k + at);
 }
 
 void rtc_lanes_gcm_seal(rtc_lanes_t *l, rtc_gcm_job_t *job) {

@@ -28,7 +28,7 @@ void rtc_lanes_key_free(void *batch_key); /* wipes; NULL is fine */
 
 /* Arguments have been checked and every key has a batch_key. They set the results. */
 void rtc_lanes_gcm_seal(rtc_lanes_t *l, rtc_gcm_job_t *job);
-void rtc_lanes_gcm_prefetch(const rtc_gcm_job_t *job); /* of any job, without waiting */
+void rtc_lanes_gcm_prefetch(const rtc_lanes_t *l, const rtc_gcm_job_t *job); /* of any job, without waiting */
 /* n <= RTC_LANES_JOBS; nothing to encrypt (clear == len) is not taken. */
 void rtc_lanes_ctr_hmac(rtc_lanes_t *l, rtc_ctr_hmac_job_t *const *jobs, size_t n);
 
@@ -46,7 +46,7 @@ RTC_MUST_USE static inline int rtc_lanes_ctr_key(void **batch_key, const uint8_t
 }
 static inline void rtc_lanes_key_free(void *batch_key) { (void)batch_key; }
 static inline void rtc_lanes_gcm_seal(rtc_lanes_t *l, rtc_gcm_job_t *job) { (void)l, (void)job; }
-static inline void rtc_lanes_gcm_prefetch(const rtc_gcm_job_t *job) { (void)job; }
+static inline void rtc_lanes_gcm_prefetch(const rtc_lanes_t *l, const rtc_gcm_job_t *job) { (void)l, (void)job; }
 static inline void rtc_lanes_ctr_hmac(rtc_lanes_t *l, rtc_ctr_hmac_job_t *const *jobs, size_t n) { (void)l, (void)jobs, (void)n; }
 
 #endif

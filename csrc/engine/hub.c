@@ -167,6 +167,14 @@ static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
   rtc_transport_arm(t);
 }
 
+bool rtc_hub_urgent(const rtc_hub_t *h, const rtc_pkt_t *k) {
+  rtc_kind_t kind = rtc_demux(k->data, k->len);
+  if (kind != RTC_KIND_RTP && kind != RTC_KIND_RTCP && kind != RTC_KIND_DTLS) return false;
+  path_key_t key = key_of(&k->path);
+  const rtc_transport_t *t = rtc_map_get(&h->paths, &key);
+  return t && (kind == RTC_KIND_DTLS ? t->handed : t->keyed);
+}
+
 void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
   h->st.now = now;
   h->st.in_packets++;

@@ -30,6 +30,8 @@ void rtc_hub_free(rtc_hub_t *h);
 rtc_pkt_t *rtc_hub_slot(rtc_hub_t *h);
 /* One datagram: data, len, path (remote, local, sock) and at are set. Takes over the caller's reference. */
 void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now);
+/* Whether it is media, RTCP or data of a connected transport: a driver with many datagrams at hand takes these first. */
+bool rtc_hub_urgent(const rtc_hub_t *h, const rtc_pkt_t *k);
 /* The driver could not use a datagram (too big for a slot, no slot). */
 void rtc_hub_dropped(rtc_hub_t *h, rtc_drop_t why);
 

@@ -56,17 +56,43 @@ static void refill(rtc_loop_t *l) {
   }
 }
 
-static void take(rtc_loop_t *l, rtc_pkt_t *k, int sock, rtc_time_t now) {
+static void take(rtc_loop_t *l, rtc_pkt_t *k, rtc_time_t now) {
   if (k->len == RTC_UDP_TOO_BIG) {
     rtc_hub_dropped(l->hub, RTC_DROP_TOO_BIG);
     rtc_pkt_put(k);
     return;
   }
-  k->path.sock = (uint32_t)sock;
   /* A wall clock that was set meanwhile must not make an arrival of another day. */
   if (k->at > now || k->at < now - RTC_SEC(1)) k->at = now;
   rtc_hub_recv(l->hub, k, now);
   if (rtc_hub_pending(l->hub) >= l->flush_at) flush(l);
+}
+
+/* A thousand that join at once must not stand between two packets of media: while more datagrams wait behind a full batch, those that
+ * are not media are put off, in their order, and have their turn a few at a time. */
+static bool put_off(rtc_loop_t *l, rtc_pkt_t *k) {
+  if (l->later_n >= l->later_cap || k->len == RTC_UDP_TOO_BIG || rtc_hub_urgent(l->hub, k)) return false;
+  k->next = NULL;
+  if (l->later)
+    l->later_last->next = k;
+  else
+    l->later = k;
+  l->later_last = k;
+  l->later_n++;
+  atomic_fetch_add_explicit(&l->counts.put_off, 1, memory_order_relaxed);
+  return true;
+}
+
+static void run_later(rtc_loop_t *l, uint32_t most) {
+  for (; most && l->later; most--) {
+    rtc_pkt_t *k = l->later;
+    l->later = k->next;
+    l->later_n--;
+    k->next = NULL;
+    take(l, k, rtc_clock_now());
+  }
+  flush(l);
+  l->more |= l->later != NULL;
 }
 
 static void receive(rtc_loop_t *l, int sock) {
@@ -80,7 +106,11 @@ static void receive(rtc_loop_t *l, int sock) {
     }
     int n = rtc_udp_recv(&l->udp[sock], l->slots, want);
     rtc_time_t now = rtc_clock_now();
-    for (int i = 0; i < n; i++) take(l, l->slots[i], sock, now);
+    bool crowded = n == want || l->later;
+    for (int i = 0; i < n; i++) {
+      l->slots[i]->path.sock = (uint32_t)sock;
+      if (!crowded || !put_off(l, l->slots[i])) take(l, l->slots[i], now);
+    }
     l->slot_n = want - n;
     memmove(l->slots, l->slots + n, (size_t)l->slot_n * sizeof *l->slots);
     flush(l);
@@ -176,20 +206,24 @@ static void run_jobs(rtc_loop_t *l) {
     }
     return;
   }
-  while (rtc_handshake_get(l->helper, &job)) {
+  int left = RTC_LOOP_LATER_TURN;
+  for (; left && rtc_handshake_get(l->helper, &job); left--) {
     rtc_hub_job_done(l->hub, &job, rtc_clock_now());
     flush(l);
   }
+  l->more |= !left;
   while (rtc_handshake_room(l->helper) && rtc_hub_job(l->hub, &job)) rtc_handshake_put(l->helper, &job);
 }
 
 void rtc_loop_turn(rtc_loop_t *l, uint32_t ready) {
   l->steps++;
   l->wait_us = RTC_LOOP_STALL_US;
+  l->more = false;
   bool tell = run_commands(l);
   for (int i = 0; i < l->udp_n; i++) {
     if (ready >> i & 1) receive(l, i);
   }
+  if (l->later) run_later(l, l->helper ? RTC_LOOP_LATER_TURN : UINT32_MAX); /* who steps does not wait for us */
   rtc_time_t now = rtc_clock_now();
   if (rtc_hub_next_at(l->hub) <= now) {
     rtc_hub_tick(l->hub, now);
@@ -204,7 +238,7 @@ void rtc_loop_turn(rtc_loop_t *l, uint32_t ready) {
 
 static void wait_for_work(rtc_loop_t *l, struct pollfd *p, int n) {
   rtc_time_t at = rtc_hub_next_at(l->hub), now = rtc_clock_now();
-  int64_t us = at == RTC_NEVER ? -1 : at > now ? at - now : 0;
+  int64_t us = l->more ? 0 : at == RTC_NEVER ? -1 : at > now ? at - now : 0;
 #ifdef __linux__
   struct timespec ts = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
   int r = ppoll(p, (nfds_t)n, us < 0 ? NULL : &ts, NULL);
@@ -242,6 +276,7 @@ void rtc_loop_finish(rtc_loop_t *l) {
   }
   l->wait_us = RTC_LOOP_STALL_US;
   rtc_hub_window(l->hub, 0);
+  run_later(l, UINT32_MAX);
   run_commands(l);
   uint32_t n;
   rtc_transport_stats_t *t = list_transports(l, &n);

@@ -9,12 +9,14 @@
 #include "io/udp.h"
 
 enum {
-  RTC_LOOP_SOCKETS = 16,   /* most addresses */
-  RTC_LOOP_EVENTS = 1024,  /* events that wait outside the engine; at the cap they wait inside */
-  RTC_LOOP_FLUSH = 4096,   /* datagrams that wait inside a receive batch before they are sent: a frame's packets to many viewers */
-  RTC_LOOP_FLUSH_PART = 8, /* and at most this part of the slots */
-  RTC_LOOP_BATCHES = 4,    /* receive batches of one socket before others get their turn */
-  RTC_LOOP_STALL_US = 2000 /* most time one step waits for a full send buffer */
+  RTC_LOOP_SOCKETS = 16,    /* most addresses */
+  RTC_LOOP_EVENTS = 1024,   /* events that wait outside the engine; at the cap they wait inside */
+  RTC_LOOP_FLUSH = 4096,    /* datagrams that wait inside a receive batch before they are sent: a frame's packets to many viewers */
+  RTC_LOOP_FLUSH_PART = 8,  /* and at most this part of the slots */
+  RTC_LOOP_BATCHES = 4,     /* receive batches of one socket before others get their turn */
+  RTC_LOOP_LATER = 1024,    /* checks and handshake datagrams that wait while media comes; beyond it none is put off */
+  RTC_LOOP_LATER_TURN = 16, /* of these, and of finished handshakes, so many a turn */
+  RTC_LOOP_STALL_US = 2000  /* most time one step waits for a full send buffer */
 };
 
 typedef struct rtc_loop rtc_loop_t;
@@ -44,6 +46,7 @@ typedef struct rtc_loop_info {
   uint64_t steps, recv_calls, send_calls, kernel_drops, send_refused;
   uint64_t gso_runs, gso_datagrams, gso_refused; /* runs taken as one, datagrams in them; runs that then went one by one */
   int64_t window_us;                             /* how long packets are held now */
+  uint64_t put_off;                              /* checks and handshake datagrams that had to wait while media came */
   uint64_t frames_refused;                       /* frames that the engine did not take: unknown sender, or one fed by a receiver */
   uint64_t batches_refused;                      /* too many commands, or frames of a sender, waited */
 } rtc_loop_info_t;

@@ -42,6 +42,7 @@ static int open_hub(rtc_loop_t *l, const rtc_loop_cfg_t *cfg) {
   rtc_cleanse(&h, sizeof h);
   uint32_t part = cfg->slots / RTC_LOOP_FLUSH_PART;
   l->flush_at = cfg->slots && part < RTC_LOOP_FLUSH ? part : RTC_LOOP_FLUSH;
+  l->later_cap = cfg->slots && part < RTC_LOOP_LATER ? part : RTC_LOOP_LATER;
   return l->hub ? 0 : RTC_ENOMEM;
 }
 
@@ -189,6 +190,7 @@ void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out) {
   out->send_calls = atomic_load_explicit(&c->send_calls, memory_order_relaxed);
   out->kernel_drops = atomic_load_explicit(&c->kernel_drops, memory_order_relaxed);
   out->send_refused = atomic_load_explicit(&c->send_refused, memory_order_relaxed);
+  out->put_off = atomic_load_explicit(&c->put_off, memory_order_relaxed);
   out->window_us = atomic_load_explicit(&c->window_us, memory_order_relaxed);
   out->runs = atomic_load_explicit(&c->runs, memory_order_relaxed);
   out->gso_runs = atomic_load_explicit(&c->gso_runs, memory_order_relaxed);

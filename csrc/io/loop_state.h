@@ -21,6 +21,7 @@ typedef struct rtc_loop_counts {
   _Atomic uint64_t steps, recv_calls, send_calls, kernel_drops, send_refused, frames_refused;
   _Atomic uint64_t gso_runs, gso_datagrams, gso_refused;
   _Atomic int64_t window_us;
+  _Atomic uint64_t put_off;
   _Atomic bool runs;
 } rtc_loop_counts_t;
 
@@ -43,6 +44,9 @@ struct rtc_loop {
   rtc_handshake_t *helper;         /* NULL without a thread */
   rtc_pkt_t *slots[RTC_UDP_BATCH]; /* ready to receive into */
   int slot_n;
+  rtc_pkt_t *later, *later_last; /* put off, in order */
+  uint32_t later_n, later_cap;
+  bool more;         /* something is left over from this turn: the next one comes at once */
   uint32_t flush_at; /* datagrams that may wait */
   uint64_t steps, frames_refused;
   rtc_coalesce_t coalesce;

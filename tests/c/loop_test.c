@@ -18,6 +18,7 @@
 #include "io/loop_state.h"
 #include "io/mailbox.h"
 #include "io/thread.h"
+#include "rig.h"
 #include "test_cert.h"
 
 #ifdef __linux__
@@ -33,12 +34,14 @@ int sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags) {
 }
 #endif
 
+static uint32_t slots; /* of the loops that are made; 0: as usual */
+
 static rtc_loop_t *make(const char *const *ips, const uint16_t *ports, int n, bool portable, rtc_udp_fault_t *why) {
   rtc_addr_t bind[RTC_LOOP_SOCKETS + 1];
   for (int i = 0; i < n; i++) {
     if (rtc_addr_parse(&bind[i], ips[i], ports[i]) < 0) exit(2);
   }
-  rtc_loop_cfg_t cfg = {.bind = bind, .bind_n = n, .portable = portable};
+  rtc_loop_cfg_t cfg = {.bind = bind, .bind_n = n, .slots = slots, .portable = portable};
   cfg.cert_pem = TEST_CERT;
   cfg.cert_len = sizeof TEST_CERT - 1;
   cfg.key_pem = TEST_KEY;
@@ -242,6 +245,77 @@ static void threads_on_ipv6(void) { whole_way(false, false, "::", "::1"); }
 static void portable_on_a_wildcard(void) { whole_way(false, true, "0.0.0.0", "127.0.0.2"); }
 static void without_a_thread(void) { whole_way(true, false, "127.0.0.1", "127.0.0.1"); }
 
+/* Many that want to join stand before media in the socket: they are put off, and nothing of either is lost. */
+static void a_crowd_waits_for_media(bool stepped) {
+  enum { CROWD = 150 /* what a socket takes whose buffer nobody has asked to be larger */ };
+  side_t a = {.l = make_on("127.0.0.1", false), .stepped = stepped}, b = {.l = make_on("127.0.0.1", false)};
+  if (!stepped) CHECK_EQ(rtc_loop_start(a.l), 0);
+  CHECK_EQ(rtc_loop_start(b.l), 0);
+  rtc_cmd_t server[3] = {transport(1, false, 0), receiver(1, 1), transport(2, false, 5)};
+  rtc_cmd_t client[3] = {transport(1, true, 0), sender(7, 1, 0x1234), path_to(1, a.l)};
+  CHECK_EQ(run(&a, server, 3, NULL), 0);
+  CHECK_EQ(run(&b, client, 3, NULL), 0);
+  CHECK(reach(&b, &a, RTC_T_CONNECTED));
+  CHECK(reach(&a, &b, RTC_T_CONNECTED));
+  rtc_udp_t crowd;
+  int sys;
+  rtc_udp_cfg_t cfg = {.recv_buffer = 1 << 20};
+  CHECK_EQ(rtc_addr_parse(&cfg.bind, "127.0.0.1", 0), 0);
+  CHECK_EQ(rtc_udp_open(&crowd, &cfg, &sys), 0);
+  rtc_pool_t *pool = rtc_pool_new(RTC_UDP_BATCH);
+  rtc_pkt_t *check = rtc_pkt_get(pool), *in[RTC_UDP_BATCH];
+  check->path.remote = bound(a.l);
+  uint32_t frames = 0;
+  int answers = 0;
+  rtc_loop_info_t info = {0};
+  /* A threaded loop may keep up with a crowd: then again. */
+  for (rtc_time_t end = rtc_clock_now() + RTC_SEC(10); !info.put_off && rtc_clock_now() < end;) {
+    for (int i = 0; i < CROWD; i++) {
+      check->len = (uint32_t)rig_write_check(check->data, RTC_PKT_DATA, "server5:client5", "password-of-the-server", false);
+      int64_t wait_us = 100000;
+      CHECK_EQ(rtc_udp_send(&crowd, &check, 1, &wait_us), 1);
+    }
+    rtc_cmd_t c = frame(7, frames * 3000, frames == 0);
+    frames++;
+    CHECK_EQ(run(&b, &c, 1, NULL), 0);
+    rtc_stats_t s = {0};
+    for (int got; rtc_clock_now() < end;) {
+      s = stats(&a);
+      for (int i = 0; i < RTC_UDP_BATCH; i++) in[i] = i ? rtc_pkt_get(pool) : check;
+      while ((got = rtc_udp_recv(&crowd, in + 1, RTC_UDP_BATCH - 1)) > 0) answers += got;
+      for (int i = 1; i < RTC_UDP_BATCH; i++) rtc_pkt_put(in[i]);
+      if (s.recv_n == 1 && s.recv[0].frames == frames && answers == (int)frames * CROWD) break;
+      step(&a, 5);
+    }
+    CHECK_EQ(s.recv[0].frames, frames);
+    CHECK_EQ(s.recv[0].lost, 0);
+    CHECK_EQ(answers, frames * CROWD);
+    rtc_loop_info(a.l, &info);
+  }
+  CHECK(info.put_off > 0);
+  rtc_pkt_put(check);
+  rtc_pool_free(pool);
+  rtc_udp_close(&crowd);
+  rtc_loop_free(b.l);
+  rtc_loop_free(a.l);
+}
+
+static void a_crowd_waits_for_a_thread(void) { a_crowd_waits_for_media(false); }
+static void a_crowd_waits_for_a_step(void) { a_crowd_waits_for_media(true); }
+
+/* More than may be put off: those beyond have their turn at once. */
+static void a_crowd_beyond_the_cap(void) {
+  slots = 512;
+  rtc_loop_t *l = make_on("127.0.0.1", false);
+  CHECK_EQ(l->later_cap, 512 / RTC_LOOP_FLUSH_PART);
+  rtc_loop_free(l);
+  a_crowd_waits_for_media(true);
+  slots = 0;
+  l = make_on("127.0.0.1", false);
+  CHECK_EQ(l->later_cap, RTC_LOOP_LATER);
+  rtc_loop_free(l);
+}
+
 static void a_batch_ends_at_its_first_failure(void) {
   side_t a = {.l = make_on("127.0.0.1", false)};
   CHECK_EQ(rtc_loop_start(a.l), 0);
@@ -434,6 +508,9 @@ int main(void) {
 #ifdef __linux__
   RUN(refused_runs);
 #endif
+  RUN(a_crowd_waits_for_a_thread);
+  RUN(a_crowd_waits_for_a_step);
+  RUN(a_crowd_beyond_the_cap);
   RUN(a_batch_ends_at_its_first_failure);
   RUN(events_wait_for_who_sleeps);
   RUN(why_a_loop_is_not_made);
