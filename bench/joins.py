@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import kit
-from kit.sides import EXTENSIONS, LOAD_CORE, PT, RELAY_CORE, RTX_PT, EngineSide, Lines
+from kit.sides import EXTENSIONS, LOAD_CORE, RELAY_CORE, EngineSide, Lines, sender
 
 from rtcengine.certificate import Certificate
-from rtcengine.engine import IceConfig, SendConfig, Sender, Transport, TransportConfig
+from rtcengine.engine import IceConfig, Sender, Transport, TransportConfig
 
 RATE = 250  # packets a second of the stream: video of about 2.4 Mb/s
 WATCHING = 20
@@ -117,21 +117,6 @@ class Crowd:
         for transport in self.transports:
             batch.close(transport)
         await batch.commit()
-
-
-def sender(who: int) -> SendConfig:
-    return SendConfig(
-        video=True,
-        codec="VP8",
-        pt=PT,
-        rtx_pt=RTX_PT,
-        clock_rate=90000,
-        ssrc=2 * who,
-        rtx_ssrc=2 * who + 1,
-        mid="0",
-        extensions=frozenset(EXTENSIONS.values()),
-        nack=True,
-    )
 
 
 def place(side: EngineSide) -> str:

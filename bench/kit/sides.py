@@ -153,6 +153,22 @@ class Side(ABC):
         self.folder.cleanup()
 
 
+def sender(who: int) -> SendConfig:
+    """A viewer's stream, as c/viewers.c expects it."""
+    return SendConfig(
+        video=True,
+        codec="VP8",
+        pt=PT,
+        rtx_pt=RTX_PT,
+        clock_rate=90000,
+        ssrc=2 * who,
+        rtx_ssrc=2 * who + 1,
+        mid="0",
+        extensions=frozenset(EXTENSIONS.values()),
+        nack=True,
+    )
+
+
 class EngineSide(Side):
     """This engine, as a program that uses it from Python has it; `openssl`: without batched ciphers."""
 
@@ -173,22 +189,7 @@ class EngineSide(Side):
             RecvConfig(video=True, codec="VP8", pt=PT, clock_rate=90000, ssrc=SSRC, nack=True, pli=True),
         )
         for who in range(1, self.viewers + 1):
-            sender = batch.send(
-                batch.transport(self.config(who)),
-                SendConfig(
-                    video=True,
-                    codec="VP8",
-                    pt=PT,
-                    rtx_pt=RTX_PT,
-                    clock_rate=90000,
-                    ssrc=2 * who,
-                    rtx_ssrc=2 * who + 1,
-                    mid="0",
-                    extensions=frozenset(EXTENSIONS.values()),
-                    nack=True,
-                ),
-            )
-            batch.link(sender, receiver)
+            batch.link(batch.send(batch.transport(self.config(who)), sender(who)), receiver)
         await batch.commit()
         await self.connect([self.engine.port] * (self.viewers + 1))
 

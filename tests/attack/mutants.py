@@ -155,7 +155,7 @@ def prove(rows: Iterable[str], say: Callable[[str], None]) -> list[str]:
     copy_tree()
     seconds: dict[str, float] = {}
     for mutant in chosen:
-        name = f"{mutant.row:4}{mutant.what}"
+        name = f"{mutant.row:6}{mutant.what}"
         try:
             if mutant.test not in seconds:  # a test that fails anyway proves nothing
                 start = time.monotonic()

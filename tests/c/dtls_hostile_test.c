@@ -1,5 +1,6 @@
 /* dtls under attack: what somebody who can fake the peer's address may send, before, during and after the handshake. */
 #include "dtls_net.h"
+#include "dtls_wire.h"
 
 static size_t garbage(uint8_t *p, size_t cap) {
   size_t n = 13 + dice() % (cap - 13);
@@ -58,15 +59,6 @@ static void forged_next_epoch(void) {
   }
 }
 
-static size_t record(uint8_t *p, uint8_t type, uint16_t epoch, uint64_t seq, const uint8_t *body, size_t n) {
-  p[0] = type;
-  rtc_put16(p + 1, 0xfefd);
-  rtc_put64(p + 3, ((uint64_t)epoch << 48) | seq);
-  rtc_put16(p + 11, (uint16_t)n);
-  memcpy(p + 13, body, n);
-  return 13 + n;
-}
-
 /* Too short for any suite, of all types; the first such of epoch 1 ended an association with OpenSSL 3.0.20. */
 static void throw_short_ones(net_t *n) {
   uint8_t p[64];
@@ -112,16 +104,6 @@ static void garbage_changes_nothing(void) {
     CHECK(both(&n, RTC_DTLS_CONNECTED));
     net_clear(&n);
   }
-}
-
-static size_t fragment(uint8_t *p, uint8_t type, uint32_t length, uint16_t seq, uint32_t at, uint32_t n) {
-  memset(p, 0, 12 + n);
-  p[0] = type;
-  rtc_put24(p + 1, length);
-  rtc_put16(p + 4, seq);
-  rtc_put24(p + 6, at);
-  rtc_put24(p + 9, n);
-  return 12 + n;
 }
 
 /* Pieces of big messages, as many as it takes, and records of every type of epochs that cannot be read yet. */
