@@ -77,8 +77,7 @@ int64_t rtc_rtx_ask(rtc_rtx_t *r, int64_t seq, uint32_t bytes, rtc_time_t gap_us
   if (e->seq != seq) return RTC_EINVAL;
   if (gap_us < RTC_RTX_MIN_GAP_US) gap_us = RTC_RTX_MIN_GAP_US;
   if (e->tries >= RTC_RTX_TRIES || (e->tries > 0 && (uint32_t)now - e->at < (uint64_t)gap_us)) return refuse(r, RTC_EREPLAY);
-  uint64_t budget = r->sent_bytes * RTC_RTX_PERCENT / 100;
-  if (budget < RTC_RTX_START) budget = RTC_RTX_START;
+  uint64_t budget = RTC_RTX_START + r->sent_bytes * RTC_RTX_PERCENT / 100;
   if (r->repaired_bytes + bytes > budget) return refuse(r, RTC_ENOBUFS);
   e->tries++;
   e->at = (uint32_t)now;

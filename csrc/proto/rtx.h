@@ -1,8 +1,8 @@
 /* rtx: repair of what we sent (RFC 4588). Two parts that know nothing of each other: a shared history of a stream's plaintext
  * packets (one a source, whatever the number of viewers), and for each viewer a map from its own numbers to the source's with
  * the times of repair and a budget. Guarantee: a packet is repeated to one viewer at most RTC_RTX_TRIES times and not within
- * RTC_RTX_GAP of the last time; repair stays within RTC_RTX_PERCENT of what was sent to that viewer, but that RTC_RTX_START bytes are
- * granted in any case. */
+ * RTC_RTX_GAP of the last time; repair stays within RTC_RTX_START bytes and RTC_RTX_PERCENT of what was sent to that viewer: a quarter
+ * in all after ten seconds of 2 Mb/s, and enough for an outage in the first ones. */
 #ifndef RTC_PROTO_RTX_H
 #define RTC_PROTO_RTX_H
 
@@ -11,7 +11,7 @@
 #include "base/pkt.h"
 #include "base/time.h"
 
-enum { RTC_RTX_TRIES = 3, RTC_RTX_PERCENT = 25, RTC_RTX_START = 64 * 1024, RTC_RTX_MIN_GAP_US = 20000, RTC_RTX_MAP = 256 };
+enum { RTC_RTX_TRIES = 3, RTC_RTX_PERCENT = 22, RTC_RTX_START = 64 * 1024, RTC_RTX_MIN_GAP_US = 20000, RTC_RTX_MAP = 256 };
 
 /* Shared: packets by source index in a ring of cap (a power of two). Owns one reference each. */
 typedef struct rtc_history {

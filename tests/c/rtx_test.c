@@ -129,17 +129,15 @@ static void test_gap_and_tries(void) {
 static void test_budget_edge(void) {
   rtc_rtx_t r;
   rtc_rtx_init(&r);
-  CHECK_EQ(rtc_rtx_put(&r, 1, 1, 400), 0); /* earns less than is granted */
-  CHECK_EQ(rtc_rtx_ask(&r, 1, RTC_RTX_START + 1, GAP, 0), RTC_ENOBUFS);
-  CHECK_EQ(rtc_rtx_ask(&r, 1, RTC_RTX_START - 100, GAP, 0), 1); /* a refusal does not count as a try, nor as time */
-  CHECK_EQ(rtc_rtx_ask(&r, 1, 101, GAP, GAP), RTC_ENOBUFS);
-  CHECK_EQ(rtc_rtx_put(&r, 1, 1, RTC_RTX_START * 4 - 400), 0); /* earns what was granted, and not that and more */
-  CHECK_EQ(rtc_rtx_ask(&r, 1, 101, GAP, GAP), RTC_ENOBUFS);
-  CHECK_EQ(rtc_rtx_ask(&r, 1, 100, GAP, GAP), 1);
-  CHECK_EQ(rtc_rtx_ask(&r, 1, 1, GAP, 2 * GAP), RTC_ENOBUFS);
-  CHECK_EQ(rtc_rtx_put(&r, 2, 2, 4), 0);
-  CHECK_EQ(rtc_rtx_ask(&r, 1, 1, GAP, 2 * GAP), 1);
-  CHECK_EQ(r.refused, 4);
+  CHECK_EQ(rtc_rtx_put(&r, 1, 1, 500), 0);
+  uint32_t all = RTC_RTX_START + 500 * RTC_RTX_PERCENT / 100;
+  CHECK_EQ(rtc_rtx_ask(&r, 1, all + 1, GAP, 0), RTC_ENOBUFS);
+  CHECK_EQ(rtc_rtx_ask(&r, 1, all, GAP, 0), 1); /* a refusal does not count as a try, nor as time */
+  CHECK_EQ(rtc_rtx_ask(&r, 1, 1, GAP, GAP), RTC_ENOBUFS);
+  CHECK_EQ(rtc_rtx_put(&r, 2, 2, 5), 0); /* earns one byte more */
+  CHECK_EQ(rtc_rtx_ask(&r, 1, 2, GAP, GAP), RTC_ENOBUFS);
+  CHECK_EQ(rtc_rtx_ask(&r, 1, 1, GAP, GAP), 1);
+  CHECK_EQ(r.refused, 3);
   rtc_rtx_clear(&r);
 }
 
@@ -158,7 +156,7 @@ static void test_flood(void) {
     int64_t got = rtc_rtx_ask(&r, seq - below(600), 1100, GAP, now);
     calls++;
     if (got >= 0) repaired += 1100;
-    if (repaired > sent / 4 && repaired > RTC_RTX_START) break;
+    if (repaired > sent * RTC_RTX_PERCENT / 100 + RTC_RTX_START) break;
   }
   CHECK(repaired <= sent / 4);
   CHECK(repaired > sent / 5); /* and it is used */

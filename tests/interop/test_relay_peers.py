@@ -249,7 +249,7 @@ async def test_ffmpeg_publishes(role: str, page: Page, tmp_path: Path) -> None:
     options = ["--dtls-active", *write_certificate(tmp_path)] if role == "active" else []
     async with sound_relay() as served:
         async with peers.program(peers.ffmpeg(served.whip("room"), *options)) as publisher:
-            await publisher.wait("counts")
+            await publisher.wait("counts", timeout=60)
             whep = served.whep("room")
             async with peers.program(peers.gst("watch", whep, "--codec", "H264")) as viewer, watching(page, whep):
                 await check_page(page, "H264")
