@@ -115,7 +115,7 @@ def answer_publisher(offer: SessionDescription, local: LocalTransport, *, simulc
         extmaps = extensions.answer_extensions(offer, section, extensions.FROM_PUBLISHER, sending=False)
         builder.add_codec(answered, section, codec, extmaps)
         rids = _accept_simulcast(answered, section, codec) if simulcast else ()
-        builder.accept(section, answered, codec, streams=_declared_streams(section), rids=rids)
+        builder.accept(section, answered, codec, streams=declared_streams(section), rids=rids)
     return builder.finish()
 
 
@@ -307,7 +307,7 @@ def _rejected(section: MediaSection) -> MediaSection:
     )
 
 
-def _declared_streams(section: MediaSection) -> tuple[DeclaredStream, ...]:
+def declared_streams(section: MediaSection) -> tuple[DeclaredStream, ...]:
     """Primary sources in order: those that no FID or FEC group names as second."""
     repair: set[int] = set()
     rtx_of: dict[int, int] = {}

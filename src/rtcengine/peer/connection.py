@@ -1,0 +1,470 @@
+"""RTCPeerConnection: the W3C's object over the state machine of jsep.py and a driver.
+
+It does not connect by itself yet: a driver that carries out effects on the engine has to be given, and until one is part
+of the package the class is not among the public names of rtcengine.
+
+It adds what the machine lacks: the operations chain, events in the W3C's order, objects with identity (senders,
+receivers, streams), and aiortc's habits where its users rely on them: candidates before a remote description are kept,
+setLocalDescription waits for gathering unless somebody listens to "icecandidate", "track" brings the bare track (the
+W3C's event, with streams and transceiver, is "track_event"), close() acts at once and returns an awaitable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import Any
+
+from pyee.asyncio import AsyncIOEventEmitter
+
+from ..types import Candidate
+from .chain import OperationsChain
+from .configuration import RTCConfiguration, checked, checked_change
+from .description import RTCIceCandidate, RTCSessionDescription
+from .driver import Driver, DriverFactory, RTCDataChannelParameters
+from .errors import InvalidAccessError, InvalidStateError, OperationError
+from .jsep import Jsep
+from .jsep_apply import Outcome
+from .media import MediaStream, RTCTrackEvent, stream_ids
+from .parameters import RTCRtpEncodingParameters
+from .state import CLOSED, STABLE, Described, JsepConfig, Transceiver
+from .states import connection_state, gathering_state, ice_connection_state
+from .transceiver import Done, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver, to_direction
+
+MAX_EARLY_CANDIDATES = 256
+"""Candidates kept until there is a remote description."""
+
+
+class RTCPeerConnection(AsyncIOEventEmitter):
+    """A connection to a peer. Listeners are called in the order of the W3C's algorithms, before the call returns."""
+
+    def __init__(self, configuration: RTCConfiguration | None = None, *, driver: DriverFactory) -> None:
+        super().__init__()
+        self._configuration = checked(configuration)
+        self.driver: Driver = driver(self, self._configuration)
+        self.jsep = Jsep(
+            JsepConfig(
+                random=secrets.token_bytes,
+                fingerprints=self.driver.fingerprints,
+                bundle_policy=self._configuration.bundlePolicy,
+                always_data=self._configuration.alwaysNegotiateDataChannels,
+            )
+        )
+        self._chain = OperationsChain(self._chain_is_empty)
+        self._update_on_empty = False
+        self._needed = False
+        self._transceivers: dict[Transceiver, RTCRtpTransceiver] = {}
+        self._streams: dict[str, MediaStream] = {}
+        self._early: list[RTCIceCandidate | None] = []
+        self._ice: dict[int, str] = {}
+        self._dtls: dict[int, str] = {}
+        self._gathering: dict[int, str] = {}
+        self._shown = {"connection": "new", "iceconnection": "new", "icegathering": "new"}
+        self._closing: Awaitable[None] | None = None
+
+    # --- what there is
+
+    @property
+    def signalingState(self) -> str:
+        return self.jsep.signaling_state
+
+    @property
+    def connectionState(self) -> str:
+        return self._shown["connection"]
+
+    @property
+    def iceConnectionState(self) -> str:
+        return self._shown["iceconnection"]
+
+    @property
+    def iceGatheringState(self) -> str:
+        return self._shown["icegathering"]
+
+    @property
+    def localDescription(self) -> RTCSessionDescription | None:
+        return self._local(self.jsep.state.local)
+
+    @property
+    def currentLocalDescription(self) -> RTCSessionDescription | None:
+        return self._local(self.jsep.state.current_local)
+
+    @property
+    def pendingLocalDescription(self) -> RTCSessionDescription | None:
+        return self._local(self.jsep.state.pending_local)
+
+    @property
+    def remoteDescription(self) -> RTCSessionDescription | None:
+        return _remote(self.jsep.state.remote)
+
+    @property
+    def currentRemoteDescription(self) -> RTCSessionDescription | None:
+        return _remote(self.jsep.state.current_remote)
+
+    @property
+    def pendingRemoteDescription(self) -> RTCSessionDescription | None:
+        return _remote(self.jsep.state.pending_remote)
+
+    @property
+    def canTrickleIceCandidates(self) -> bool | None:
+        return self.jsep.can_trickle
+
+    @property
+    def sctp(self) -> Any:
+        return self.driver.sctp
+
+    def getConfiguration(self) -> RTCConfiguration:
+        return checked(self._configuration)
+
+    def setConfiguration(self, configuration: RTCConfiguration | None = None) -> None:
+        self._assert_open()
+        described = self.jsep.state.local is not None
+        wanted = checked_change(self._configuration, configuration or RTCConfiguration(), described=described)
+        self._configuration = wanted
+        self.driver.configure(wanted)
+
+    def getTransceivers(self) -> list[RTCRtpTransceiver]:
+        return [self._wrap(t) for t in self.jsep.transceivers]
+
+    def getSenders(self) -> list[RTCRtpSender]:
+        return [t.sender for t in self.getTransceivers() if not t.stopped]
+
+    def getReceivers(self) -> list[RTCRtpReceiver]:
+        return [t.receiver for t in self.getTransceivers() if not t.stopped]
+
+    def transceiver_of(self, mid: str) -> RTCRtpTransceiver | None:
+        """The transceiver of a section, for a driver."""
+        found = self.jsep.state.by_mid(mid)
+        return self._wrap(found) if found is not None else None
+
+    # --- tracks and channels
+
+    def addTrack(self, track: Any, *streams: MediaStream | str) -> RTCRtpSender:
+        self._assert_open()
+        _check_track(track)
+        state = self.jsep.add_track(track, stream_ids(streams))
+        sender = self._wrap(state).sender
+        self.driver.set_track(sender, track)
+        self.update_negotiation_needed()
+        return sender
+
+    def removeTrack(self, sender: RTCRtpSender) -> None:
+        self._assert_open()
+        if not isinstance(sender, RTCRtpSender):
+            raise TypeError("sender is not an RTCRtpSender")
+        state = next((s for s, t in self._transceivers.items() if t.sender is sender), None)
+        if state is None:
+            raise InvalidAccessError("the sender is not of this connection")
+        if self.jsep.remove_track(state):
+            self.driver.set_track(sender, None)
+            self.update_negotiation_needed()
+
+    def addTransceiver(
+        self,
+        trackOrKind: Any,
+        direction: str = "sendrecv",
+        *,
+        streams: Sequence[MediaStream | str] = (),
+        sendEncodings: Sequence[RTCRtpEncodingParameters] = (),
+    ) -> RTCRtpTransceiver:
+        kind, track = (trackOrKind, None) if isinstance(trackOrKind, str) else (None, trackOrKind)
+        if track is not None:
+            _check_track(track)
+            kind = track.kind
+        wanted = to_direction(direction)
+        state = self.jsep.add_transceiver(
+            kind or "", track=track, direction=wanted, streams=stream_ids(streams), encodings=sendEncodings
+        )
+        transceiver = self._wrap(state)
+        if track is not None:
+            self.driver.set_track(transceiver.sender, track)
+        self.update_negotiation_needed()
+        return transceiver
+
+    def createDataChannel(
+        self,
+        label: str,
+        maxPacketLifeTime: int | None = None,
+        maxRetransmits: int | None = None,
+        ordered: bool = True,
+        protocol: str = "",
+        negotiated: bool = False,
+        id: int | None = None,
+    ) -> Any:
+        self._assert_open()
+        if maxPacketLifeTime is not None and maxRetransmits is not None:
+            raise TypeError("maxPacketLifeTime and maxRetransmits exclude each other")
+        for name, value in (("maxPacketLifeTime", maxPacketLifeTime), ("maxRetransmits", maxRetransmits), ("id", id)):
+            if value is not None and not (isinstance(value, int) and 0 <= value <= 65535):
+                raise TypeError(f"{name} is not a number from 0 to 65535")
+        for name, text in (("label", label), ("protocol", protocol)):
+            if len(text.encode()) > 65535:
+                raise TypeError(f"{name} is longer than 65535 bytes")
+        if negotiated and id is None:
+            raise TypeError("a negotiated channel needs an id")
+        if id == 65535 and negotiated:
+            raise TypeError("65535 is no id of a channel")
+        parameters = RTCDataChannelParameters(
+            label, maxPacketLifeTime, maxRetransmits, ordered, protocol, negotiated, id if negotiated else None
+        )
+        channel = self.driver.create_data_channel(parameters)
+        self.jsep.want_data()
+        self.update_negotiation_needed()
+        return channel
+
+    def restartIce(self) -> None:
+        if self.signalingState != CLOSED:
+            self.jsep.restart_ice()
+            self.update_negotiation_needed()
+
+    def stop_transceiver(self, state: Transceiver) -> None:
+        """For RTCRtpTransceiver.stop()."""
+        before = state.stopping
+        effects = self.jsep.stop(state)
+        if not before:
+            self.driver.set_track(self._wrap(state).sender, None)
+            self.driver.apply(effects)
+            _end(self._wrap(state))
+            self.update_negotiation_needed()
+
+    # --- negotiation
+
+    async def createOffer(self, *, iceRestart: bool = False) -> RTCSessionDescription:
+        async with self._chain.turn():
+            return RTCSessionDescription(self.jsep.create_offer(ice_restart=iceRestart), "offer")
+
+    async def createAnswer(self) -> RTCSessionDescription:
+        async with self._chain.turn():
+            return RTCSessionDescription(self.jsep.create_answer(), "answer")
+
+    async def setLocalDescription(self, description: RTCSessionDescription | None = None) -> None:
+        async with self._chain.turn():
+            if description is None:
+                outcome = self.jsep.set_local()
+            else:
+                outcome = self.jsep.set_local(description.type, description.sdp)
+            await self._tell(outcome)
+        if not self.listeners("icecandidate") and self.signalingState != CLOSED:
+            await self.driver.gathered()
+
+    async def setRemoteDescription(self, description: RTCSessionDescription) -> None:
+        if not isinstance(getattr(description, "sdp", None), str):
+            raise TypeError("description is not an RTCSessionDescription")
+        async with self._chain.turn():
+            outcome = self.jsep.set_remote(description.type, description.sdp)
+            await self._tell(outcome)
+            if self.jsep.state.remote is not None:
+                early, self._early = self._early, []
+                for candidate in early:
+                    try:
+                        self._add(candidate)
+                    except (OperationError, InvalidStateError):
+                        continue  # of a description that never came
+
+    async def addIceCandidate(self, candidate: RTCIceCandidate | None = None) -> None:
+        """Before there is a remote description candidates are kept for it."""
+        if candidate is not None and candidate.ip and candidate.sdpMid is None and candidate.sdpMLineIndex is None:
+            raise TypeError("a candidate needs sdpMid or sdpMLineIndex")
+        async with self._chain.turn():
+            if self.jsep.state.remote is None:
+                if len(self._early) >= MAX_EARLY_CANDIDATES:
+                    raise OperationError(f"{MAX_EARLY_CANDIDATES} candidates wait for a remote description already")
+                self._early.append(candidate)
+            else:
+                self._add(candidate)
+
+    def close(self) -> Awaitable[None]:
+        """Closed when it returns; await it for the engine's side."""
+        if self._closing is None:
+            self._chain.close()
+            effects = self.jsep.close()
+            for transceiver in self._transceivers.values():
+                _end(transceiver)
+            self._shown.update(connection="closed", iceconnection="closed")
+            self.driver.apply(effects)
+            self._closing = asyncio.ensure_future(self.driver.close())
+            self.remove_all_listeners()
+        return self._closing
+
+    async def getStats(self, selector: Any = None) -> Any:
+        return await self.driver.get_stats(selector)
+
+    # --- what the driver tells
+
+    def on_local_candidate(self, transport: int, candidate: Candidate | None, ufrag: str) -> None:
+        place = self.jsep.on_local_candidate(transport, candidate, ufrag)
+        if place is None:
+            return
+        mid, index = place
+        if candidate is None:
+            self._fire("icecandidate", RTCIceCandidate.end_of_candidates(mid, index, ufrag))
+        else:
+            self._fire("icecandidate", RTCIceCandidate.from_wire(candidate, mid=mid, index=index, ufrag=ufrag))
+
+    def on_ice_state(self, transport: int, state: str) -> None:
+        self._ice[transport] = state
+        self._show_states()
+
+    def on_dtls_state(self, transport: int, state: str) -> None:
+        self._dtls[transport] = state
+        self._show_states()
+
+    def on_gathering_state(self, transport: int, state: str) -> None:
+        self._gathering[transport] = state
+        self._show_states()
+
+    def on_data_channel(self, channel: Any) -> None:
+        if self.signalingState != CLOSED:
+            self._fire("datachannel", channel)
+
+    # --- negotiationneeded (W3C §4.7.3)
+
+    def update_negotiation_needed(self) -> None:
+        if not self._chain.empty:
+            self._update_on_empty = True
+            return
+        asyncio.get_event_loop().call_soon(self._check_negotiation_needed)
+
+    def _chain_is_empty(self) -> None:
+        if self._update_on_empty:
+            self._update_on_empty = False
+            self.update_negotiation_needed()
+
+    def _check_negotiation_needed(self) -> None:
+        if self.signalingState == CLOSED:
+            return
+        if not self._chain.empty:
+            self._update_on_empty = True
+            return
+        if self.signalingState != STABLE:
+            return
+        if not self.jsep.negotiation_needed:
+            self._needed = False
+        elif not self._needed:
+            self._needed = True
+            self._fire("negotiationneeded")
+
+    # --- within
+
+    def _assert_open(self) -> None:
+        if self.signalingState == CLOSED:
+            raise InvalidStateError("the connection is closed")
+
+    def _wrap(self, state: Transceiver) -> RTCRtpTransceiver:
+        if state not in self._transceivers:
+            self._transceivers[state] = RTCRtpTransceiver(self, state)
+        return self._transceivers[state]
+
+    def _local(self, described: Described | None) -> RTCSessionDescription | None:
+        text = self.jsep.local_text(described)
+        return RTCSessionDescription(text, described.type) if described is not None and text is not None else None
+
+    def _add(self, candidate: RTCIceCandidate | None) -> None:
+        if candidate is None:
+            effects = self.jsep.add_remote_candidate(None)
+        else:
+            effects = self.jsep.add_remote_candidate(
+                candidate.to_wire() if candidate.ip else None,
+                mid=candidate.sdpMid,
+                index=candidate.sdpMLineIndex,
+                ufrag=candidate.usernameFragment,
+            )
+        self.driver.apply(effects)
+
+    async def _tell(self, outcome: Outcome) -> None:
+        """Effects, then events in the order of W3C §4.4.1.5; a listener may close the connection between them."""
+        wrapped = {t: self._wrap(t) for t in self.jsep.transceivers}
+        wrapped |= {t: self._wrap(t) for t in outcome.stopped}
+        self.driver.apply(outcome.effects)
+        if self.signalingState == STABLE:
+            self._needed = False
+            self.update_negotiation_needed()
+        for event in self._told(outcome):
+            if self.signalingState == CLOSED:
+                break
+            self._fire(*event)
+        # Listeners that are coroutines have been started; now they run up to their first wait.
+        await asyncio.sleep(0)
+        live = set(self.jsep.transceivers)
+        self._transceivers = {t: w for t, w in self._transceivers.items() if t in live or not t.stopped}
+
+    def _told(self, outcome: Outcome) -> Iterator[tuple[Any, ...]]:
+        for state in outcome.stopped:
+            _end(self._wrap(state))
+        removed = [(self._stream(id), self._wrap(t).receiver.track) for id, t in outcome.removed]
+        added = [(self._stream(id), self._wrap(t).receiver.track) for id, t in outcome.added]
+        muted = [self._wrap(t).receiver.track for t in outcome.muted]
+        tracks = [(self._wrap(t), tuple(self._stream(id) for id in ids)) for t, ids in outcome.tracks]
+        # Membership is right before the first listener looks (the sets change, then events fire).
+        for stream, track in removed:
+            stream.removeTrack(track)
+        for stream, track in added:
+            stream.addTrack(track)
+        if outcome.signaling_changed:
+            yield ("signalingstatechange",)
+        for track in muted:
+            _emit(track, "mute")
+        for stream, track in removed:
+            _emit(stream, "removetrack", track)
+        for stream, track in added:
+            _emit(stream, "addtrack", track)
+        for id, _ in outcome.removed:
+            if id in self._streams and not self._streams[id].getTracks():
+                del self._streams[id]
+        for transceiver, streams in tracks:
+            receiver = transceiver.receiver
+            yield "track_event", RTCTrackEvent(receiver.track, receiver, streams, transceiver)
+            yield "track", receiver.track
+
+    def _stream(self, id: str) -> MediaStream:
+        if id not in self._streams:
+            self._streams[id] = MediaStream(id=id)
+        return self._streams[id]
+
+    def _show_states(self) -> None:
+        if self.signalingState == CLOSED:
+            return
+        live = self.jsep.state.transports
+        ice = [self._ice.get(id, "new") for id in live]
+        dtls = [self._dtls.get(id, "new") for id in live]
+        now = {
+            "icegathering": gathering_state([self._gathering.get(id, "new") for id in live]),
+            "iceconnection": ice_connection_state(ice),
+            "connection": connection_state(ice, dtls),
+        }
+        for name, state in now.items():
+            if self._shown[name] != state and self.signalingState != CLOSED:
+                self._shown[name] = state
+                self._fire(f"{name}statechange")
+
+    def _fire(self, event: str, *args: Any) -> None:
+        _emit(self, event, *args)
+
+
+def _emit(target: Any, event: str, *args: Any) -> None:
+    """A listener that fails is its program's affair: it is told to the loop, and the negotiation goes on."""
+    if not hasattr(target, "emit"):
+        return
+    try:
+        target.emit(event, *args)
+    except Exception as e:
+        message = f'a listener of "{event}" failed'
+        asyncio.get_event_loop().call_exception_handler({"message": message, "exception": e})
+
+
+def _end(transceiver: RTCRtpTransceiver) -> None:
+    stop = getattr(transceiver.receiver.track, "stop", None)
+    if stop is not None:
+        stop()
+
+
+def _check_track(track: Any) -> None:
+    if getattr(track, "kind", None) not in ("audio", "video") or not isinstance(getattr(track, "id", None), str):
+        raise TypeError("a track has kind audio or video, and an id")
+
+
+def _remote(described: Described | None) -> RTCSessionDescription | None:
+    return RTCSessionDescription(described.written, described.type) if described is not None else None
+
+
+__all__ = ["Done", "RTCPeerConnection"]

@@ -1,0 +1,83 @@
+"""What a peer connection needs below it, and what it is told from there. No more than this ties it to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..types import Candidate, Fingerprint
+from .configuration import RTCConfiguration
+from .effects import Effect
+
+
+@dataclass
+class RTCDataChannelParameters:
+    """How a data channel is opened; one of the two limits at most."""
+
+    label: str = ""
+    maxPacketLifeTime: int | None = None
+    maxRetransmits: int | None = None
+    ordered: bool = True
+    protocol: str = ""
+    negotiated: bool = False
+    id: int | None = None
+
+
+class Driver(Protocol):
+    """Carries out effects. All but `gathered`, `close` and `get_stats` return at once; none raises for a bad network,
+    which is told by states."""
+
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """Of the certificate that DTLS shows; the first stands for it."""
+
+    def apply(self, effects: Sequence[Effect]) -> None:
+        """Carries the effects out, in their order."""
+
+    def configure(self, configuration: RTCConfiguration) -> None:
+        """Other servers or another policy, for what is gathered from now on."""
+
+    def remote_track(self, kind: str, id: str) -> Any:
+        """The track that a receiver has from its beginning, with `kind` and `id`."""
+
+    def set_track(self, sender: Any, track: Any) -> None:
+        """What an RTCRtpSender sends from now on, or None. Its `mid` says where; it is None before negotiation."""
+
+    def create_data_channel(self, parameters: RTCDataChannelParameters) -> Any:
+        """An RTCDataChannel, which may have to wait for its transport."""
+
+    @property
+    def sctp(self) -> Any:
+        """The RTCSctpTransport, None without data."""
+
+    async def gathered(self) -> None:
+        """Waits until every open transport has gathered, or its servers had their time."""
+
+    async def get_stats(self, selector: Any = None) -> Any:
+        """Statistics of everything, or of one track, sender or receiver."""
+
+    async def close(self) -> None:
+        """Frees all there is. The effects before it ended every transport."""
+
+
+class PeerEvents(Protocol):
+    """What a driver tells. Transports have the numbers of the effects."""
+
+    def on_local_candidate(self, transport: int, candidate: Candidate | None, ufrag: str) -> None:
+        """Gathered for these credentials; None when there are no more."""
+
+    def on_ice_state(self, transport: int, state: str) -> None:
+        """RTCIceTransportState."""
+
+    def on_gathering_state(self, transport: int, state: str) -> None:
+        """RTCIceGathererState."""
+
+    def on_dtls_state(self, transport: int, state: str) -> None:
+        """RTCDtlsTransportState."""
+
+    def on_data_channel(self, channel: Any) -> None:
+        """The peer opened one."""
+
+
+DriverFactory = Callable[[PeerEvents, RTCConfiguration], Driver]

@@ -1,0 +1,168 @@
+"""Offers (RFC 9429 §5.2): every section so far in its place, then what is new, in the places of what was rejected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..sdp import Codec, ExtMap, MediaSection, write
+from ..sdp.codecs import is_repair
+from ..sdp.description import Setup
+from ..types import Direction
+from .configuration import RTCBundlePolicy
+from .jsep_section import RTP, SCTP, add_sending, add_transport, frame, fresh_ice, new_mid, rejected, with_candidates
+from .numbers import ExtensionIds, PayloadTypes
+from .state import Created, Described, JsepConfig, State, Transceiver
+
+
+@dataclass(slots=True)
+class _Slot:
+    mid: str
+    owner: Transceiver | None = None
+    data: bool = False
+    before: MediaSection | None = None
+
+
+def create_offer(state: State, config: JsepConfig, session_id: int, cname: str) -> Created:
+    """The offer for what there is now. Nothing of the negotiation changes but the version and fresh credentials."""
+    slots = _slots(state, config)
+    history = _history(state)
+    payload_types = PayloadTypes(history)
+    ids = ExtensionIds([(e.uri, e.id) for e in d.sdp.extmaps_of(s)] for d, s in _with_description(state))
+    media = []
+    for slot in slots:
+        if slot.owner is not None and not slot.owner.stopping:
+            media.append(_media(slot, state, config, payload_types, ids, cname))
+        elif slot.data:
+            media.append(_data(slot, state, config))
+        else:
+            old = slot.before
+            kind, protocol = (old.kind, old.protocol) if old is not None else ("audio", RTP)
+            media.append(rejected(kind, protocol, list(old.formats) if old is not None else ["0"], slot.mid))
+    active = [section for section in media if section.port]
+    _bundle_only(state, config, active)
+    state.version += 1
+    mids = tuple(slot.mid for slot in slots)
+    sdp = frame(state, session_id, media, [section.mid or "" for section in active])
+    sdp = with_candidates(state, sdp, mids)
+    return Created(write(sdp), sdp, mids, tuple(slot.owner for slot in slots))
+
+
+def _slots(state: State, config: JsepConfig) -> list[_Slot]:
+    base = state.local
+    slots: list[_Slot] = []
+    free: list[int] = []
+    if base is not None:
+        for i, (section, mid) in enumerate(zip(base.sdp.media, base.mids, strict=True)):
+            owner = state.by_mid(mid)
+            slot = _Slot(mid, owner, mid == state.data_mid, section)
+            slots.append(slot)
+            if owner is None and not slot.data and _recyclable(state, i):
+                free.append(i)
+    taken = {slot.mid for slot in slots}
+
+    def place(owner: Transceiver | None) -> None:
+        slot = _Slot(new_mid(state, taken), owner, owner is None)
+        if free:
+            slots[free.pop(0)] = slot
+        else:
+            slots.append(slot)
+
+    for transceiver in state.transceivers:
+        if transceiver.mid is None and not transceiver.stopping:
+            place(transceiver)
+    if state.data_mid is None and (state.data_wanted or config.always_data):
+        place(None)
+    return slots
+
+
+def _recyclable(state: State, index: int) -> bool:
+    """Rejected in what both agreed on, not only in an offer under way (RFC 9429 §5.2.2)."""
+    for described in (state.current_local, state.current_remote):
+        if described is not None and index < len(described.sdp.media) and described.sdp.media[index].is_rejected:
+            return True
+    return False
+
+
+def _with_description(state: State) -> list[tuple[Described, MediaSection]]:
+    newest = [state.pending_remote, state.pending_local, state.current_remote, state.current_local]
+    return [(d, s) for d in newest if d is not None for s in d.sdp.media if s.is_rtp and not s.is_rejected]
+
+
+def _history(state: State) -> list[MediaSection]:
+    return [section for _, section in _with_description(state)]
+
+
+def _media(
+    slot: _Slot, state: State, config: JsepConfig, payload_types: PayloadTypes, ids: ExtensionIds, cname: str
+) -> MediaSection:
+    transceiver = slot.owner
+    assert transceiver is not None
+    kind = transceiver.kind
+    remote = state.remote.section(slot.mid) if state.remote is not None else None
+    known = remote if remote is not None and not remote.is_rejected else slot.before
+    codecs: list[Codec] = []
+    repairs: list[Codec] = []
+    for entry in config.capabilities.chosen(kind, transceiver.preferences):
+        codec = entry.codec
+        number = payload_types.give(kind, codec, False, codec.payload_type, known)
+        codecs.append(replace(codec, payload_type=number, feedback=list(codec.feedback)))
+        if entry.rtx is not None:
+            rtx = payload_types.give(kind, codec, True, entry.rtx, known)
+            repairs.append(Codec(rtx, "rtx", codec.clock_rate, None, f"apt={number}"))
+    section = MediaSection(kind=kind, port=9, protocol=RTP, formats=[], mid=slot.mid, direction=transceiver.direction)
+    section.codecs = _interleaved(codecs, repairs)
+    section.formats = [str(codec.payload_type) for codec in section.codecs]
+    section.extmaps = [ExtMap(ids.give(uri), uri) for uri in config.capabilities.extensions[kind]]
+    add_transport(section, config, _ice(slot.mid, state, config), Setup.ACTPASS)
+    add_sending(section, transceiver, cname, transceiver.direction)
+    return section
+
+
+def _interleaved(codecs: list[Codec], repairs: list[Codec]) -> list[Codec]:
+    """Each codec before its retransmissions."""
+    return [c for codec in codecs for c in (codec, *(r for r in repairs if r.fmtp == f"apt={codec.payload_type}"))]
+
+
+def _data(slot: _Slot, state: State, config: JsepConfig) -> MediaSection:
+    section = MediaSection(kind="application", port=9, protocol=SCTP, formats=["webrtc-datachannel"], mid=slot.mid)
+    section.sctp_port = config.sctp_port
+    section.max_message_size = config.max_message_size
+    add_transport(section, config, _ice(slot.mid, state, config), Setup.ACTPASS)
+    return section
+
+
+def _ice(mid: str, state: State, config: JsepConfig) -> tuple[str, str]:
+    """What the section's transport has, unless it is to be replaced or the section has none yet."""
+    id = state.transport_of.get(mid)
+    if id is None and config.bundle_policy is RTCBundlePolicy.MAX_BUNDLE and state.transports:
+        id = next(iter(state.transports))
+    if id is None or state.transports[id].ice in state.stale_ice:
+        return fresh_ice(state, config)
+    return state.transports[id].ice
+
+
+def _bundle_only(state: State, config: JsepConfig, active: list[MediaSection]) -> None:
+    """Sections that the policy gives no transport of their own (RFC 9429 §4.1.1). What has a transport keeps it."""
+    seen: set[str] = set()
+    for i, section in enumerate(active):
+        first = section.kind not in seen
+        seen.add(section.kind)
+        if i == 0 or section.mid in state.transport_of:
+            continue
+        # What joins an agreed bundle needs nothing of its own either.
+        agreed = state.current_remote is not None and any(g.semantics == "BUNDLE" for g in state.current_remote.sdp.groups)
+        alone = config.bundle_policy is RTCBundlePolicy.MAX_COMPAT or (
+            config.bundle_policy is RTCBundlePolicy.BALANCED and first
+        )
+        if agreed or not alone:
+            section.port, section.bundle_only = 0, True
+            # It lives in the transport of the group's first section, whose credentials it repeats.
+            section.ice_ufrag, section.ice_pwd = active[0].ice_ufrag, active[0].ice_pwd
+
+
+def primary(section: MediaSection) -> list[Codec]:
+    return [codec for codec in section.codecs if not is_repair(codec)]
+
+
+def direction_offered(section: MediaSection) -> Direction:
+    return section.direction or Direction.SENDRECV

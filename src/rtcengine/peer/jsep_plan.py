@@ -1,0 +1,157 @@
+"""What should exist, read from the descriptions: the plan that effects lead to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..sdp import Codec, MediaSection
+from ..sdp.answer import declared_streams
+from ..sdp.codecs import feedback_of, find_rtx, is_repair, same_codec
+from .effects import CodecUse, DataPlan, DeclaredSource, Encoding, MediaPlan, Plan, TransportPlan
+from .state import STABLE, Described, JsepConfig, State, Transceiver
+
+
+def plan_of(state: State, config: JsepConfig, cname: str) -> Plan:
+    plan = Plan()
+    local, remote = _applied(state)
+    for id, transport in state.transports.items():
+        known = transport.remote
+        plan.transports[id] = TransportPlan(
+            id,
+            *transport.ice,
+            controlling=bool(state.controlling),
+            remote=replace(known, candidates=(), end_of_candidates=False) if known is not None else None,
+            role=transport.role,
+            candidates=known.candidates if known is not None else (),
+            complete=known.end_of_candidates if known is not None else False,
+        )
+    for transceiver in state.transceivers:
+        mid = transceiver.mid
+        if mid is None or transceiver.stopping or mid not in state.transport_of or local is None:
+            continue
+        ours = local.section(mid)
+        theirs = remote.section(mid) if remote is not None else None
+        if ours is None or ours.is_rejected:
+            continue
+        if transceiver.receptive:
+            plan.receivers[mid] = _receiver(state, transceiver, local, remote, ours, theirs, config)
+        sends = transceiver.current is not None and transceiver.current.sends
+        if sends and theirs is not None and not theirs.is_rejected and remote is not None:
+            plan.senders[mid] = _sender(state, transceiver, remote, ours, theirs, cname)
+    mid = state.data_mid
+    if mid is not None and mid in state.transport_of and local is not None:
+        theirs = remote.section(mid) if remote is not None else None
+        id = state.transport_of[mid]
+        if theirs is None or theirs.is_rejected:
+            data = DataPlan(mid, id)
+        else:
+            # RFC 8841 §6: no word means 65536; 0 means no limit of the peer's.
+            size = 65536 if theirs.max_message_size is None else theirs.max_message_size
+            data = DataPlan(mid, id, theirs.sctp_port or config.sctp_port, size)
+        plan = replace(plan, data=data)
+    return plan
+
+
+def _applied(state: State) -> tuple[Described | None, Described | None]:
+    """A remote offer counts once it is answered; a local one at once, since media may come before the answer."""
+    answered = state.pending_local is not None and state.pending_local.type != "offer"
+    remote = state.pending_remote
+    if state.signaling != STABLE and remote is not None and remote.type == "offer" and not answered:
+        remote = None
+    return state.local, remote or state.current_remote
+
+
+def _uses(section: MediaSection, other: MediaSection | None) -> tuple[CodecUse, ...]:
+    """The section's codecs that the other side has too, with the section's numbers."""
+    found = []
+    for codec in section.codecs:
+        if is_repair(codec):
+            continue
+        match = None
+        if other is not None:
+            match = next((c for c in other.codecs if not is_repair(c) and same_codec(c, codec)), None)
+            if match is None:
+                continue
+        rtx = find_rtx(section, codec.payload_type)
+        if rtx is not None and other is not None and match is not None and find_rtx(other, match.payload_type) is None:
+            rtx = None
+        found.append(_use(section, codec, rtx, other, match))
+    return tuple(found)
+
+
+def _use(
+    section: MediaSection, codec: Codec, rtx: Codec | None, other: MediaSection | None, match: Codec | None
+) -> CodecUse:
+    feedback = feedback_of(section, codec)
+    if other is not None and match is not None:
+        both = feedback_of(other, match)
+        feedback = [name for name in feedback if name in both]
+    number = rtx.payload_type if rtx is not None else None
+    return CodecUse(
+        codec.payload_type, codec.name, codec.clock_rate, codec.channels, codec.fmtp, tuple(feedback), number
+    )
+
+
+def _extensions(
+    described: Described, section: MediaSection, other: Described | None, theirs: MediaSection | None
+) -> tuple[tuple[str, int], ...]:
+    common = {e.uri for e in other.sdp.extmaps_of(theirs)} if other is not None and theirs is not None else None
+    entries = {e.uri: e.id for e in described.sdp.extmaps_of(section) if common is None or e.uri in common}
+    return tuple(entries.items())
+
+
+def _receiver(
+    state: State,
+    transceiver: Transceiver,
+    local: Described,
+    remote: Described | None,
+    ours: MediaSection,
+    theirs: MediaSection | None,
+    config: JsepConfig,
+) -> MediaPlan:
+    # An offer of ours that is not answered: whatever it lists may come.
+    answered = theirs if theirs is not None and not theirs.is_rejected and state.signaling != "have-local-offer" else None
+    rids: tuple[str, ...] = ()
+    if answered is not None and ours.simulcast is not None:
+        rids = tuple(stream[0].id for stream in ours.simulcast.recv)
+    return MediaPlan(
+        mid=transceiver.mid or "",
+        kind=transceiver.kind,
+        transport=state.transport_of[transceiver.mid or ""],
+        codecs=_uses(ours, answered),
+        extensions=_extensions(local, ours, remote, answered),
+        reduced_rtcp=theirs is not None and theirs.rtcp_rsize,
+        sources=tuple(DeclaredSource(s.ssrc, s.rtx_ssrc, s.cname) for s in declared_streams(theirs)) if theirs else (),
+        rids=rids,
+    )
+
+
+def _sender(
+    state: State, transceiver: Transceiver, remote: Described, ours: MediaSection, theirs: MediaSection, cname: str
+) -> MediaPlan:
+    encodings: tuple[Encoding, ...] = transceiver.encodings
+    layered = ours.simulcast is not None and theirs.simulcast is not None
+    if not (layered and ours.simulcast and ours.simulcast.send and theirs.simulcast and theirs.simulcast.recv):
+        encodings = (replace(encodings[0], rid=None),)
+    return MediaPlan(
+        mid=transceiver.mid or "",
+        kind=transceiver.kind,
+        transport=state.transport_of[transceiver.mid or ""],
+        codecs=_uses(theirs, ours),
+        extensions=_extensions(remote, theirs, state.local, ours),
+        reduced_rtcp=theirs.rtcp_rsize,
+        encodings=encodings,
+        cname=cname,
+        bandwidth_bps=bandwidth_of(remote, theirs),
+    )
+
+
+def bandwidth_of(described: Described, section: MediaSection) -> int | None:
+    """b=TIAS in bit/s (RFC 3890), else b=AS in kbit/s (RFC 8866 §5.8), of the section or of the whole session."""
+    for lines in (section.bandwidth, described.sdp.bandwidth):
+        found = {line.type.upper(): line.value for line in lines}
+        if "TIAS" in found:
+            return found["TIAS"]
+        if "AS" in found:
+            return found["AS"] * 1000
+    return None

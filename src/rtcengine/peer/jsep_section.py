@@ -1,0 +1,125 @@
+"""Parts that the sections of offers and answers are made of (RFC 9429 §5.2.1, §5.3.1)."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+from ..sdp import MediaSection, SessionDescription
+from ..sdp.description import (
+    Connection,
+    Group,
+    Msid,
+    Origin,
+    Rid,
+    Setup,
+    Simulcast,
+    SimulcastRid,
+    Ssrc,
+    SsrcGroup,
+)
+from ..types import Candidate, Direction
+from .state import JsepConfig, State, Transceiver
+
+RTP = "UDP/TLS/RTP/SAVPF"
+SCTP = "UDP/DTLS/SCTP"
+
+
+def intersect(a: Direction, b: Direction) -> Direction:
+    sends, receives = a.sends and b.sends, a.receives and b.receives
+    if sends:
+        return Direction.SENDRECV if receives else Direction.SENDONLY
+    return Direction.RECVONLY if receives else Direction.INACTIVE
+
+
+def text(config: JsepConfig, size: int) -> str:
+    """Random letters and digits, with + and / as ICE allows."""
+    return base64.b64encode(config.random(size)).decode().rstrip("=")
+
+
+def fresh_ice(state: State, config: JsepConfig) -> tuple[str, str]:
+    """Credentials of this round: 24 and 144 random bits (RFC 8839 §5.4 asks for 24 and 128)."""
+    if state.fresh_ice is None or state.fresh_ice in state.stale_ice:
+        state.fresh_ice = (text(config, 3), text(config, 18))
+    return state.fresh_ice
+
+
+def new_mid(state: State, taken: set[str]) -> str:
+    """The smallest number that nothing is or was called; adds it to `taken`."""
+    used = taken | {mid for d in state.described() for mid in d.mids} | {t.mid for t in state.transceivers if t.mid}
+    number = 0
+    while str(number) in used:
+        number += 1
+    taken.add(str(number))
+    return str(number)
+
+
+def frame(state: State, session_id: int, media: list[MediaSection], bundle: list[str] | None) -> SessionDescription:
+    description = SessionDescription(
+        origin=Origin("-", str(session_id), str(state.version)),
+        ice_options=["trickle", "ice2"],
+        extmap_allow_mixed=True,
+        media=media,
+    )
+    if bundle:
+        description.groups.append(Group("BUNDLE", tuple(bundle)))
+    return description
+
+
+def rejected(kind: str, protocol: str, formats: list[str], mid: str | None) -> MediaSection:
+    section = MediaSection(kind=kind, port=0, protocol=protocol, formats=formats, connection=Connection(), mid=mid)
+    if section.is_rtp:
+        section.direction = Direction.INACTIVE
+    return section
+
+
+def add_transport(section: MediaSection, config: JsepConfig, ice: tuple[str, str], setup: Setup) -> None:
+    section.port, section.connection = 9, Connection()
+    section.ice_ufrag, section.ice_pwd = ice
+    section.fingerprints = list(config.fingerprints)
+    section.setup = setup
+    if section.is_rtp:
+        section.rtcp_mux = True
+        section.rtcp_rsize = True
+
+
+def add_sending(section: MediaSection, transceiver: Transceiver, cname: str, direction: Direction) -> None:
+    """Stream names, and sources where there is one stream: several are told apart by rid (RFC 9429 §5.2.1)."""
+    if not direction.sends:
+        return
+    track = transceiver.msid_track
+    section.msids = [Msid(stream, track) for stream in transceiver.streams] or [Msid("-", track)]
+    layers = transceiver.encodings
+    if len(layers) > 1:
+        section.rids = [Rid(e.rid or "", "send") for e in layers]
+        section.simulcast = Simulcast(send=tuple((SimulcastRid(e.rid or "", not e.active),) for e in layers))
+        return
+    ssrc, rtx = layers[0].ssrc, layers[0].rtx_ssrc
+    section.ssrcs = [Ssrc(ssrc, [("cname", cname)])]
+    if any(codec.name.lower() == "rtx" for codec in section.codecs):
+        section.ssrcs.append(Ssrc(rtx, [("cname", cname)]))
+        section.ssrc_groups = [SsrcGroup("FID", (ssrc, rtx))]
+
+
+def with_candidates(state: State, sdp: SessionDescription, mids: tuple[str, ...]) -> SessionDescription:
+    """The description with what was gathered so far, in the first section of each transport."""
+    seen: set[int] = set()
+    media = []
+    for section, mid in zip(sdp.media, mids, strict=True):
+        id = state.transport_of.get(mid)
+        transport = state.transports.get(id) if id is not None else None
+        same = transport is not None and transport.ice == (section.ice_ufrag, section.ice_pwd)
+        if transport is not None and same and transport.id not in seen:
+            seen.add(transport.id)
+            section = replace(section, candidates=list(transport.candidates), end_of_candidates=transport.complete)
+            if section.port:
+                section.port, section.connection = _destination(transport.candidates)
+        media.append(section)
+    return replace(sdp, media=media)
+
+
+def _destination(candidates: tuple[Candidate, ...]) -> tuple[int, Connection]:
+    for candidate in candidates:
+        if candidate.protocol == "udp" and candidate.component == 1 and (ip := candidate.ip) is not None:
+            return candidate.port, Connection(candidate.address, f"IP{ip.version}")
+    return 9, Connection()

@@ -1,0 +1,247 @@
+"""RTCRtpTransceiver, RTCRtpSender and RTCRtpReceiver: the W3C's view of the state machine's transceivers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..types import Direction
+from . import capabilities
+from .effects import CodecUse, MediaPlan
+from .errors import InvalidModificationError, InvalidStateError
+from .media import MediaStream, stream_ids
+from .parameters import (
+    RTCRtcpFeedback,
+    RTCRtcpParameters,
+    RTCRtpCapabilities,
+    RTCRtpCodecCapability,
+    RTCRtpCodecParameters,
+    RTCRtpDecodingParameters,
+    RTCRtpEncodingParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+    RTCRtpRtxParameters,
+    RTCRtpSendParameters,
+)
+from .state import CLOSED, Transceiver
+
+if TYPE_CHECKING:
+    from .connection import RTCPeerConnection
+
+
+class Done:
+    """What is done already, for those who await it."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield
+
+
+class RTCRtpSender:
+    """Sends a track, or nothing."""
+
+    def __init__(self, peer: RTCPeerConnection, state: Transceiver) -> None:
+        self._peer, self._state = peer, state
+        self._transaction: str | None = None
+
+    @classmethod
+    def getCapabilities(cls, kind: str) -> RTCRtpCapabilities:
+        """What can be sent of "audio" or "video"."""
+        return capabilities.DEFAULT.of(kind)
+
+    @property
+    def kind(self) -> str:
+        return self._state.kind
+
+    @property
+    def mid(self) -> str | None:
+        """Of the section that it sends by."""
+        return self._state.mid
+
+    @property
+    def track(self) -> Any:
+        return self._state.track
+
+    def replaceTrack(self, track: Any) -> Done:
+        """Another track of the kind, or None, at once and without negotiation."""
+        if track is not None and track.kind != self.kind:
+            raise TypeError(f"the track's kind is {track.kind}, the sender's {self.kind}")
+        if self._state.stopping or self._peer.signalingState == CLOSED:
+            raise InvalidStateError("the transceiver is stopped")
+        self._state.track = track
+        self._peer.driver.set_track(self, track)
+        return Done()
+
+    def setStreams(self, *streams: MediaStream | str) -> None:
+        """The streams that the peer is told; it learns them by negotiation."""
+        ids = stream_ids(streams)
+        self._peer.jsep.set_streams(self._state, ids)
+        self._peer.update_negotiation_needed()
+
+    def getParameters(self) -> RTCRtpSendParameters:
+        """What was negotiated, and the encodings to change with setParameters."""
+        plan = self._peer.jsep.plan.senders.get(self._state.mid or "")
+        self._transaction = secrets.token_hex(8)
+        parameters = RTCRtpSendParameters(transactionId=self._transaction)
+        _fill(parameters, plan)
+        parameters.rtcp.cname = self._peer.jsep.cname
+        number = plan.codecs[0].payload_type if plan is not None and plan.codecs else 0
+        for e in self._state.encodings:
+            encoding = RTCRtpEncodingParameters(e.ssrc, number, RTCRtpRtxParameters(e.rtx_ssrc), e.rid, e.active)
+            encoding.maxBitrate, encoding.maxFramerate = e.max_bitrate_bps, e.max_framerate
+            encoding.scaleResolutionDownBy = e.scale_down_by
+            parameters.encodings.append(encoding)
+        return parameters
+
+    async def setParameters(self, parameters: RTCRtpSendParameters) -> None:
+        """Takes what getParameters gave, with other limits, once."""
+        if self._state.stopping or self._peer.signalingState == CLOSED:
+            raise InvalidStateError("the transceiver is stopped")
+        if self._transaction is None:
+            raise InvalidStateError("setParameters without getParameters before it")
+        if parameters.transactionId != self._transaction:
+            raise InvalidModificationError("transactionId is not that of the last getParameters")
+        negotiated = RTCRtpSendParameters()
+        _fill(negotiated, self._peer.jsep.plan.senders.get(self._state.mid or ""))
+        if (parameters.codecs, parameters.headerExtensions) != (negotiated.codecs, negotiated.headerExtensions):
+            raise InvalidModificationError("codecs and header extensions are read-only")
+        effects = self._peer.jsep.set_encodings(self._state, parameters.encodings)
+        self._transaction = None
+        self._peer.driver.apply(effects)
+
+    async def getStats(self) -> Any:
+        return await self._peer.driver.get_stats(self)
+
+
+class RTCRtpReceiver:
+    """Receives a track."""
+
+    def __init__(self, peer: RTCPeerConnection, state: Transceiver) -> None:
+        self._peer, self._state = peer, state
+        id = state.remote_track or secrets.token_hex(8)
+        self._track = peer.driver.remote_track(state.kind, id)
+
+    @classmethod
+    def getCapabilities(cls, kind: str) -> RTCRtpCapabilities:
+        """What can be received of "audio" or "video"."""
+        return capabilities.DEFAULT.of(kind)
+
+    @property
+    def kind(self) -> str:
+        return self._state.kind
+
+    @property
+    def mid(self) -> str | None:
+        """Of the section that it receives by."""
+        return self._state.mid
+
+    @property
+    def track(self) -> Any:
+        return self._track
+
+    def getParameters(self) -> RTCRtpReceiveParameters:
+        plan = self._peer.jsep.plan.receivers.get(self._state.mid or "")
+        parameters = RTCRtpReceiveParameters()
+        _fill(parameters, plan)
+        for source in plan.sources if plan is not None else ():
+            number = plan.codecs[0].payload_type if plan is not None and plan.codecs else 0
+            rtx = RTCRtpRtxParameters(source.rtx_ssrc) if source.rtx_ssrc is not None else None
+            parameters.encodings.append(RTCRtpDecodingParameters(source.ssrc, number, rtx))
+        return parameters
+
+    async def getStats(self) -> Any:
+        return await self._peer.driver.get_stats(self)
+
+
+class RTCRtpTransceiver:
+    """A sender and a receiver that share a section."""
+
+    def __init__(self, peer: RTCPeerConnection, state: Transceiver) -> None:
+        self._peer, self._state = peer, state
+        self._sender, self._receiver = RTCRtpSender(peer, state), RTCRtpReceiver(peer, state)
+
+    @property
+    def kind(self) -> str:
+        return self._state.kind
+
+    @property
+    def mid(self) -> str | None:
+        return self._state.mid
+
+    @property
+    def sender(self) -> RTCRtpSender:
+        return self._sender
+
+    @property
+    def receiver(self) -> RTCRtpReceiver:
+        return self._receiver
+
+    @property
+    def stopped(self) -> bool:
+        return self._state.stopped
+
+    @property
+    def direction(self) -> str:
+        """What is wanted: "stopped" once stop() was called."""
+        return "stopped" if self._state.stopping else self._state.direction.value
+
+    @direction.setter
+    def direction(self, value: str) -> None:
+        wanted = to_direction(value)
+        if self._state.stopping:
+            raise InvalidStateError("the transceiver is stopped")
+        if wanted is not self._state.direction:
+            self._peer.jsep.set_direction(self._state, wanted)
+            self._peer.update_negotiation_needed()
+
+    @property
+    def currentDirection(self) -> str | None:
+        """What was negotiated last."""
+        if self._state.stopped:
+            return "stopped"
+        return self._state.current.value if self._state.current is not None else None
+
+    def setCodecPreferences(self, codecs: Sequence[RTCRtpCodecCapability]) -> None:
+        """Codecs to negotiate from now on, the best first; none for the default."""
+        self._peer.jsep.set_codec_preferences(self._state, codecs)
+
+    def stop(self) -> Done:
+        """Ends both directions at once."""
+        self._peer.stop_transceiver(self._state)
+        return Done()
+
+
+def to_direction(value: str) -> Direction:
+    try:
+        return Direction(value)
+    except ValueError:
+        raise TypeError(f"direction is none of {', '.join(d.value for d in Direction)}: {value!r}") from None
+
+
+def _fill(parameters: RTCRtpSendParameters | RTCRtpReceiveParameters, plan: MediaPlan | None) -> None:
+    if plan is None:
+        return
+    parameters.codecs = [codec for use in plan.codecs for codec in _codecs(plan.kind, use)]
+    parameters.headerExtensions = [RTCRtpHeaderExtensionParameters(id, uri) for uri, id in plan.extensions]
+    parameters.muxId = plan.mid
+    parameters.rtcp = RTCRtcpParameters(mux=True, reducedSize=plan.reduced_rtcp)
+
+
+def _codecs(kind: str, use: CodecUse) -> list[RTCRtpCodecParameters]:
+    parameters: dict[str, int | str | None] = {}
+    for part in (use.fmtp or "").split(";"):
+        name, _, value = part.partition("=")
+        if name:
+            parameters[name] = int(value) if value.isdigit() and name != "profile-level-id" else value or None
+    feedback = [RTCRtcpFeedback(*(text.split(" ", 1))) for text in use.feedback]
+    codecs = [
+        RTCRtpCodecParameters(
+            f"{kind}/{use.name}", use.clock_rate, use.channels, use.payload_type, feedback, parameters
+        )
+    ]
+    if use.rtx_payload_type is not None:
+        rtx = RTCRtpCodecParameters(f"{kind}/rtx", use.clock_rate, None, use.rtx_payload_type)
+        rtx.parameters = {"apt": use.payload_type}
+        codecs.append(rtx)
+    return codecs

@@ -1,0 +1,33 @@
+"""Random sequences of legal and illegal calls between two sides keep the invariants of jsep_random."""
+
+from __future__ import annotations
+
+import pytest
+
+from .jsep_random import Duel, play
+
+STEPS = 20
+
+
+def told(duels: list[Duel]) -> None:
+    done, refused = sum(d.done for d in duels), sum(d.refused for d in duels)
+    settled = sum(d.settled for d in duels)
+    print(f"{len(duels)} sequences: {done} calls done, {refused} refused, {settled} brought to an agreement")
+    # It would prove little if nearly all calls were refused, or nearly no sequence could be brought to its end.
+    assert done > refused / 2 and settled > len(duels) / 4
+
+
+def test_some_sequences() -> None:
+    told(play(range(400), STEPS))
+
+
+@pytest.mark.slow  # 10^4 of them, in make test
+@pytest.mark.timeout(600)
+def test_ten_thousand_sequences() -> None:
+    told(play(range(1_000, 11_000), STEPS))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_hundred_thousand_sequences() -> None:
+    told(play(range(100_000, 200_000), STEPS))
