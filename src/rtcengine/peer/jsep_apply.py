@@ -83,6 +83,7 @@ def apply_local(state: State, config: JsepConfig, type: str, created: Created, o
 def apply_remote(state: State, config: JsepConfig, described: Described, make: Maker, out: Outcome) -> None:
     type = described.type
     if type == "offer":
+        _dissociate(state, described, out)
         _associate(state, config, described, make)
         state.pending_remote, state.signaling = described, HAVE_REMOTE_OFFER
     else:
@@ -108,6 +109,27 @@ def apply_remote(state: State, config: JsepConfig, described: Described, make: M
             _stop(transceiver, out)
     if type == "answer":
         _settle(state, state.pending_local, described, out)
+
+
+def _dissociate(state: State, offer: Described, out: Outcome) -> None:
+    """Takes back what an offer that this one replaces had made, as far as this one does not say it again."""
+    agreed = state.current_remote.mids if state.current_remote is not None else ()
+    kinds = {mid: section.kind for mid, section in zip(offer.mids, offer.sdp.media, strict=True)}
+    for transceiver in state.transceivers:
+        mid = transceiver.mid
+        if mid is None or mid in agreed or kinds.get(mid) == transceiver.kind:
+            continue
+        set_streams(transceiver, (), out)
+        if transceiver.fired is not None and transceiver.fired.receives:
+            out.muted.append(transceiver)
+        transceiver.mid = transceiver.index = transceiver.fired = transceiver.remote_track = None
+        transceiver.receptive = False
+        if transceiver.by_remote and not transceiver.by_add_track:
+            transceiver.stopping = transceiver.stopped = True
+            out.stopped.append(transceiver)
+            state.transceivers = tuple(t for t in state.transceivers if t is not transceiver)
+    if state.data_mid is not None and state.data_mid not in agreed and kinds.get(state.data_mid) != "application":
+        state.data_mid = None
 
 
 def _associate(state: State, config: JsepConfig, described: Described, make: Maker) -> None:
