@@ -154,7 +154,7 @@ def test_the_line_is_told() -> None:
     a = side(2)
     a.add_transceiver("audio")
     error = refused(side(), "offer", a.create_offer().replace("a=mid:0", "a=mid:"), RTCError)
-    assert isinstance(error, RTCError) and error.sdpLineNumber == 10
+    assert isinstance(error, RTCError) and error.sdpLineNumber == 11
 
 
 MISSING = ["ice-ufrag", "ice-pwd", "fingerprint", "setup:holdconn", "crypto"]
@@ -253,7 +253,12 @@ def test_h264_answers_the_offered_level_and_matching_modes() -> None:
     b.set_remote("offer", a.create_offer().replace("profile-level-id=42e01f", "profile-level-id=42e034"))
     (section,) = parse(b.create_answer()).media
     h264 = [codec.parameters for codec in section.codecs if codec.name == "H264"]
-    assert [(c["packetization-mode"], c["profile-level-id"]) for c in h264] == [("1", "42e034"), ("0", "42e034")]
+    assert [(c["packetization-mode"], c["profile-level-id"]) for c in h264] == [
+        ("1", "42e034"),
+        ("1", "42001f"),
+        ("0", "42e034"),
+        ("0", "42001f"),
+    ]
 
 
 def test_a_peer_without_mids() -> None:

@@ -359,7 +359,7 @@ def test_codec_preferences() -> None:
     offer(a, b)
     assert [c.name for c in b.state.pending_remote.sdp.media[0].codecs] == ["VP9", "VP8"]  # type: ignore[union-attr]
     a.set_codec_preferences(t, [])
-    assert len(parse(a.create_offer()).media[0].codecs) == 10
+    assert len(parse(a.create_offer()).media[0].codecs) == 14
 
 
 def test_retransmission_is_preferred_like_a_codec() -> None:

@@ -93,8 +93,11 @@ DEFAULT = Capabilities(
         "video": (
             _video(96, "VP8"),
             _video(98, "VP9", "profile-id=0"),
+            # Constrained Baseline before Baseline, which FFmpeg and GStreamer call the same stream.
             _video(102, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
+            _video(106, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f"),
             _video(104, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f"),
+            _video(108, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f"),
             _video(45, "AV1", "level-idx=5;profile=0;tier=0"),
         ),
     },

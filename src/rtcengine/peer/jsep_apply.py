@@ -113,7 +113,11 @@ def apply_remote(state: State, config: JsepConfig, described: Described, make: M
 
 def _dissociate(state: State, offer: Described, out: Outcome) -> None:
     """Takes back what an offer that this one replaces had made, as far as this one does not say it again."""
-    agreed = state.current_remote.mids if state.current_remote is not None else ()
+    agreed: set[str] = set()
+    local, remote = state.current_local, state.current_remote
+    if local is not None and remote is not None:
+        pairs = zip(local.mids, local.sdp.media, remote.sdp.media, strict=True)
+        agreed = {mid for mid, ours, theirs in pairs if not ours.is_rejected and not theirs.is_rejected}
     kinds = {mid: section.kind for mid, section in zip(offer.mids, offer.sdp.media, strict=True)}
     for transceiver in state.transceivers:
         mid = transceiver.mid

@@ -59,6 +59,7 @@ def frame(state: State, session_id: int, media: list[MediaSection], bundle: list
         origin=Origin("-", str(session_id), str(state.version)),
         ice_options=["trickle", "ice2"],
         extmap_allow_mixed=True,
+        msid_semantic="WMS *",  # no part of JSEP any more; aiortc takes track ids only where it stands
         media=media,
     )
     if bundle:
