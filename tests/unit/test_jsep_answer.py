@@ -321,6 +321,20 @@ def test_a_failing_answer_may_be_followed_by_a_good_one() -> None:
     assert a.signaling_state == "stable"
 
 
+def test_port_zero_rejects_whatever_else_an_answer_says() -> None:
+    a, b = pair()
+    b.set_remote("offer", full_offer(a))
+    text = b.create_answer().replace("m=video 9", "m=video 0").replace("BUNDLE 0 1 2", "BUNDLE 0 2")
+    out = a.set_remote("answer", text.replace("a=mid:1", "a=mid:1\r\na=bundle-only"))
+    assert [t.kind for t in a.transceivers] == ["audio"] and len(out.stopped) == 1
+
+
+def test_an_answer_may_not_bundle_what_it_rejects() -> None:
+    a, b = pair()
+    b.set_remote("offer", full_offer(a))
+    refused(a, "answer", b.create_answer().replace("m=video 9", "m=video 0"), InvalidAccessError)
+
+
 def test_renegotiation_by_either_side() -> None:
     a, b = pair()
     a.add_transceiver("audio")

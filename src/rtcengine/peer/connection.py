@@ -323,7 +323,10 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         if not self._chain.empty:
             self._update_on_empty = True
             return
-        asyncio.get_event_loop().call_soon(self._check_negotiation_needed)
+        try:
+            asyncio.get_running_loop().call_soon(self._check_negotiation_needed)
+        except RuntimeError:  # no loop runs yet: the first operation will ask again
+            self._update_on_empty = True
 
     def _chain_is_empty(self) -> None:
         if self._update_on_empty:
@@ -449,7 +452,7 @@ def _emit(target: Any, event: str, *args: Any) -> None:
         target.emit(event, *args)
     except Exception as e:
         message = f'a listener of "{event}" failed'
-        asyncio.get_event_loop().call_exception_handler({"message": message, "exception": e})
+        asyncio.get_running_loop().call_exception_handler({"message": message, "exception": e})
 
 
 def _end(transceiver: RTCRtpTransceiver) -> None:

@@ -96,7 +96,7 @@ def apply_remote(state: State, config: JsepConfig, described: Described, make: M
         if transceiver is None or transceiver.stopped:
             continue
         direction = described.sdp.direction_of(section).reversed
-        rejected = section.is_rejected or (type != "offer" and section.port == 0 and not section.bundle_only)
+        rejected = section.is_rejected
         if rejected:
             direction = Direction.INACTIVE
         elif type != "offer":
@@ -291,7 +291,7 @@ def _answered(state: State, *, offer: Described, answer: Described, local: Descr
     """Transports as offer and answer agree: one a bundle, in which the answer's first section counts (RFC 9143 §7.3)."""
     joined: dict[str, int] = {}
     for section, mid in zip(answer.sdp.media, answer.mids, strict=True):
-        if section.is_rejected or (section.port == 0 and answer.sdp.bundle_of(section) is None):
+        if section.is_rejected:
             state.transport_of = {m: t for m, t in state.transport_of.items() if m != mid}
             continue
         ours, theirs = local.section(mid), remote.section(mid)

@@ -23,6 +23,8 @@ def read(sdp: str, type: str, state: State) -> Described:
     taken = {section.mid for section in description.media if section.mid is not None}
     mids = []
     for i, section in enumerate(description.media):
+        if type != "offer" and section.port == 0:
+            section.bundle_only = False  # has no meaning in answers (RFC 9143 §6): port 0 rejects
         mid = section.mid
         if mid is None:
             # Without a=mid a section is known by its place.
@@ -121,7 +123,7 @@ def _check_answer(described: Described, state: State) -> None:
             raise InvalidAccessError(f'section "{mid}" is offered as {ours.kind} and answered as {theirs.kind}')
         if answered != mid:
             raise InvalidAccessError(f'section "{mid}" is answered as "{answered}"')
-        if theirs.is_rejected or theirs.port == 0:
+        if theirs.is_rejected:
             continue
         if ours.is_rejected:
             raise InvalidAccessError(f'section "{mid}" is not offered but accepted')
@@ -136,8 +138,8 @@ def _check_answer(described: Described, state: State) -> None:
         offered = offer.sdp.bundle_of(first) if first is not None else None
         if group.semantics == "BUNDLE" and group.mids and (offered is None or not set(group.mids) <= set(offered.mids)):
             raise InvalidAccessError("the answer bundles what the offer does not")
-        off = [mid for mid in group.mids if (section := described.sdp.section(mid)) is None or section.port == 0]
-        if group.semantics == "BUNDLE" and any(not described.sdp.media[described.mids.index(m)].bundle_only for m in off):
+        off = [mid for mid in group.mids if (section := described.sdp.section(mid)) is None or section.is_rejected]
+        if group.semantics == "BUNDLE" and off:
             raise InvalidAccessError(f'the answer bundles the section "{off[0]}" that it rejects')
 
 
