@@ -8,6 +8,7 @@ import pytest
 
 from rtcengine.peer.errors import InvalidAccessError, InvalidModificationError, InvalidStateError, RTCError
 from rtcengine.peer.jsep import Jsep
+from rtcengine.peer.jsep_check import MAX_BYTES, MAX_LINES, MAX_SECTIONS
 from rtcengine.sdp import parse
 from rtcengine.sdp.description import Setup
 from rtcengine.types import Direction
@@ -333,6 +334,28 @@ def test_an_answer_may_not_bundle_what_it_rejects() -> None:
     a, b = pair()
     b.set_remote("offer", full_offer(a))
     refused(a, "answer", b.create_answer().replace("m=video 9", "m=video 0"), InvalidAccessError)
+
+
+def test_a_conference_of_many() -> None:
+    a, b = pair()
+    for _ in range(MAX_SECTIONS // 2 - 1):
+        a.add_transceiver("audio")
+        a.add_transceiver("video")
+    a.want_data()
+    negotiate(a, b)
+    assert len(a.plan.senders) == len(b.plan.receivers) == MAX_SECTIONS - 2 and len(b.plan.transports) == 1
+
+
+def test_limits_of_a_description() -> None:
+    b = side()
+    head = side(2).create_offer()
+    section = "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\n"
+    b.set_remote("offer", head + section * MAX_SECTIONS)
+    lines = "a=x\r\n" * (MAX_LINES - head.count("\n"))
+    b.set_remote("offer", head + lines)
+    padding = "a=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"
+    for text in (head + section * (MAX_SECTIONS + 1), head + lines + "a=x\r\n", head + padding * (MAX_BYTES // len(padding))):
+        refused(b, "offer", text, RTCError)
 
 
 def test_renegotiation_by_either_side() -> None:

@@ -43,7 +43,7 @@ from .state import (
 
 MAX_CANDIDATES = 256
 """Of a section of the peer's description; more are refused."""
-MAX_TRANSCEIVERS = 64
+MAX_TRANSCEIVERS = 255  # and a section for data: jsep_check.MAX_SECTIONS
 
 _LOCAL = {
     "offer": (STABLE, HAVE_LOCAL_OFFER),

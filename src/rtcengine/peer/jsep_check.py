@@ -10,13 +10,18 @@ from .errors import InvalidAccessError, RTCError
 from .jsep_section import new_mid
 from .state import Described, State
 
+# A relay's clients have a section a kind; a conference has one or two for everybody in it, a hundred lines each.
+MAX_BYTES = 1024 * 1024
+MAX_LINES = 32 * 1024
+MAX_SECTIONS = 256
+
 
 def read(sdp: str, type: str, state: State) -> Described:
     """The description that a peer sent, with a mid for every section. RTCError names the line that cannot be read."""
     if not isinstance(sdp, str):
         raise TypeError("sdp is not text")
     try:
-        description = parse(sdp)
+        description = parse(sdp, max_bytes=MAX_BYTES, max_lines=MAX_LINES, max_sections=MAX_SECTIONS)
     except SdpError as e:
         raise RTCError(str(e), "sdp-syntax-error", e.line) from None
     base = state.local if type != "offer" else state.remote

@@ -33,12 +33,12 @@ class Line(NamedTuple):
         return SdpError(reason, self.number, self.text)
 
 
-def split(data: str | bytes) -> list[Line]:
+def split(data: str | bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> list[Line]:
     """Lines of a description. CRLF and LF both end a line, empty lines only at the very end are let pass.
 
     The size is looked at before anything else, so that a huge input costs nothing.
     """
-    text = _decode(data)
+    text = _decode(data, max_bytes)
     if "\0" in text:
         raise _error_at(text, text.index("\0"), "NUL character")
     rows = text.split("\n")
@@ -46,8 +46,8 @@ def split(data: str | bytes) -> list[Line]:
         rows.pop()
     if not rows:
         raise SdpError("the description is empty", 1, "")
-    if len(rows) > MAX_LINES:
-        raise SdpError(f"more than {MAX_LINES} lines", MAX_LINES + 1, rows[MAX_LINES])
+    if len(rows) > max_lines:
+        raise SdpError(f"more than {max_lines} lines", max_lines + 1, rows[max_lines])
     lines = []
     for number, row in enumerate(rows, 1):
         row = row.removesuffix("\r")
@@ -61,16 +61,16 @@ def split(data: str | bytes) -> list[Line]:
     return lines
 
 
-def _decode(data: str | bytes) -> str:
+def _decode(data: str | bytes, max_bytes: int) -> str:
     # A character is at least one byte, so the cheap test comes first for str as well.
-    if len(data) > MAX_BYTES:
-        head = data[:MAX_BYTES]
+    if len(data) > max_bytes:
+        head = data[:max_bytes]
         text = head if isinstance(head, str) else head.decode("utf-8", "replace")
-        raise _too_large(text)
+        raise _too_large(text, max_bytes)
     if isinstance(data, str):
         try:
-            if not data.isascii() and len(data.encode()) > MAX_BYTES:
-                raise _too_large(data)
+            if not data.isascii() and len(data.encode()) > max_bytes:
+                raise _too_large(data, max_bytes)
         except UnicodeEncodeError as e:
             raise _error_at(data, e.start, "not encodable as UTF-8") from None
         return data
@@ -80,8 +80,8 @@ def _decode(data: str | bytes) -> str:
         raise _error_at(data.decode("utf-8", "replace"), len(data[: e.start].decode()), "not UTF-8") from None
 
 
-def _too_large(text: str) -> SdpError:
-    return _error_at(text, len(text) - 1, f"the description is larger than {MAX_BYTES} bytes")
+def _too_large(text: str, max_bytes: int) -> SdpError:
+    return _error_at(text, len(text) - 1, f"the description is larger than {max_bytes} bytes")
 
 
 def _error_at(text: str, position: int, reason: str) -> SdpError:

@@ -13,7 +13,7 @@ from . import grammar
 from .candidate import parse_candidate
 from .description import Attribute, Codec, Level, SessionDescription, Ssrc
 from .errors import Malformed, SdpError
-from .lines import MAX_LINE, MAX_SECTIONS, Line, number, payload_type, split, token
+from .lines import MAX_BYTES, MAX_LINE, MAX_LINES, MAX_SECTIONS, Line, number, payload_type, split, token
 
 # RFC 3551 §6: payload types that mean something without an rtpmap, as far as real-time audio and video use them.
 _STATIC = {
@@ -33,14 +33,16 @@ _STATIC = {
 _MAX_FMTP = MAX_LINE - len("a=fmtp:127 ")
 
 
-def parse(text: str | bytes) -> SessionDescription:
+def parse(
+    text: str | bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES, max_sections: int = MAX_SECTIONS
+) -> SessionDescription:
     """The description that `text` says. Raises SdpError, which names the line, for whatever cannot be read."""
-    lines = split(text)
+    lines = split(text, max_bytes=max_bytes, max_lines=max_lines)
     if lines[0].text != "v=0":
         raise lines[0].error("a description begins with v=0")
     starts = [i for i, line in enumerate(lines) if line.type == "m"]
-    if len(starts) > MAX_SECTIONS:
-        raise lines[starts[MAX_SECTIONS]].error(f"more than {MAX_SECTIONS} media sections")
+    if len(starts) > max_sections:
+        raise lines[starts[max_sections]].error(f"more than {max_sections} media sections")
     bounds = [*starts, len(lines)]
     session = _Session(lines[: bounds[0]])
     mids: set[str] = set()
