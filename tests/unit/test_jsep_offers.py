@@ -3,6 +3,7 @@ offers and answers taken. Several of WPT's webrtc/protocol tests (video-codecs2,
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import aiortc
@@ -10,11 +11,12 @@ import aiortc.sdp
 import pytest
 
 from rtcengine.peer.configuration import RTCBundlePolicy
+from rtcengine.peer.errors import InvalidAccessError, RTCError
 from rtcengine.peer.jsep import Jsep
 from rtcengine.sdp import extensions, parse
 from rtcengine.types import Direction
 
-from .jsep_kit import FakeTrack, answer, negotiate, side
+from .jsep_kit import FakeTrack, answer, frozen, negotiate, side
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors" / "sdp"
 OFFERS = sorted(path.name for path in FOLDER.glob("*.sdp"))
@@ -171,3 +173,47 @@ def test_both_sides_take_each_others_answers_to_real_sections() -> None:
     ours = other.state.current_local
     assert ours is not None
     assert [s.formats[0] for s in ours.sdp.media if s.is_rtp] == [s.formats[0] for s in parse(before).media if s.is_rtp]
+
+
+def mutated(rng: random.Random, lines: list[str]) -> str:
+    lines = list(lines)
+    for _ in range(rng.randrange(1, 4)):
+        at = rng.randrange(len(lines))
+        match rng.randrange(5):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(at, lines[rng.randrange(len(lines))])
+            case 2:
+                lines[at] = rng.choice(lines)
+            case 3:
+                words = lines[at].split(" ")
+                words[rng.randrange(len(words))] = rng.choice(["0", "1", "111", "x", "4294967296", "-", "sendonly"])
+                lines[at] = " ".join(words)
+            case 4:
+                other = rng.choice(lines).partition(":")[2]
+                lines[at] = lines[at].partition(":")[0] + ":" + other
+        if len(lines) < 2:
+            break
+    return "\r\n".join(lines)
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_damaged_offers_fail_by_the_standards_errors_or_are_answered(name: str) -> None:
+    rng = random.Random(name)
+    lines = (FOLDER / name).read_bytes().decode().split("\r\n")
+    taken = 0
+    for _ in range(50):
+        jsep = side()
+        jsep.add_track(FakeTrack("video", "v"), ["s"])
+        before = frozen(jsep)
+        try:
+            jsep.set_remote("offer", mutated(rng, lines))
+        except (RTCError, InvalidAccessError):
+            assert frozen(jsep) == before
+            continue
+        jsep.set_local()
+        taken += 1
+        jsep.create_offer()
+        assert jsep.signaling_state == "stable"
+    assert 0 < taken < 50
