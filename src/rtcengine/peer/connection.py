@@ -6,7 +6,9 @@ of the package the class is not among the public names of rtcengine.
 It adds what the machine lacks: the operations chain, events in the W3C's order, objects with identity (senders,
 receivers, streams), and aiortc's habits where its users rely on them: candidates before a remote description are kept,
 setLocalDescription waits for gathering unless somebody listens to "icecandidate", "track" brings the bare track (the
-W3C's event, with streams and transceiver, is "track_event"), close() acts at once and returns an awaitable.
+W3C's event, with streams and transceiver, is "track_event"), close() acts at once and returns an awaitable. Where aiortc
+is behind the standard, the standard holds: a section without a common codec is rejected, not the whole description, and a
+local description that was edited is an InvalidModificationError.
 """
 
 from __future__ import annotations
