@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Lengths of the digests that a peer's certificate may be named by (RFC 8122 §5), in bits. SHA-1's is 160.
 DIGEST_BITS = {"sha-1": 1, "sha-256": 256, "sha-384": 384, "sha-512": 512}
-CODECS = ("opus", "VP8", "VP9", "H264", "AV1")
+CODECS = ("opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class TransportConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecvConfig:
-    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264 or AV1. `ssrc` and `rtx_ssrc` as declared; 0: found
+    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU or PCMA. `ssrc` and `rtx_ssrc` as declared; 0: found
     by MID, RID or payload type. `clock_rate` in Hz. The last four: feedback that was agreed."""
 
     video: bool

@@ -5,8 +5,8 @@
     if look("H264", packet.payload).key:
         ...  # a decoder can begin here
 
-Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", in any case. Opus and VP8 can be split (RFC 7587,
-RFC 7741), all five looked into (also RFC 9628, RFC 6184, and AV1's payload format). Nothing here looks further than
+Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", in any case. Opus, G.711 and VP8 can be split
+(RFC 7587, RFC 3551, RFC 7741), all looked into (also RFC 9628, RFC 6184, and AV1's payload format). Nothing here looks further than
 one payload.
 """
 
@@ -66,7 +66,7 @@ def split(codec: str, frame: Bytes, max_payload: int = 1200, picture_id: int = 0
     """Payloads of one encoded frame, at least one, of at most `max_payload` bytes each (64 or more) and even sizes.
 
     VP8 payloads begin with a descriptor of 4 bytes that carries the low 15 bits of `picture_id`, which the caller counts
-    up by one a frame. An Opus frame is one payload (RFC 7587 §4.2). ValueError for a codec that is not split here, an
+    up by one a frame. An Opus or G.711 frame is one payload (RFC 7587 §4.2). ValueError for a codec that is not split here, an
     empty frame, one of more than 65535 payloads, or an Opus frame above `max_payload`.
     """
     number = _number(codec)
@@ -76,7 +76,7 @@ def split(codec: str, frame: Bytes, max_payload: int = 1200, picture_id: int = 0
     if payloads is None:
         raise ValueError(
             f"a {codec} frame of {memoryview(frame).nbytes} bytes cannot become payloads of at most {max_payload}:"
-            " Opus and VP8 can be split, not empty, into 65535 payloads of 64 bytes or more, Opus into one"
+            " Opus, G.711 and VP8 can be split, not empty, into 65535 payloads of 64 bytes or more, sound into one"
         )
     return payloads
 
@@ -84,7 +84,7 @@ def split(codec: str, frame: Bytes, max_payload: int = 1200, picture_id: int = 0
 def look(codec: str, payload: Bytes) -> PayloadInfo:
     """Whether a payload starts a frame, and whether that is a key frame; never fails on bytes.
 
-    Opus: always both. ValueError for a codec that is not known.
+    Opus, G.711: always both. ValueError for a codec that is not known.
     """
     return PayloadInfo(*payload_look(_number(codec), payload))
 
@@ -92,7 +92,7 @@ def look(codec: str, payload: Bytes) -> PayloadInfo:
 def _number(codec: str) -> int:
     number = CODECS.get(codec.lower())
     if number is None:
-        raise ValueError(f"codec {codec!r}: opus, VP8, VP9, H264 and AV1 are known")
+        raise ValueError(f"codec {codec!r}: opus, VP8, VP9, H264, AV1, PCMU and PCMA are known")
     return number
 
 

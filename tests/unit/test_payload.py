@@ -73,8 +73,14 @@ def test_opus() -> None:
     assert split("opus", b"frame") == [b"frame"]
     assert split("OPUS", bytearray(1200), 1200) == [bytes(1200)]
     assert look("opus", b"") == KEY
-    with pytest.raises(ValueError, match="Opus into one"):
+    with pytest.raises(ValueError, match="sound into one"):
         split("opus", bytes(1201))
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "pcma"])
+def test_g711(codec: str) -> None:
+    assert split(codec, bytes(160)) == [bytes(160)]
+    assert look(codec, bytes(160)) == KEY
 
 
 def test_what_cannot_be_split() -> None:
@@ -86,7 +92,7 @@ def test_what_cannot_be_split() -> None:
             split("VP8", frame, most)
     assert len(split("VP8", bytes(65535 * 60), 64)) == 65535
     for call in (lambda: split("VP7", b"x"), lambda: look("", b"x")):
-        with pytest.raises(ValueError, match="opus, VP8, VP9, H264 and AV1 are known"):
+        with pytest.raises(ValueError, match="opus, VP8, VP9, H264, AV1, PCMU and PCMA are known"):
             call()
     with pytest.raises(TypeError):
         split("VP8", "text")  # type: ignore[arg-type]

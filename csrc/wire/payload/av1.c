@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "wire/payload/payload.h"
 
-enum { Z = 0x80, W_SHIFT = 4, N = 0x08, LEB128_MAX = 8, OBU_FORBIDDEN = 0x80 };
+enum { Z = 0x80, Y = 0x40, W_SHIFT = 4, N = 0x08, LEB128_MAX = 8, OBU_FORBIDDEN = 0x80, OBU_EXTENDED = 0x04, OBU_SIZED = 0x02 };
 enum { OBU_SEQUENCE = 1, OBU_DELIMITER = 2, OBU_FRAME_HEADER = 3, OBU_METADATA = 5, OBU_FRAME = 6 };
 
 /* The length of an OBU element; the error is set when it does not end. */
@@ -19,8 +19,10 @@ static uint64_t leb128(rtc_rd_t *r) {
   return 0;
 }
 
+static uint8_t type_of(uint8_t obu) { return obu >> 3 & 0x0f; }
+
 static bool may_open(uint8_t obu) {
-  uint8_t type = obu >> 3 & 0x0f;
+  uint8_t type = type_of(obu);
   if (obu & OBU_FORBIDDEN) return false;
   return type == OBU_SEQUENCE || type == OBU_DELIMITER || type == OBU_FRAME_HEADER || type == OBU_METADATA || type == OBU_FRAME;
 }
@@ -34,4 +36,52 @@ rtc_payload_info_t rtc_av1_look(const uint8_t *p, size_t n) {
   uint64_t len = elements == 1 ? rtc_rd_left(&r) : leb128(&r);
   if (r.bad || len == 0 || len > rtc_rd_left(&r) || !may_open(r.p[0])) return none;
   return (rtc_payload_info_t){.start = true, .key = head & N};
+}
+
+/* An OBU is whole: it gets its size, which is mostly left out on the way (§4.5). */
+static int close_obu(rtc_join_t *j) {
+  size_t raw = j->len - j->unit, head = j->head & OBU_EXTENDED ? 2 : 1;
+  if (raw < head) return RTC_EPROTO;
+  if (j->head & OBU_SIZED) return 0;
+  uint8_t size[LEB128_MAX];
+  size_t n = 0;
+  for (size_t v = raw - head; n == 0 || v > 0; v >>= 7) size[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
+  if (n > j->cap - j->len) return RTC_ENOBUFS;
+  if (j->out) {
+    uint8_t *at = j->out + j->unit;
+    at[0] |= OBU_SIZED;
+    memmove(at + head + n, at + head, raw - head);
+    memcpy(at + head, size, n);
+  }
+  j->len += n;
+  return 0;
+}
+
+static int add_element(rtc_join_t *j, const uint8_t *p, size_t n, bool goes_on) {
+  if (!j->open) {
+    if (p[0] & OBU_FORBIDDEN) return RTC_EPROTO;
+    j->unit = j->len;
+    j->head = p[0];
+  }
+  j->open = goes_on;
+  if (type_of(j->head) == OBU_DELIMITER) return 0; /* of use to a stream in a file alone */
+  int err = rtc_join_add(j, p, n);
+  return err < 0 || goes_on ? err : close_obu(j);
+}
+
+int rtc_av1_join(rtc_join_t *j, const uint8_t *p, size_t n) {
+  rtc_rd_t r = rtc_rd(p, n);
+  uint8_t bits = rtc_rd8(&r);
+  int elements = bits >> W_SHIFT & 3;
+  if (((bits & Z) != 0) != j->open || rtc_rd_left(&r) == 0) return RTC_EPROTO;
+  for (int i = 1; rtc_rd_left(&r) > 0; i++) {
+    uint64_t len = i == elements ? rtc_rd_left(&r) : leb128(&r);
+    const uint8_t *obu = len && len <= rtc_rd_left(&r) ? rtc_rd_take(&r, (size_t)len) : NULL;
+    if (!obu) return RTC_EPROTO;
+    bool last = rtc_rd_left(&r) == 0;
+    if (last && elements && i != elements) return RTC_EPROTO;
+    int err = add_element(j, obu, (size_t)len, last && bits & Y);
+    if (err < 0) return err;
+  }
+  return 0;
 }

@@ -4,7 +4,8 @@
 #include "base/bytes.h"
 #include "wire/payload/payload.h"
 
-enum { SLICE = 1, PARTITION_A = 2, IDR = 5, SEI = 6, SPS = 7, PPS = 8, AUD = 9, STAP_A = 24, FU_A = 28, FU_START = 0x80 };
+enum { SLICE = 1, PARTITION_A = 2, IDR = 5, SEI = 6, SPS = 7, PPS = 8, AUD = 9, STAP_A = 24, FU_A = 28, FU_START = 0x80, FU_END = 0x40 };
+enum { NAL_TYPE = 0x1f, NAL_NOT_TYPE = 0xe0 };
 
 /* A slice opens a picture when its first macroblock is 0: ue(v) of 0 is a single set bit. */
 static bool opens(uint8_t type, const uint8_t *data, size_t n) {
@@ -41,4 +42,42 @@ rtc_payload_info_t rtc_h264_look(const uint8_t *p, size_t n) {
   if (type == STAP_A) return look_stap(p + 1, n - 1);
   if (type == FU_A) return n > 2 && p[1] & FU_START ? look_nal(p[1] & 0x1f, p + 2, n - 2) : none;
   return type < STAP_A ? look_nal(type, p + 1, n - 1) : none;
+}
+
+static int add_unit(rtc_join_t *j, uint8_t head, const uint8_t *p, size_t n) {
+  const uint8_t start[] = {0, 0, 0, 1, head};
+  int err = rtc_join_add(j, start, sizeof start);
+  return err < 0 ? err : rtc_join_add(j, p, n);
+}
+
+static int join_stap(rtc_join_t *j, const uint8_t *p, size_t n) {
+  rtc_rd_t r = rtc_rd(p, n);
+  while (rtc_rd_left(&r) > 0) {
+    size_t len = rtc_rd16(&r);
+    const uint8_t *nal = rtc_rd_take(&r, len);
+    if (!nal || len == 0 || (nal[0] & NAL_TYPE) >= STAP_A) return RTC_EPROTO; /* they do not nest (RFC 6184 §5.7) */
+    int err = add_unit(j, nal[0], nal + 1, len - 1);
+    if (err < 0) return err;
+  }
+  return 0;
+}
+
+/* RFC 6184 §5.8: the unit's header is made of the indicator's upper bits and the FU header's type. */
+static int join_fu(rtc_join_t *j, const uint8_t *p, size_t n) {
+  if (n < 3) return RTC_EPROTO;
+  uint8_t head = (uint8_t)((p[0] & NAL_NOT_TYPE) | (p[1] & NAL_TYPE)), type = head & NAL_TYPE;
+  bool start = p[1] & FU_START;
+  if (start == j->open || type == 0 || type >= STAP_A || (!start && type != (j->head & NAL_TYPE))) return RTC_EPROTO;
+  j->head = head;
+  j->open = !(p[1] & FU_END);
+  return start ? add_unit(j, head, p + 2, n - 2) : rtc_join_add(j, p + 2, n - 2);
+}
+
+int rtc_h264_join(rtc_join_t *j, const uint8_t *p, size_t n) {
+  uint8_t type = p[0] & NAL_TYPE;
+  if (p[0] & 0x80 || n < 2) return RTC_EPROTO;
+  if (type == FU_A) return join_fu(j, p, n);
+  if (j->open || type == 0) return RTC_EPROTO;
+  if (type == STAP_A) return join_stap(j, p + 1, n - 1);
+  return type < STAP_A ? add_unit(j, p[0], p + 1, n - 1) : RTC_EPROTO;
 }

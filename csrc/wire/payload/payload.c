@@ -1,21 +1,23 @@
 #include "wire/payload/payload.h"
 
-#include <string.h>
-
 /* One row a codec. Those without `splits` are only forwarded. */
 typedef struct row {
   rtc_payload_info_t (*look)(const uint8_t *p, size_t n);
+  int (*join)(rtc_join_t *j, const uint8_t *p, size_t n);
   bool splits, whole; /* whole: a frame is one payload */
   size_t head_len;
   void (*head)(const rtc_split_t *s, uint8_t *out);
 } row_t;
 
 static const row_t rows[RTC_CODEC_COUNT] = {
-    [RTC_CODEC_OPUS] = {.look = rtc_opus_look, .splits = true, .whole = true},
-    [RTC_CODEC_VP8] = {.look = rtc_vp8_look, .splits = true, .head_len = RTC_VP8_SPLIT_HEAD, .head = rtc_vp8_split_head},
-    [RTC_CODEC_VP9] = {.look = rtc_vp9_look},
-    [RTC_CODEC_H264] = {.look = rtc_h264_look},
-    [RTC_CODEC_AV1] = {.look = rtc_av1_look},
+    [RTC_CODEC_OPUS] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
+    [RTC_CODEC_VP8] =
+        {.look = rtc_vp8_look, .join = rtc_vp8_join, .splits = true, .head_len = RTC_VP8_SPLIT_HEAD, .head = rtc_vp8_split_head},
+    [RTC_CODEC_VP9] = {.look = rtc_vp9_look, .join = rtc_vp9_join},
+    [RTC_CODEC_H264] = {.look = rtc_h264_look, .join = rtc_h264_join},
+    [RTC_CODEC_AV1] = {.look = rtc_av1_look, .join = rtc_av1_join},
+    [RTC_CODEC_PCMU] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
+    [RTC_CODEC_PCMA] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
 };
 
 enum { MAX_LEAST = 64 };
@@ -51,3 +53,18 @@ rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t 
   const row_t *row = row_of((int)codec);
   return row ? row->look(p, n) : (rtc_payload_info_t){false, false};
 }
+
+void rtc_join_init(rtc_join_t *j, rtc_codec_t codec, uint8_t *out, size_t cap) {
+  *j = (rtc_join_t){.out = out, .cap = cap < RTC_JOIN_BYTES ? cap : RTC_JOIN_BYTES, .codec = (uint8_t)codec};
+}
+
+int rtc_join_put(rtc_join_t *j, const uint8_t *p, size_t n) {
+  const row_t *row = row_of(j->codec);
+  if (!row || n == 0) return RTC_EPROTO;
+  if (j->payloads == RTC_JOIN_PAYLOADS) return RTC_ENOBUFS;
+  int err = row->join(j, p, n);
+  j->payloads++;
+  return err;
+}
+
+int rtc_join_end(rtc_join_t *j) { return j->open || j->len == 0 ? RTC_EPROTO : (int)j->len; }

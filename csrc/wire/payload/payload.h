@@ -1,11 +1,12 @@
-/* payload: codecs' RTP payload formats, one row a codec. Splitting an encoded frame into payloads, and telling
- * from a payload whether a frame starts there and whether it is a key frame. Joining lives with its frame buffer. */
+/* payload: codecs' RTP payload formats, one row a codec. Splitting an encoded frame into payloads, telling from a payload
+ * whether a frame starts there and whether it is a key frame, and joining a frame's payloads. */
 #ifndef RTC_WIRE_PAYLOAD_H
 #define RTC_WIRE_PAYLOAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -16,6 +17,8 @@ typedef enum rtc_codec {
   RTC_CODEC_VP9,
   RTC_CODEC_H264,
   RTC_CODEC_AV1,
+  RTC_CODEC_PCMU,
+  RTC_CODEC_PCMA,
   RTC_CODEC_COUNT
 } rtc_codec_t;
 
@@ -30,8 +33,8 @@ typedef struct rtc_split {
   uint16_t left; /* payloads still to come, so that sizes come out even */
 } rtc_split_t;
 
-/* max >= 64. RTC_EINVAL for a codec that cannot be split here (Opus and VP8 can), an empty frame, one longer than its codec
- * allows: Opus is never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. */
+/* max >= 64. RTC_EINVAL for a codec that cannot be split here (Opus, G.711 and VP8 can), an empty frame, one longer than its codec
+ * allows: Opus and G.711 are never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. */
 RTC_MUST_USE int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id,
                                 bool key);
 /* Next payload into out: its length, 0 at the end, or RTC_ENOBUFS. *last is set with the frame's final payload
@@ -41,8 +44,33 @@ RTC_MUST_USE int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, bool *
 typedef struct rtc_payload_info {
   bool start, key; /* this payload starts a frame; that frame is a key frame */
 } rtc_payload_info_t;
-/* Bounded look at one payload of a codec; anything malformed gives {false, false}. Opus: start and key always. */
+/* Bounded look at one payload of a codec; anything malformed gives {false, false}. Opus and G.711: start and key always. */
 rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t n);
+
+/* Joins the payloads of one frame, in the order of their numbers. H.264 comes out as an Annex B stream with start codes of four bytes, AV1
+ * as OBUs that have their sizes, without temporal delimiters, the others as they are. Two passes give a buffer of the exact size: one
+ * with out NULL, which only counts. */
+enum { RTC_JOIN_BYTES = 4 << 20, RTC_JOIN_PAYLOADS = 2048 /* the most that a frame may have */ };
+typedef struct rtc_join {
+  uint8_t *out;
+  size_t cap, len;
+  size_t unit; /* where the open unit began */
+  uint16_t payloads;
+  uint8_t codec, head; /* head: first byte of the open unit */
+  bool open;           /* a unit goes on in the next payload */
+} rtc_join_t;
+void rtc_join_init(rtc_join_t *j, rtc_codec_t codec, uint8_t *out, size_t cap);
+/* 0; RTC_EPROTO: no payload of this codec, or not at this place in a frame; RTC_ENOBUFS: over cap or what a frame may have. */
+RTC_MUST_USE int rtc_join_put(rtc_join_t *j, const uint8_t *p, size_t n);
+/* Length of the frame, or RTC_EPROTO: something is missing at its end, or nothing is in it. */
+RTC_MUST_USE int rtc_join_end(rtc_join_t *j);
+/* Bytes added to the frame: 0 or RTC_ENOBUFS. For the codecs' own files. */
+static inline int rtc_join_add(rtc_join_t *j, const uint8_t *p, size_t n) {
+  if (n > j->cap - j->len) return RTC_ENOBUFS;
+  if (j->out && n) memcpy(j->out + j->len, p, n);
+  j->len += n;
+  return 0;
+}
 
 /* Per codec, used by the table above. `start` without certainty is told where the bytes allow no more: see each file. `key`
  * comes with `start` only: later payloads of the frame do not say it in every format. */
@@ -51,6 +79,11 @@ rtc_payload_info_t rtc_vp8_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_vp9_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_h264_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_av1_look(const uint8_t *p, size_t n);
+int rtc_whole_join(rtc_join_t *j, const uint8_t *p, size_t n);
+int rtc_vp8_join(rtc_join_t *j, const uint8_t *p, size_t n);
+int rtc_vp9_join(rtc_join_t *j, const uint8_t *p, size_t n);
+int rtc_h264_join(rtc_join_t *j, const uint8_t *p, size_t n);
+int rtc_av1_join(rtc_join_t *j, const uint8_t *p, size_t n);
 
 /* VP8 descriptor (RFC 7741 §4.2) as parsed. */
 typedef struct rtc_vp8_desc {

@@ -37,6 +37,14 @@ rtc_payload_info_t rtc_vp8_look(const uint8_t *p, size_t n) {
   return (rtc_payload_info_t){.start = true, .key = !(p[d.len] & 0x01)}; /* P bit of the frame's own header (§4.3) */
 }
 
+/* A frame has one start of its first partition, and that is its first payload. */
+int rtc_vp8_join(rtc_join_t *j, const uint8_t *p, size_t n) {
+  rtc_vp8_desc_t d;
+  if (rtc_vp8_parse(&d, p, n) < 0 || n == d.len) return RTC_EPROTO;
+  if ((d.start && d.partition == 0) != (j->payloads == 0)) return RTC_EPROTO;
+  return rtc_join_add(j, p + d.len, n - d.len);
+}
+
 void rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out) {
   out[0] = 0x80 | (s->pos == 0 ? 0x10 : 0); /* S once: the whole frame goes as partition 0 */
   out[1] = 0x80;

@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "wire/payload/payload.h"
 
-enum { I = 0x80, P = 0x40, L = 0x20, F = 0x10, B = 0x08, V = 0x02, P_DIFF_MAX = 3 };
+enum { I = 0x80, P = 0x40, L = 0x20, F = 0x10, B = 0x08, E = 0x04, V = 0x02, P_DIFF_MAX = 3 };
 
 /* RFC 9628 §4.2.1:  |N_S|Y|G|RES|, Y: width and height for each spatial layer, G: the pictures of a group. */
 static void skip_structure(rtc_rd_t *r) {
@@ -16,23 +16,45 @@ static void skip_structure(rtc_rd_t *r) {
   }
 }
 
-rtc_payload_info_t rtc_vp9_look(const uint8_t *p, size_t n) {
-  const rtc_payload_info_t none = {false, false};
+typedef struct head {
+  uint8_t bits, spatial;
+  size_t len;
+} head_t;
+
+/* 0, or RTC_EPROTO when the descriptor does not end, or nothing is behind it. */
+static int parse(head_t *h, const uint8_t *p, size_t n) {
   rtc_rd_t r = rtc_rd(p, n);
-  uint8_t bits = rtc_rd8(&r), spatial = 0;
-  if (bits & I && rtc_rd8(&r) & 0x80) (void)rtc_rd8(&r);
-  if (bits & L) {
-    spatial = rtc_rd8(&r) >> 1 & 7;
-    if (!(bits & F)) (void)rtc_rd8(&r);
+  *h = (head_t){.bits = rtc_rd8(&r)};
+  if (h->bits & I && rtc_rd8(&r) & 0x80) (void)rtc_rd8(&r);
+  if (h->bits & L) {
+    h->spatial = rtc_rd8(&r) >> 1 & 7;
+    if (!(h->bits & F)) (void)rtc_rd8(&r);
   }
-  if (bits & F && bits & P) {
+  if (h->bits & F && h->bits & P) {
     bool more = true;
     for (int i = 0; i < P_DIFF_MAX && more; i++) more = rtc_rd8(&r) & 1;
-    if (more) return none;
+    if (more) return RTC_EPROTO;
   }
-  if (bits & V) skip_structure(&r);
-  if (rtc_rd_left(&r) == 0) return none;
+  if (h->bits & V) skip_structure(&r);
+  if (rtc_rd_left(&r) == 0) return RTC_EPROTO;
+  h->len = (size_t)(r.p - p);
+  return 0;
+}
+
+rtc_payload_info_t rtc_vp9_look(const uint8_t *p, size_t n) {
+  head_t h;
+  if (parse(&h, p, n) < 0) return (rtc_payload_info_t){false, false};
   /* B starts each layer's frame; a picture starts with its lowest layer, and is a key when that one refers to no other picture. */
-  bool start = bits & B && spatial == 0;
-  return (rtc_payload_info_t){.start = start, .key = start && !(bits & P)};
+  bool start = h.bits & B && h.spatial == 0;
+  return (rtc_payload_info_t){.start = start, .key = start && !(h.bits & P)};
+}
+
+/* The layers of a picture, lowest first, each from its beginning to its end. */
+int rtc_vp9_join(rtc_join_t *j, const uint8_t *p, size_t n) {
+  head_t h;
+  if (parse(&h, p, n) < 0) return RTC_EPROTO;
+  bool start = h.bits & B;
+  if (start == j->open || (j->payloads == 0 && h.spatial != 0)) return RTC_EPROTO;
+  j->open = !(h.bits & E);
+  return rtc_join_add(j, p + h.len, n - h.len);
 }

@@ -26,6 +26,8 @@ cdef extern from "wire/payload/payload.h":
         RTC_CODEC_VP9
         RTC_CODEC_H264
         RTC_CODEC_AV1
+        RTC_CODEC_PCMU
+        RTC_CODEC_PCMA
 
 cdef extern from "engine/cmd.h":
     enum:
@@ -196,6 +198,8 @@ CODECS = {
     "vp9": RTC_CODEC_VP9,
     "h264": RTC_CODEC_H264,
     "av1": RTC_CODEC_AV1,
+    "pcmu": RTC_CODEC_PCMU,
+    "pcma": RTC_CODEC_PCMA,
 }
 
 
