@@ -46,6 +46,7 @@ typedef struct rtc_recv_cfg {
   uint32_t ssrc, rtx_ssrc; /* as declared; 0: found by MID, RID or payload type */
   char mid[RTC_MID_MAX + 1], rid[RTC_RID_MAX + 1];
   bool nack, pli, fir, twcc;
+  bool frames; /* as RTC_OP_FRAMES from the start */
 } rtc_recv_cfg_t;
 
 /* One stream that we send. */
@@ -80,6 +81,7 @@ typedef enum rtc_op {
   RTC_OP_LINK,          /* id = sender, u.link = receiver that feeds it from the next key frame on; 0 unlinks; no change: no effect */
   RTC_OP_KEYFRAME,      /* id = receiver: ask its publisher for a key frame */
   RTC_OP_FRAME,         /* id = sender, u.frame */
+  RTC_OP_FRAMES,        /* id = receiver, u.on: its frames are wanted, while forwarding goes on; no change: no effect */
   RTC_OP_RATE,          /* id = transport, u.rate_bps: pace of what is paced */
   RTC_OP_STATS,         /* u.stats: filled in; the caller's memory, valid until the batch is acknowledged */
 } rtc_op_t;
@@ -94,6 +96,7 @@ typedef struct rtc_cmd {
     rtc_recv_cfg_t recv;
     rtc_send_cfg_t send;
     uint32_t link;
+    bool on;
     int64_t rate_bps;
     rtc_frame_cfg_t frame;
     rtc_stats_t *stats;

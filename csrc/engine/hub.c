@@ -265,10 +265,14 @@ static int add_stream(rtc_hub_t *h, const rtc_cmd_t *c) {
 }
 
 static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
-  if (c->op == RTC_OP_KEYFRAME) {
+  if (c->op == RTC_OP_KEYFRAME || c->op == RTC_OP_FRAMES) {
     rtc_recv_t *r = rtc_map_get(&h->recvs, &c->id);
-    if (!r) return RTC_EINVAL;
-    rtc_recv_ask_key(r);
+    if (!r) return c->op == RTC_OP_FRAMES && !c->u.on ? 0 : RTC_EINVAL;
+    if (c->op == RTC_OP_FRAMES && c->u.on) return rtc_tap_open(r);
+    if (c->op == RTC_OP_FRAMES)
+      rtc_tap_close(r);
+    else
+      rtc_recv_ask_key(r);
     return 0;
   }
   rtc_send_t *s = rtc_map_get(&h->sends, &c->id);
@@ -327,6 +331,7 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
       return add_stream(h, c);
     case RTC_OP_LINK:
     case RTC_OP_KEYFRAME:
+    case RTC_OP_FRAMES:
       return on_stream(h, c, now);
     case RTC_OP_FRAME:
       err = on_stream(h, c, now);

@@ -8,6 +8,7 @@
 #include "base/pkt.h"
 #include "engine/cmd.h"
 #include "engine/event.h"
+#include "engine/frame.h"
 #include "engine/job.h"
 
 typedef struct rtc_hub rtc_hub_t;
@@ -63,6 +64,12 @@ RTC_MUST_USE int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);
 
 /* Next event: 1 or 0. */
 int rtc_hub_event(rtc_hub_t *h, rtc_event_t *out);
+
+/* Next frame of a receiver whose owner wants them (RTC_OP_FRAMES), the caller's to free(); NULL when there is none. What is not collected
+ * waits as engine/frame.h says. dropped: the driver had no place for n frames of it; key: it goes on at a key frame. */
+rtc_frame_t *rtc_hub_frame(rtc_hub_t *h);
+bool rtc_hub_has_frames(const rtc_hub_t *h);
+void rtc_hub_frames_dropped(rtc_hub_t *h, uint32_t receiver, uint32_t n, bool key);
 
 /* A handshake that needs work: the driver calls rtc_job_work on any thread, one at a time for one job, then done. 1 or 0. */
 int rtc_hub_job(rtc_hub_t *h, rtc_job_t *out);

@@ -32,6 +32,7 @@ rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *
     if (!t->arrival) goto fail;
     rtc_arrival_init(t->arrival);
   }
+  if (cfg->frames && rtc_tap_open(r) < 0) goto fail;
   r->next = t->recvs;
   t->recvs = r;
   return r;
@@ -44,6 +45,7 @@ fail:
 
 void rtc_recv_free(rtc_recv_t *r) {
   rtc_transport_t *t = r->transport;
+  rtc_tap_close(r);
   while (r->viewer_n) rtc_relay_unlink(r->viewers[r->viewer_n - 1]);
   free(r->viewers);
   for (rtc_recv_t **at = &t->recvs; *at; at = &(*at)->next) {
@@ -93,6 +95,7 @@ static void renew(rtc_recv_t *r, uint32_t ssrc, rtc_time_t now) {
     rtc_keep_empty(&r->history);
     rtc_rxstat_init(&r->stat, r->cfg.clock_rate);
     if (r->nack) rtc_nack_init(r->nack);
+    rtc_tap_renew(r);
     r->reported = 0;
     r->highest = r->highest_ts = r->probe_seq = r->key_ts = -1;
     r->probe_at = RTC_NEVER;
@@ -267,6 +270,7 @@ static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
     rtc_recv_ask_key(r);
   }
   rtc_relay_forward(r, m, join_at, now);
+  if (r->tap) rtc_tap_on_packet(r, m, ts, now);
 }
 
 static rtc_drop_t why_not(int err) {

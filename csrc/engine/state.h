@@ -6,10 +6,12 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/seq.h"
+#include "engine/frame.h"
 #include "engine/hub.h"
 #include "engine/out.h"
 #include "proto/arrival.h"
 #include "proto/dtlsrec.h"
+#include "proto/framebuf.h"
 #include "proto/nack.h"
 #include "proto/pacer.h"
 #include "proto/rtx.h"
@@ -32,11 +34,24 @@ enum {
   RTC_REPORT_FIRST_US = 150000,
   RTC_SSRC_QUIET_US = 1000000, /* an SSRC must be silent this long before a former one may take its place again */
   RTC_SRS_KEPT = 4,
-  RTC_RTP_MAX = 1200, /* largest RTP packet that we make ourselves, before SRTP */
+  RTC_TAP_REPAIR_US = 500000, /* how long a frame waits for repair */
+  RTC_TAP_REPAIR_AUDIO_US = 200000,
+  RTC_TAP_REORDER_US = 60000, /* and without any */
+  RTC_TAP_PART = 4,           /* at most this part of the slots waits in frame buffers, all receivers together */
+  RTC_RTP_MAX = 1200,         /* largest RTP packet that we make ourselves, before SRTP */
 };
 
 typedef struct rtc_recv rtc_recv_t;
 typedef struct rtc_send rtc_send_t;
+
+/* What a receiver has whose owner wants frames. */
+typedef struct rtc_tap {
+  rtc_framebuf_t buf;
+  rtc_frameq_t ready;
+  rtc_recv_t *next; /* in the hub's list of those that have frames */
+  bool listed;
+  uint64_t given, dropped, broken; /* dropped: by who drives the hub */
+} rtc_tap_t;
 
 struct rtc_recv {
   uint32_t id;
@@ -52,6 +67,7 @@ struct rtc_recv {
   uint64_t reported;           /* packets of stat at the last report */
   rtc_nack_t *nack;            /* NULL when not agreed */
   rtc_history_t history;
+  rtc_tap_t *tap;       /* NULL: nobody wants frames */
   rtc_send_t **viewers; /* linked senders */
   uint32_t viewer_n, viewer_cap;
   bool key_wanted;
@@ -189,9 +205,11 @@ struct rtc_hub {
   rtc_map_t transports, recvs, sends; /* by id */
   rtc_heap_t timers;
   rtc_out_t out;
-  uint64_t run_socks; /* a bit per socket of the driver: runs are taken there */
-  uint32_t slots;     /* the pool's cap */
-  uint32_t kept_cap;  /* of all histories together */
+  uint64_t run_socks;               /* a bit per socket of the driver: runs are taken there */
+  uint32_t slots;                   /* the pool's cap */
+  uint32_t kept_cap;                /* of all histories together */
+  uint32_t tapped;                  /* packets in frame buffers */
+  rtc_recv_t *framed, *framed_last; /* have frames */
   rtc_transport_t *dirty, *dirty_last;
   rtc_transport_t *jobs, *jobs_last;
   uint32_t job_n;
@@ -238,6 +256,14 @@ void rtc_recv_free(rtc_recv_t *r);
 void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now); /* borrows k */
 void rtc_recv_ask_key(rtc_recv_t *r);                                /* merged with other wishes; arms the timer */
 void rtc_recv_bye(rtc_recv_t *r);                                    /* the source has said goodbye */
+
+/* tap.c: frames to the owner */
+int rtc_tap_open(rtc_recv_t *r); /* 0 or RTC_ENOMEM; open already: 0 */
+void rtc_tap_close(rtc_recv_t *r);
+void rtc_tap_renew(rtc_recv_t *r); /* the stream begins afresh */
+void rtc_tap_on_packet(rtc_recv_t *r, const rtc_media_t *m, int64_t ts, rtc_time_t now);
+void rtc_tap_tick(rtc_recv_t *r, rtc_time_t now);
+static inline rtc_time_t rtc_tap_next_at(const rtc_recv_t *r) { return r->tap ? rtc_framebuf_next_at(&r->tap->buf) : RTC_NEVER; }
 
 /* relay.c: from one receiver to its viewers */
 RTC_MUST_USE int rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now); /* 0, or RTC_ENOMEM and no change */

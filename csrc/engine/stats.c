@@ -40,6 +40,12 @@ static void of_recv(const rtc_recv_t *r, rtc_recv_stats_t *o) {
                           .frames = r->frames,
                           .key_frames = r->key_frames,
                           .last = r->last};
+  const rtc_tap_t *p = r->tap;
+  if (!p) return;
+  o->frames_given = p->given;
+  o->frames_dropped = p->dropped + p->ready.dropped;
+  o->frames_late = p->buf.given_up;
+  o->frames_broken = p->broken;
 }
 
 static void of_send(const rtc_send_t *s, rtc_send_stats_t *o) {

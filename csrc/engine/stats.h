@@ -40,6 +40,7 @@ typedef struct rtc_recv_stats {
   int64_t lost;                      /* on the way, repaired or not (RFC 3550: may be below zero) */
   double jitter_s;
   uint64_t rtx_packets, nacks, pli, fir, frames, key_frames;
+  uint64_t frames_given, frames_dropped, frames_late, frames_broken; /* to the owner, since they are wanted */
   rtc_time_t last;
 } rtc_recv_stats_t;
 

@@ -10,7 +10,7 @@
 #include "io/loop_state.h"
 #include "io/thread.h"
 
-enum { PUBLISH_US = 100000 };
+enum { PUBLISH_US = 100000, FRAMES_RETRY_US = 1000 };
 
 /* The kernel did not take some of these as one: the engine has to know where. */
 static void tell_refused(rtc_loop_t *l, rtc_pkt_t *const *v, int n, uint32_t sock) {
@@ -196,6 +196,20 @@ static bool move_events(rtc_loop_t *l) {
   }
 }
 
+/* Puts frames where their owner finds them; true when it has to be woken. */
+static bool move_frames(rtc_loop_t *l) {
+  l->frames_wait = rtc_hub_has_frames(l->hub) && !rtc_shelf_enter(&l->shelf);
+  if (l->frames_wait || !rtc_hub_has_frames(l->hub)) return false;
+  bool wake = false, skip, first;
+  for (rtc_frame_t *f; (f = rtc_hub_frame(l->hub));) {
+    uint32_t receiver = f->receiver, dropped = rtc_shelf_put(&l->shelf, f, &skip, &first);
+    wake |= first;
+    if (dropped) rtc_hub_frames_dropped(l->hub, receiver, dropped, skip);
+  }
+  rtc_shelf_leave(&l->shelf);
+  return wake;
+}
+
 static void run_jobs(rtc_loop_t *l) {
   rtc_job_t job;
   if (!l->helper) {
@@ -231,6 +245,7 @@ void rtc_loop_turn(rtc_loop_t *l, uint32_t ready) {
   }
   run_jobs(l);
   if (l->helper && l->coalesce.most_us) coalesce(l, now); /* who steps by itself waits unseen */
+  tell |= move_frames(l);
   tell |= move_events(l);
   if (tell) rtc_wake_signal(&l->owner);
   if (now - l->published >= PUBLISH_US) publish(l, now);
@@ -239,6 +254,7 @@ void rtc_loop_turn(rtc_loop_t *l, uint32_t ready) {
 static void wait_for_work(rtc_loop_t *l, struct pollfd *p, int n) {
   rtc_time_t at = rtc_hub_next_at(l->hub), now = rtc_clock_now();
   int64_t us = l->more ? 0 : at == RTC_NEVER ? -1 : at > now ? at - now : 0;
+  if (l->frames_wait && (us < 0 || us > FRAMES_RETRY_US)) us = FRAMES_RETRY_US;
 #ifdef __linux__
   struct timespec ts = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
   int r = ppoll(p, (nfds_t)n, us < 0 ? NULL : &ts, NULL);

@@ -73,6 +73,12 @@ void rtc_loop_look(rtc_loop_t *l);
 int rtc_loop_event(rtc_loop_t *l, rtc_event_t *out); /* 1 or 0 */
 /* Result of a batch: 1 or 0. err 0, or that of command number index; RTC_ECLOSED when the loop stopped before. */
 int rtc_loop_acked(rtc_loop_t *l, uint64_t *ticket, int *err, uint32_t *index);
+/* Frames of receivers whose owner wants them (RTC_OP_FRAMES). Open before that command, and close when the receiver is gone: what is not
+ * taken until then goes. news: a receiver that has got frames since it was named last, 0 none. Any thread. */
+RTC_MUST_USE int rtc_loop_frames_open(rtc_loop_t *l, uint32_t receiver); /* 0 or RTC_ENOMEM, RTC_ESTATE (a forked child) */
+void rtc_loop_frames_close(rtc_loop_t *l, uint32_t receiver);
+uint32_t rtc_loop_frames_news(rtc_loop_t *l);
+rtc_frame_t *rtc_loop_frame(rtc_loop_t *l, uint32_t receiver); /* the caller's to free(), NULL when there is none */
 void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out);
 
 /* Without a thread. fd: readable when step has something to do (Linux; RTC_ESTATE elsewhere: use fds). fds: all that may be polled for

@@ -51,6 +51,10 @@ static int open_all(rtc_loop_t *l, const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *w
   int err = rtc_ring_init(&l->events, RTC_LOOP_EVENTS, sizeof(rtc_event_t));
   if (err == 0) err = rtc_wake_init(&l->wake, cfg->portable);
   if (err == 0) err = rtc_wake_init(&l->owner, cfg->portable);
+  uint8_t seed[16];
+  if (err == 0) err = rtc_random(seed, sizeof seed);
+  if (err == 0) err = rtc_shelf_init(&l->shelf, seed);
+  if (err == 0) l->has_shelf = true;
   if (err == 0) err = open_hub(l, cfg);
   if (err < 0) return err;
   rtc_udp_cfg_t udp = {.recv_buffer = cfg->recv_buffer, .send_buffer = cfg->send_buffer, .portable = cfg->portable, .single = cfg->single};
@@ -131,6 +135,7 @@ void rtc_loop_free(rtc_loop_t *l) {
   rtc_sealer_clear(&l->sealer);
   rtc_dtls_ctx_free(l->dtls);
   rtc_mailbox_clear(&l->mail);
+  if (l->has_shelf) rtc_shelf_clear(&l->shelf);
   rtc_ring_clear(&l->events);
   close_fds(l);
   free(l);
@@ -199,6 +204,16 @@ void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out) {
   out->batches_refused = atomic_load_explicit(&l->mail.refused, memory_order_relaxed);
   out->frames_refused = atomic_load_explicit(&c->frames_refused, memory_order_relaxed);
 }
+
+int rtc_loop_frames_open(rtc_loop_t *l, uint32_t receiver) { return forked(l) ? RTC_ESTATE : rtc_shelf_open(&l->shelf, receiver); }
+
+void rtc_loop_frames_close(rtc_loop_t *l, uint32_t receiver) {
+  if (!forked(l)) rtc_shelf_close(&l->shelf, receiver);
+}
+
+uint32_t rtc_loop_frames_news(rtc_loop_t *l) { return forked(l) ? 0 : rtc_shelf_news(&l->shelf); }
+
+rtc_frame_t *rtc_loop_frame(rtc_loop_t *l, uint32_t receiver) { return forked(l) ? NULL : rtc_shelf_get(&l->shelf, receiver); }
 
 int rtc_loop_fds(const rtc_loop_t *l, int *out, int cap) {
   int n = 0;

@@ -11,6 +11,7 @@
 #include "io/handshake.h"
 #include "io/loop.h"
 #include "io/mailbox.h"
+#include "io/shelf.h"
 #include "io/wake.h"
 
 typedef enum rtc_loop_state { RTC_LOOP_NEW, RTC_LOOP_RUNNING, RTC_LOOP_STOPPED } rtc_loop_state_t;
@@ -36,7 +37,9 @@ struct rtc_loop {
   rtc_wake_t wake;  /* to the loop */
   rtc_wake_t owner; /* to who collects */
   rtc_mailbox_t mail;
-  _Atomic bool starved; /* events wait inside for room in the ring */
+  rtc_shelf_t shelf;
+  bool has_shelf, frames_wait; /* frames_wait: the shelf was held */
+  _Atomic bool starved;        /* events wait inside for room in the ring */
   _Atomic bool stop, closed;
   _Atomic int state; /* rtc_loop_state_t */
   pid_t pid;

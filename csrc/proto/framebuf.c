@@ -124,6 +124,14 @@ void rtc_framebuf_on_packet(rtc_framebuf_t *b, rtc_pkt_t *k, int64_t index, int6
   if (index - RTC_FRAMEBUF_LOOK_BACK > b->next) move_to(b, index - RTC_FRAMEBUF_LOOK_BACK);
 }
 
+void rtc_framebuf_empty(rtc_framebuf_t *b) {
+  if (!b->held) return;
+  b->given_up++;
+  b->key_at = -1;
+  move_to(b, b->highest + 1);
+  b->waiting = b->want_key = b->video;
+}
+
 /* Whether the frame that starts at first is whole; *end is as far as it is known to be here. */
 static bool is_whole(const rtc_framebuf_t *b, int64_t first, int64_t *end) {
   const rtc_framebuf_item_t *head = at(b, first), *p;

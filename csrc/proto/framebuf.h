@@ -58,6 +58,8 @@ int rtc_framebuf_pop(rtc_framebuf_t *b, rtc_framebuf_frame_t *out, rtc_time_t no
 RTC_MUST_USE int rtc_framebuf_join(const rtc_framebuf_t *b, const rtc_framebuf_frame_t *f, uint8_t *out, size_t cap);
 /* Its packets go. */
 void rtc_framebuf_done(rtc_framebuf_t *b, const rtc_framebuf_frame_t *f);
+/* All that is held goes, to make room for others; video goes on at the next key frame. */
+void rtc_framebuf_empty(rtc_framebuf_t *b);
 /* What is out is not wanted, or cannot be used: nothing more before a key frame. */
 void rtc_framebuf_skip(rtc_framebuf_t *b);
 /* When the frame that is waited for is to be given up: then pop. */

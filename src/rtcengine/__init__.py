@@ -6,10 +6,12 @@ from . import crypto
 from .certificate import Certificate
 from .engine import (
     Batch,
+    EncodedFrame,
     Engine,
     EngineClosed,
     EngineError,
     EngineStats,
+    FrameStream,
     IceConfig,
     Receiver,
     RecvConfig,
@@ -27,10 +29,12 @@ __version__ = "0.1.0"
 __all__ = [
     "Batch",
     "Certificate",
+    "EncodedFrame",
     "Engine",
     "EngineClosed",
     "EngineError",
     "EngineStats",
+    "FrameStream",
     "IceConfig",
     "Receiver",
     "RecvConfig",

@@ -47,8 +47,9 @@ class TransportConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecvConfig:
-    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU or PCMA. `ssrc` and `rtx_ssrc` as declared; 0: found
-    by MID, RID or payload type. `clock_rate` in Hz. The last four: feedback that was agreed."""
+    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU or PCMA. `ssrc` and `rtx_ssrc` as declared; 0:
+    found by MID, RID or payload type. `clock_rate` in Hz. `nack`, `pli`, `fir`, `twcc`: feedback that was
+    agreed. `frames`: Python gets its frames (`Receiver.frames`); `Batch.frames` changes that later."""
 
     video: bool
     codec: str
@@ -63,6 +64,7 @@ class RecvConfig:
     pli: bool = False
     fir: bool = False
     twcc: bool = False
+    frames: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from .config import (
     check_stream,
     check_transport,
 )
+from .frames import EncodedFrame, FrameStream
 from .stats import (
     PROFILES,
     STATES,
@@ -44,10 +45,12 @@ __all__ = [
     "Address",
     "Batch",
     "Certificate",
+    "EncodedFrame",
     "Engine",
     "EngineClosed",
     "EngineError",
     "EngineStats",
+    "FrameStream",
     "HubStats",
     "IceConfig",
     "LoopStats",
@@ -126,6 +129,11 @@ class Transport:
     def __repr__(self) -> str:
         return f"<Transport {self.id} {self.state}{f' ({self.reason})' if self.reason else ''}>"
 
+    @property
+    def engine(self) -> Engine:
+        """The engine that it belongs to."""
+        return self._engine
+
     async def wait(self, state: str) -> None:
         """Returns once the transport is in this state or past it. EngineError when it closes before."""
         if state not in STATES:
@@ -173,6 +181,36 @@ class Receiver:
         self.config = config
         self.ssrc = 0
         self.on_active: Callable[[], None] | None = None
+        self.wants_frames = config.frames
+        self._stream: FrameStream | None = None
+
+    def frames(self) -> FrameStream:
+        """Its encoded frames, for a receiver whose config or whose `Batch.frames` asks for them. One iteration at a time;
+        forwarding to viewers goes on beside it."""
+        if not self.wants_frames:
+            raise EngineError(f"{self!r} was not told to give frames (RecvConfig.frames, Batch.frames)")
+        if self._stream is not None and not self._stream.closed:
+            raise EngineError(f"frames of {self!r} are being taken already")
+        self._stream = FrameStream(self._take_frame)
+        if self.transport.state == "closed" or self.transport._engine._closed:
+            self._stream.close()
+        return self._stream
+
+    def _take_frame(self) -> EncodedFrame | None:
+        core = self.transport._engine._core
+        taken = core.take_frame(self.id) if core is not None else None
+        if taken is None:
+            return None
+        data, timestamp, key, lost, at = taken
+        return EncodedFrame(
+            data=memoryview(data),
+            timestamp=timestamp,
+            clock_rate=self.config.clock_rate,
+            codec=self.config.codec,
+            key=key,
+            lost=lost,
+            arrived=at / 1e6,
+        )
 
     def __repr__(self) -> str:
         return f"<Receiver {self.id} {self.config.codec} of transport {self.transport.id}>"
@@ -221,6 +259,7 @@ class Batch:
         self._commands = _core.Commands()
         self._names: list[str] = []
         self._made: list[Transport | Receiver | Sender] = []
+        self._frames: dict[Receiver, bool] = {}  # whose frames are wanted from now on, or no more
         self._sent = False
 
     def transport(self, config: TransportConfig, on_event: EventHandler | None = None) -> Transport:
@@ -256,6 +295,8 @@ class Batch:
         check_stream(config)
         receiver = Receiver(next(self._engine._receiver_ids), transport, config)
         self._commands.receive(receiver.id, self._own(transport), config)
+        if config.frames:
+            self._frames[receiver] = True
         return self._add(receiver, f"receiver {receiver.id} of transport {transport.id}")
 
     def send(self, transport: Transport, config: SendConfig) -> Sender:
@@ -281,6 +322,14 @@ class Batch:
         self._own(receiver.transport)
         self._commands.keyframe(receiver.id)
         self._names.append(f"key frame of receiver {receiver.id}")
+
+    def frames(self, receiver: Receiver, wanted: bool) -> None:
+        """Whether Python gets the receiver's frames (`Receiver.frames`) from now on; video begins at the next key frame,
+        which is asked for."""
+        self._own(receiver.transport)
+        self._commands.frames(receiver.id, wanted)
+        self._frames[receiver] = wanted
+        self._names.append(f"frames of receiver {receiver.id}")
 
     def rate(self, transport: Transport, bps: int) -> None:
         """Pace of what is paced on this transport, in bits a second."""
@@ -413,6 +462,11 @@ class Engine:
             warn(f"unclosed {self!r}", ResourceWarning, source=self)
 
     @property
+    def closed(self) -> bool:
+        """Whether `close` has begun."""
+        return self._closed
+
+    @property
     def addresses(self) -> list[Address]:
         """The (IP, port) pairs really bound."""
         return list(self._bound)
@@ -481,10 +535,22 @@ class Engine:
         if batch._sent:
             raise EngineError("this batch was sent before")
         batch._sent = True
+        for receiver, wanted in batch._frames.items():
+            if wanted:
+                core.frames_open(receiver.id)
         try:
             ticket = core.submit(batch._commands)
-        except RuntimeError as error:
-            raise EngineClosed(str(error)) from None
+        except Exception as error:
+            for receiver in batch._frames:
+                if not receiver.wants_frames or receiver in batch._made:
+                    core.frames_close(receiver.id)
+            if isinstance(error, RuntimeError):
+                raise EngineClosed(str(error)) from None
+            raise
+        for receiver, wanted in batch._frames.items():
+            receiver.wants_frames = wanted
+            if not wanted:
+                self._end_frames(receiver)
         for made in batch._made:
             self._register(made)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -505,8 +571,16 @@ class Engine:
         self._transports.pop(transport.id, None)
         for receiver in transport.receivers:
             self._receivers.pop(receiver.id, None)
+            self._end_frames(receiver)
         for sender in transport.senders:
             self._senders.pop(sender.id, None)
+
+    def _end_frames(self, receiver: Receiver) -> None:
+        """Ends the iteration, and lets go what waits."""
+        if receiver._stream is not None:
+            receiver._stream.close()
+        if self._core is not None:
+            self._core.frames_close(receiver.id)
 
     def _undo(self, made: list[Transport | Receiver | Sender]) -> None:
         """Takes back what a batch made that failed or that nobody waits for."""
@@ -518,6 +592,7 @@ class Engine:
                 commands.close(one.id)
             elif isinstance(one, Receiver):
                 self._receivers.pop(one.id, None)
+                self._end_frames(one)
             else:
                 self._senders.pop(one.id, None)
         if commands.n and not self._closed and self._core is not None:
@@ -533,6 +608,12 @@ class Engine:
         self._take_acks(core)
         for event in events:
             self._dispatch(event)
+        if self._closed:  # by a callback
+            return
+        for id in core.frames_news():
+            receiver = self._receivers.get(id)
+            if receiver is not None and receiver._stream is not None:
+                receiver._stream.wake()
 
     def _take_acks(self, core: _core.Loop) -> None:
         for ticket, err, index in core.acks():

@@ -6,8 +6,8 @@
         ...  # a decoder can begin here
 
 Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", in any case. Opus, G.711 and VP8 can be split
-(RFC 7587, RFC 3551, RFC 7741), all looked into (also RFC 9628, RFC 6184, and AV1's payload format). Nothing here looks further than
-one payload.
+(RFC 7587, RFC 3551, RFC 7741), all looked into (also RFC 9628, RFC 6184, and AV1's payload format). Nothing here looks further
+than one payload.
 """
 
 from __future__ import annotations

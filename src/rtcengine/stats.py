@@ -68,7 +68,9 @@ class TransportStats:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiverStats:
     """Authentic media of one stream. `lost` as RFC 3550 §6.4.1 counts it: may be below zero. `repeated`: duplicates.
-    `last`: time.monotonic() of the last packet."""
+    `last`: time.monotonic() of the last packet. Of the four of frames that Python wants, all 0 without: `frames_given`, those
+    that were whole; `frames_dropped`, those of them that met a full queue; `frames_late`, how often something missing was given
+    up; `frames_broken`, those that were no frames of the codec."""
 
     id: int
     transport: int
@@ -84,6 +86,10 @@ class ReceiverStats:
     fir: int
     frames: int
     key_frames: int
+    frames_given: int = 0
+    frames_dropped: int = 0
+    frames_late: int = 0
+    frames_broken: int = 0
     last: float | None
 
 

@@ -41,6 +41,7 @@ cdef extern from "engine/cmd.h":
         RTC_OP_LINK
         RTC_OP_KEYFRAME
         RTC_OP_FRAME
+        RTC_OP_FRAMES
         RTC_OP_RATE
         RTC_OP_STATS
     ctypedef struct rtc_fingerprint_t:
@@ -78,6 +79,7 @@ cdef extern from "engine/cmd.h":
         bint pli
         bint fir
         bint twcc
+        bint frames
     ctypedef struct rtc_send_cfg_t:
         uint32_t transport
         bint video
@@ -103,6 +105,7 @@ cdef extern from "engine/cmd.h":
         rtc_recv_cfg_t recv
         rtc_send_cfg_t send
         uint32_t link
+        bint on
         int64_t rate_bps
         rtc_frame_cfg_t frame
         rtc_stats_t *stats
@@ -130,6 +133,16 @@ cdef extern from "engine/event.h":
         int64_t connected
         int64_t first_media
         char text[96]
+
+cdef extern from "engine/frame.h":
+    ctypedef struct rtc_frame_t:
+        uint32_t receiver
+        uint32_t len
+        int64_t ts
+        uint64_t lost
+        int64_t at
+        bint key
+        uint8_t *data
 
 cdef extern from "io/udp.h":
     enum:
@@ -186,6 +199,10 @@ cdef extern from "io/loop.h":
     int rtc_loop_event(rtc_loop_t *l, rtc_event_t *out)
     int rtc_loop_acked(rtc_loop_t *l, uint64_t *ticket, int *err, uint32_t *index)
     void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out)
+    int rtc_loop_frames_open(rtc_loop_t *l, uint32_t receiver)
+    void rtc_loop_frames_close(rtc_loop_t *l, uint32_t receiver)
+    uint32_t rtc_loop_frames_news(rtc_loop_t *l)
+    rtc_frame_t *rtc_loop_frame(rtc_loop_t *l, uint32_t receiver)
 
 BUFFER_DEFAULT = RTC_UDP_BUFFER_DEFAULT
 MAX_SOCKETS = RTC_LOOP_SOCKETS
@@ -327,6 +344,7 @@ cdef class Commands:
         r.pli = config.pli
         r.fir = config.fir
         r.twcc = config.twcc
+        r.frames = config.frames
         self.done()
 
     def send(self, uint32_t id, uint32_t transport, config):
@@ -356,6 +374,10 @@ cdef class Commands:
         self.add(RTC_OP_KEYFRAME, id)
         self.done()
 
+    def frames(self, uint32_t id, bint on):
+        self.add(RTC_OP_FRAMES, id).u.on = on
+        self.done()
+
     def rate(self, uint32_t id, int64_t bps):
         self.add(RTC_OP_RATE, id).u.rate_bps = bps
         self.done()
@@ -365,6 +387,21 @@ cdef class Commands:
         self.add(RTC_OP_STATS, 0).u.stats = &rows.s
         self.rows.append(rows)
         self.done()
+
+
+cdef class FrameData:
+    """The bytes of one frame, by the buffer protocol, read-only: the block that the engine made."""
+
+    cdef rtc_frame_t *f
+
+    def __dealloc__(self):
+        free(self.f)
+
+    def __len__(self):
+        return self.f.len
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.f.data, self.f.len, 1, flags)
 
 
 @cython.no_gc_clear  # what the thread writes to must outlive it
@@ -447,6 +484,39 @@ cdef class Loop:
         cdef int err = rtc_loop_submit(self.loop, &c, 1, NULL)
         if err < 0:
             raise err_exception(err, "frame")
+
+    def frames_open(self, uint32_t receiver):
+        """Room for the frames of this receiver, before they are asked for."""
+        cdef int err = rtc_loop_frames_open(self.loop, receiver)
+        if err < 0:
+            raise err_exception(err, "frames")
+
+    def frames_close(self, uint32_t receiver):
+        rtc_loop_frames_close(self.loop, receiver)
+
+    def frames_news(self):
+        """Receivers that have got frames since they were named last."""
+        cdef uint32_t receiver
+        found = []
+        while True:
+            receiver = rtc_loop_frames_news(self.loop)
+            if receiver == 0:
+                return found
+            found.append(receiver)
+
+    def take_frame(self, uint32_t receiver):
+        """The oldest frame that waits: (data, RTP time, key, packets missing before it, monotonic microseconds); or None."""
+        cdef rtc_frame_t *f = rtc_loop_frame(self.loop, receiver)
+        if f == NULL:
+            return None
+        cdef FrameData data
+        try:
+            data = FrameData.__new__(FrameData)
+        except BaseException:
+            free(f)
+            raise
+        data.f = f
+        return data, f.ts, bool(f.key), f.lost, f.at
 
     def event_fd(self):
         """Readable when there are events or results."""

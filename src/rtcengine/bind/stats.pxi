@@ -57,6 +57,10 @@ cdef extern from "engine/stats.h":
         uint64_t fir
         uint64_t frames
         uint64_t key_frames
+        uint64_t frames_given
+        uint64_t frames_dropped
+        uint64_t frames_late
+        uint64_t frames_broken
         int64_t last
     ctypedef struct rtc_send_stats_t:
         uint32_t id
@@ -146,7 +150,8 @@ cdef dict recv_row(const rtc_recv_stats_t *r):
     return {
         "id": r.id, "transport": r.transport, "ssrc": r.ssrc, "packets": r.packets, "bytes": r.bytes, "repeated": r.repeated,
         "lost": r.lost, "jitter_s": r.jitter_s, "rtx_packets": r.rtx_packets, "nacks": r.nacks, "pli": r.pli, "fir": r.fir,
-        "frames": r.frames, "key_frames": r.key_frames, "last": r.last,
+        "frames": r.frames, "key_frames": r.key_frames, "frames_given": r.frames_given, "frames_dropped": r.frames_dropped,
+        "frames_late": r.frames_late, "frames_broken": r.frames_broken, "last": r.last,
     }
 
 

@@ -6,5 +6,6 @@ from .config import IceServer, RelayConfig
 from .relay import Joining, Refused, Relay
 from .room import Room
 from .session import Session
+from .track import Track
 
-__all__ = ["IceServer", "Joining", "Refused", "Relay", "RelayConfig", "Room", "Session"]
+__all__ = ["IceServer", "Joining", "Refused", "Relay", "RelayConfig", "Room", "Session", "Track"]

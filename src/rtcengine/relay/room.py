@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..engine import Batch
 from ..sdp.codecs import match
 from .session import Session
+from .track import Track
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +27,20 @@ class Room:
     def live(self) -> bool:
         """Whether somebody publishes and is heard."""
         return self.publisher is not None and self.publisher.state == "connected"
+
+    @property
+    def video(self) -> Track | None:
+        """The picture that is published now, for a program to look at."""
+        return self._track("video")
+
+    @property
+    def audio(self) -> Track | None:
+        """The sound that is published now, for a program to listen to."""
+        return self._track("audio")
+
+    def _track(self, kind: str) -> Track | None:
+        receiver = self.publisher.receivers.get(kind) if self.publisher is not None else None
+        return Track(receiver) if receiver is not None else None
 
     def takes(self, viewer: Session) -> bool:
         """Whether the viewer, as it was answered, can take what the publisher sends now: every kind that is published has

@@ -1,0 +1,38 @@
+/* frame: an encoded frame on its way to who wants it, one block of memory with its bytes, and the queue of one receiver's frames.
+ * Guarantee: a queue holds at most RTC_FRAMES_MAX frames and RTC_FRAMES_BYTES (one frame at least). At the cap the oldest go, and of video
+ * all up to the next key frame with them; when there is none, what comes is refused until one comes. So who slept finds the newest. */
+#ifndef RTC_ENGINE_FRAME_H
+#define RTC_ENGINE_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/time.h"
+
+enum { RTC_FRAMES_MAX = 64, RTC_FRAMES_BYTES = 4 << 20 };
+
+typedef struct rtc_frame {
+  struct rtc_frame *next;
+  uint32_t receiver, len;
+  int64_t ts;    /* RTP time, unwrapped */
+  uint64_t lost; /* packets missing before it */
+  rtc_time_t at; /* when its last packet came */
+  uint8_t codec; /* rtc_codec_t */
+  bool video, key;
+  uint8_t data[];
+} rtc_frame_t;
+
+typedef struct rtc_frameq {
+  rtc_frame_t *first, *last;
+  uint32_t n;
+  uint64_t bytes, dropped;
+  bool skip; /* until a key frame comes */
+} rtc_frameq_t;
+
+/* Takes f over. How many frames were dropped, f perhaps among them. */
+uint32_t rtc_frameq_put(rtc_frameq_t *q, rtc_frame_t *f);
+/* The oldest, the caller's to free(); NULL when there is none. */
+rtc_frame_t *rtc_frameq_get(rtc_frameq_t *q);
+void rtc_frameq_clear(rtc_frameq_t *q);
+
+#endif

@@ -1,0 +1,197 @@
+"""Decoders: encoded frames in, PyAV frames out. Each belongs to one stream and one thread at a time; `DecodedStream`
+gives one a thread of its own, so that neither the event loop nor packets wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import libopus
+
+if TYPE_CHECKING:
+    import av
+
+    from ..frames import EncodedFrame, FrameStream
+
+
+class DecodeError(ValueError):
+    """A frame that its codec's decoder cannot read. Of video, what follows needs a key frame."""
+
+
+class Decoder(Protocol):
+    """`decode` gives the frames that one encoded frame holds, with `pts` and `time_base` by its RTP time; DecodeError."""
+
+    def decode(self, frame: EncodedFrame) -> list[Any]: ...
+
+
+VIDEO = {"vp8": ("vp8",), "vp9": ("vp9",), "h264": ("h264",), "av1": ("libdav1d", "av1")}
+"""PyAV's decoders by codec, the best first."""
+
+
+class VideoDecoder:
+    """VP8, VP9, H.264 or AV1 by PyAV, without delay: a picture comes out with the frame that holds it."""
+
+    def __init__(self, codec: str) -> None:
+        import av
+
+        if codec.lower() not in VIDEO:
+            raise ValueError(f"codec {codec!r}: VP8, VP9, H264 and AV1 are known")
+        names = VIDEO[codec.lower()]
+        known = [name for name in names if name in av.codecs_available]
+        if not known:
+            raise ValueError(f"PyAV has no decoder for {codec}")
+        self.codec = codec
+        self._errors: tuple[type[Exception], ...] = (av.FFmpegError, ValueError)
+        context: Any = av.CodecContext.create(known[0], "r")
+        context.thread_type = "SLICE"
+        context.options = {"flags": "low_delay"} if known[0] != "libdav1d" else {"max_frame_delay": "1"}
+        self._context = context
+        self._packet: Any = av.Packet
+        self._waiting = True  # for a key frame
+
+    def decode(self, frame: EncodedFrame) -> list[av.VideoFrame]:
+        """Nothing before the first key frame, nor after a broken frame until the next one."""
+        if self._waiting and not frame.key:
+            return []
+        packet = self._packet(frame.data)
+        packet.pts = packet.dts = frame.timestamp
+        packet.time_base = time_base = Fraction(1, frame.clock_rate)
+        try:
+            pictures = list(self._context.decode(packet))
+        except self._errors as error:
+            self._waiting = True
+            raise DecodeError(f"{self.codec} frame of {len(frame.data)} bytes: {error}") from error
+        self._waiting = False
+        for picture in pictures:
+            if picture.pts is None:
+                picture.pts = frame.timestamp
+            picture.time_base = time_base
+        return pictures
+
+
+class OpusDecoder:
+    """Opus by libopus, 48 kHz. What was lost on the way is filled in: from the next packet's redundancy where it has any,
+    else by concealment, 120 ms at most."""
+
+    SAMPLE_RATE = 48000
+    MOST_LOST = 6  # packets
+
+    def __init__(self, channels: int = 2) -> None:
+        if channels not in (1, 2):
+            raise ValueError(f"channels must be 1 or 2, not {channels}")
+        opuslib = libopus.load()
+        self.channels = channels
+        self._error: type[Exception] = opuslib.OpusError
+        self._decoder: Any = opuslib.Decoder(self.SAMPLE_RATE, channels)
+        self._end: int | None = None  # RTP time at which the next packet goes on
+
+    def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
+        data = bytes(frame.data)
+        found = []
+        gap = frame.timestamp - self._end if self._end is not None and frame.lost else 0
+        try:
+            if 0 < gap <= self.MOST_LOST * 960 and gap % 120 == 0:
+                found.append(self._frame(self._decoder.decode(data, gap, decode_fec=True), frame.timestamp - gap))
+            found.append(self._frame(self._decoder.decode(data, 5760), frame.timestamp))
+        except self._error as error:
+            raise DecodeError(f"Opus packet of {len(data)} bytes: {error}") from error
+        self._end = frame.timestamp + found[-1].samples
+        return found
+
+    def _frame(self, pcm: bytes, timestamp: int) -> av.AudioFrame:
+        return audio_frame(pcm, self.channels, self.SAMPLE_RATE, timestamp)
+
+
+class G711Decoder:
+    """PCMU or PCMA by PyAV, 8 kHz, one channel."""
+
+    def __init__(self, codec: str) -> None:
+        import av
+
+        names = {"pcmu": "pcm_mulaw", "pcma": "pcm_alaw"}
+        if codec.lower() not in names:
+            raise ValueError(f"codec {codec!r}: PCMU and PCMA are known")
+        self._errors: tuple[type[Exception], ...] = (av.FFmpegError, ValueError)
+        context: Any = av.CodecContext.create(names[codec.lower()], "r")
+        context.sample_rate, context.layout = 8000, "mono"
+        self._context = context
+        self._packet: Any = av.Packet
+
+    def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
+        try:
+            found = list(self._context.decode(self._packet(frame.data)))
+        except self._errors as error:
+            raise DecodeError(f"G.711 packet of {len(frame.data)} bytes: {error}") from error
+        for sound in found:
+            sound.pts, sound.time_base = frame.timestamp, Fraction(1, frame.clock_rate)
+        return found
+
+
+def audio_frame(pcm: bytes, channels: int, rate: int, timestamp: int) -> av.AudioFrame:
+    """int16 samples, interleaved, as PyAV has them."""
+    import av
+    import numpy as np
+
+    samples = np.frombuffer(pcm, dtype=np.int16).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo" if channels == 2 else "mono")
+    frame.sample_rate, frame.pts, frame.time_base = rate, timestamp, Fraction(1, rate)
+    return frame
+
+
+def make_decoder(codec: str, channels: int = 2) -> Decoder:
+    """The decoder for a codec as SDP names it. ValueError for one that is not known."""
+    if codec.lower() == "opus":
+        return OpusDecoder(channels)
+    if codec.lower() in ("pcmu", "pcma"):
+        return G711Decoder(codec)
+    return VideoDecoder(codec)
+
+
+class DecodedStream:
+    """`async for frame in stream`: the frames of a FrameStream as av.VideoFrame or av.AudioFrame, decoded on a thread of the
+    stream's own. A broken frame is counted in `broken`, `on_broken` is called (a key frame has to be asked for), and the
+    iteration goes on."""
+
+    def __init__(
+        self, frames: FrameStream, codec: str, *, channels: int = 2, on_broken: Callable[[DecodeError], None] | None = None
+    ) -> None:
+        self.broken = 0
+        self._frames = frames
+        self._codec = codec
+        self._channels = channels
+        self._on_broken = on_broken
+        self._decoder: Decoder | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-decode")
+        self._ready: list[Any] = []
+
+    def __aiter__(self) -> DecodedStream:
+        return self
+
+    async def __anext__(self) -> Any:
+        loop = asyncio.get_running_loop()
+        while not self._ready:
+            try:
+                frame = await self._frames.__anext__()
+            except StopAsyncIteration:
+                self.close()
+                raise
+            try:
+                self._ready = (await loop.run_in_executor(self._thread, self._decode, frame))[::-1]
+            except DecodeError as error:
+                self.broken += 1
+                if self._on_broken is not None:
+                    self._on_broken(error)
+        return self._ready.pop()
+
+    def _decode(self, frame: EncodedFrame) -> list[Any]:
+        if self._decoder is None:
+            self._decoder = make_decoder(self._codec, self._channels)
+        return self._decoder.decode(frame)
+
+    def close(self) -> None:
+        """Ends the iteration and its thread. Idempotent."""
+        self._frames.close()
+        self._thread.shutdown(wait=False)

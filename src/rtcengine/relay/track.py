@@ -1,0 +1,68 @@
+"""A published track as a program sees it: its frames, decoded or as they came, while viewers get its packets as before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ..engine import EncodedFrame, FrameStream, Receiver
+
+
+class Track:
+    """One stream of a room's publisher: `relay.rooms["live"].video`. `kind` is audio or video, `codec` as in SDP.
+
+    One iteration at a time, of `frames` or `encoded`. It ends when the publisher leaves; another publisher has other
+    tracks. A program that is slow gets the newest (see FrameStream) and costs the viewers nothing.
+    """
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self.kind = "video" if receiver.config.video else "audio"
+        self.codec = receiver.config.codec
+
+    def __repr__(self) -> str:
+        return f"<Track {self.kind} {self.codec}>"
+
+    async def frames(self) -> AsyncIterator[Any]:
+        """Decoded: av.VideoFrame or av.AudioFrame with `pts` and `time_base`, on a thread of their own. A frame that is
+        broken is left out, and a key frame asked for."""
+        from ..codecs.decode import DecodedStream
+
+        async with self._tap() as stream:
+            decoded = DecodedStream(stream, self.codec, on_broken=lambda _: self.ask_key_frame())
+            try:
+                async for frame in decoded:
+                    yield frame
+            finally:
+                decoded.close()
+
+    async def encoded(self) -> AsyncIterator[EncodedFrame]:
+        """As the publisher encoded them."""
+        async with self._tap() as stream:
+            async for frame in stream:
+                yield frame
+
+    def ask_key_frame(self) -> None:
+        """Asks the publisher for a key frame."""
+        engine = self._receiver.transport.engine
+        if not engine.closed and self._receiver.transport.state != "closed":
+            batch = engine.batch()
+            batch.keyframe(self._receiver)
+            batch.submit()
+
+    @asynccontextmanager
+    async def _tap(self) -> AsyncIterator[FrameStream]:
+        engine = self._receiver.transport.engine
+        batch = engine.batch()
+        batch.frames(self._receiver, True)
+        await batch.commit()
+        stream = self._receiver.frames()
+        try:
+            yield stream
+        finally:
+            stream.close()
+            if not engine.closed and self._receiver.transport.state != "closed":
+                batch = engine.batch()
+                batch.frames(self._receiver, False)
+                batch.submit()

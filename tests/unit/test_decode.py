@@ -1,0 +1,152 @@
+"""Decoders: what the encoders make comes back as pictures and sound; what is broken is said so."""
+
+from __future__ import annotations
+
+import asyncio
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from rtcengine.codecs.decode import DecodedStream, DecodeError, make_decoder
+from rtcengine.codecs.h264 import H264Encoder
+from rtcengine.codecs.opus import OpusEncoder
+from rtcengine.codecs.vpx import Vp8Encoder
+from rtcengine.frames import EncodedFrame, FrameStream
+from rtcengine.media.pattern import Pattern, Tone, read_number
+
+
+def encoded(data: bytes, timestamp: int, codec: str, *, key: bool = True, lost: int = 0, rate: int = 90000) -> EncodedFrame:
+    return EncodedFrame(
+        data=memoryview(data), timestamp=timestamp, clock_rate=rate, codec=codec, key=key, lost=lost, arrived=0.0
+    )
+
+
+class AvEncoder:
+    """VP9 and AV1 have no encoder of ours: PyAV's, without delay."""
+
+    def __init__(self, name: str, options: dict[str, str]) -> None:
+        self.context: Any = av.CodecContext.create(name, "w")
+        self.context.width, self.context.height, self.context.pix_fmt = 320, 180, "yuv420p"
+        self.context.time_base, self.context.framerate = Fraction(1, 90000), Fraction(30)
+        self.context.bit_rate, self.context.options = 800_000, options
+
+    def encode(self, picture: np.ndarray, timestamp: int, *, key: bool = False) -> list[tuple[bytes, bool]]:
+        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.pts = timestamp
+        return [(bytes(packet), packet.is_keyframe) for packet in self.context.encode(frame)]
+
+
+def encoder_of(codec: str) -> Any:
+    if codec == "VP8":
+        return Vp8Encoder(320, 180)
+    if codec == "H264":
+        return H264Encoder(320, 180)
+    if codec == "VP9":
+        return AvEncoder("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"})
+    return AvEncoder("libsvtav1", {"preset": "12", "svtav1-params": "pred-struct=1:rc=2"})
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264", "VP9", "AV1"])
+def test_pictures(codec: str) -> None:
+    encoder, pattern, decoder = encoder_of(codec), Pattern(320, 180), make_decoder(codec)
+    shown = []
+    for number in range(20):
+        for data, key in encoder.encode(pattern.frame(number), 3000 * number, key=number == 0):
+            for picture in decoder.decode(encoded(data, (1 << 32) + 3000 * number, codec, key=key)):
+                assert (picture.width, picture.height, picture.time_base) == (320, 180, Fraction(1, 90000))
+                shown.append((picture.pts, read_number(picture.to_ndarray(format="gray"))))
+    first = shown[0][1]
+    assert shown == [(shown[0][0] + 3000 * n, first + n) for n in range(len(shown))]
+    assert len(shown) >= 10
+    if codec in ("VP8", "H264"):  # each picture with the frame that holds it
+        assert shown == [((1 << 32) + 3000 * n, n) for n in range(20)]
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+def test_a_broken_picture_waits_for_a_key_frame(codec: str) -> None:
+    encoder, pattern, decoder = encoder_of(codec), Pattern(320, 180), make_decoder(codec)
+    frames = [encoder.encode(pattern.frame(n), 3000 * n, key=n in (0, 4))[0] for n in range(6)]
+    assert [key for _, key in frames] == [True, False, False, False, True, False]
+    assert decoder.decode(encoded(frames[1][0], 3000, codec, key=False)) == []  # nothing before the first key frame
+    assert len(decoder.decode(encoded(frames[0][0], 0, codec))) == 1
+    with pytest.raises(DecodeError, match=f"{codec} frame of 3 bytes"):
+        decoder.decode(encoded(b"\x00\x01\x02", 3000, codec, key=False))
+    assert decoder.decode(encoded(frames[2][0], 6000, codec, key=False)) == []
+    assert [p.pts for p in decoder.decode(encoded(frames[4][0], 12000, codec))] == [12000]
+    assert [p.pts for p in decoder.decode(encoded(frames[5][0], 15000, codec, key=False))] == [15000]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_sound(channels: int) -> None:
+    encoder, tone, decoder = OpusEncoder(channels=channels), Tone(channels=channels), make_decoder("opus", channels)
+    heard = []
+    for number in range(50):
+        frame = encoded(encoder.encode(tone.samples(960)), 960 * number, "opus", rate=48000)
+        (sound,) = decoder.decode(frame)
+        assert (sound.samples, sound.sample_rate, sound.pts) == (960, 48000, 960 * number)
+        assert sound.time_base == Fraction(1, 48000) and len(sound.layout.channels) == channels
+        heard.append(sound.to_ndarray().reshape(-1, channels))
+    level = np.concatenate(heard)[4800:].astype(float).std()
+    assert level == pytest.approx(Tone(channels=channels).samples(48000)[4800:].astype(float).std(), rel=0.2)
+
+
+def test_lost_sound_is_filled_in() -> None:
+    encoder, tone, decoder = OpusEncoder(channels=1, loss=30), Tone(channels=1), make_decoder("opus", 1)
+    packets = [encoder.encode(tone.samples(960)) for _ in range(40)]
+    times: list[int] = []
+    lost = 0
+    for number, packet in enumerate(packets):
+        if number in (10, 20, 21, 30, 31, 32, 33, 34, 35, 36, 37):
+            lost += 1
+            continue
+        sounds = decoder.decode(encoded(packet, 960 * number, "opus", lost=lost, rate=48000))
+        times += [t for s in sounds for t in range(s.pts, s.pts + s.samples, 960)]
+        lost = 0
+    assert times == [960 * n for n in range(40) if not 30 <= n <= 37]  # eight packets are a gap that nothing fills
+
+
+def test_broken_sound() -> None:
+    with pytest.raises(DecodeError, match="Opus packet of 1 bytes"):
+        make_decoder("opus").decode(encoded(b"\xff", 0, "opus", rate=48000))
+
+
+@pytest.mark.parametrize(("codec", "name"), [("PCMU", "pcm_mulaw"), ("PCMA", "pcm_alaw")])
+def test_g711(codec: str, name: str) -> None:
+    encoder: Any = av.CodecContext.create(name, "w")
+    encoder.sample_rate, encoder.layout, encoder.format = 8000, "mono", "s16"
+    wave = (8000 * np.sin(np.arange(160) / 4)).astype(np.int16).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
+    frame.sample_rate = 8000
+    (packet,) = encoder.encode(frame)
+    (sound,) = make_decoder(codec).decode(encoded(bytes(packet), 1600, codec, rate=8000))
+    assert (sound.samples, sound.sample_rate, sound.pts, sound.time_base) == (160, 8000, 1600, Fraction(1, 8000))
+    assert np.abs(sound.to_ndarray().astype(int) - wave).max() < 400
+
+
+def test_codecs_that_are_none() -> None:
+    for codec in ("VP7", "", "H265"):
+        with pytest.raises(ValueError, match="are known"):
+            make_decoder(codec)
+    with pytest.raises(ValueError, match="channels must be 1 or 2"):
+        make_decoder("opus", 3)
+
+
+async def test_a_stream_decodes_beside_the_event_loop() -> None:
+    encoder, pattern = encoder_of("VP8"), Pattern(320, 180)
+    frames = [encoder.encode(pattern.frame(n), 3000 * n, key=n == 4)[0] for n in range(8)]
+    waiting = [encoded(data, 3000 * n, "VP8", key=key) for n, (data, key) in enumerate(frames)]
+    waiting[2] = encoded(b"\x00\x01\x02", 6000, "VP8", key=False)
+    stream = FrameStream(lambda: waiting.pop(0) if waiting else None)
+    errors: list[DecodeError] = []
+    decoded = DecodedStream(stream, "VP8", on_broken=errors.append)
+    found = []
+    async with asyncio.timeout(20):
+        async for picture in decoded:
+            found.append(picture.pts // 3000)
+            if found[-1] == 7:
+                stream.close()
+    assert found == [0, 1, 4, 5, 6, 7]
+    assert decoded.broken == len(errors) == 1
