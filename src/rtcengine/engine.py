@@ -203,7 +203,7 @@ class Receiver:
             return None
         data, timestamp, key, lost, at = taken
         return EncodedFrame(
-            data=memoryview(data),
+            data=data,
             timestamp=timestamp,
             clock_rate=self.config.clock_rate,
             codec=self.config.codec,

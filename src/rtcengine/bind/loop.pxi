@@ -516,7 +516,7 @@ cdef class Loop:
             free(f)
             raise
         data.f = f
-        return data, f.ts, bool(f.key), f.lost, f.at
+        return memoryview(data), f.ts, bool(f.key), f.lost, f.at
 
     def event_fd(self):
         """Readable when there are events or results."""
