@@ -283,7 +283,8 @@ static void add_transport(rtc_hub_t *h, uint32_t who) {
   snprintf(t->ice.local_pwd, sizeof t->ice.local_pwd, "a-password-of-32-characters-long");
   snprintf(t->ice.remote_pwd, sizeof t->ice.remote_pwd, "a-password-of-32-characters-long");
   snprintf(t->cname, sizeof t->cname, "0123456789abcdef");
-  t->checker = t->dtls_client = client;
+  t->dtls_client = client;
+  t->ice_role = client ? RTC_ICE_ROLE_CONTROLLING : RTC_ICE_ROLE_LITE;
   t->reduced_rtcp = true;
   t->fp_n = 1;
   t->fp[0] = print;

@@ -234,7 +234,8 @@ static void add(uint32_t who) {
   snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "engine%u", named_from + who);
   snprintf(t->ice.local_pwd, sizeof t->ice.local_pwd, "password-of-the-load-side");
   snprintf(t->ice.remote_pwd, sizeof t->ice.remote_pwd, "password-of-the-engine-side");
-  t->checker = t->dtls_client = true;
+  t->ice_role = RTC_ICE_ROLE_CONTROLLING;
+  t->dtls_client = true;
   t->fp_n = 1;
   t->fp[0] = fingerprint;
   rtc_extmap_init(&t->ext);

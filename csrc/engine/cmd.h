@@ -12,6 +12,7 @@
 #include "engine/stats.h"
 #include "proto/consent.h"
 #include "proto/dtls.h"
+#include "proto/ice.h"
 #include "wire/payload/payload.h"
 #include "wire/rtpext.h"
 
@@ -22,11 +23,16 @@ typedef struct rtc_ice_cfg { /* end-marked texts */
   char remote_ufrag[RTC_UFRAG_MAX + 1], remote_pwd[RTC_PWD_MAX + 1]; /* may be empty for a lite answerer */
 } rtc_ice_cfg_t;
 
+/* Lite answers checks and sends none; the others are a full agent, which checks the addresses that it is given or asked from. A conflict of
+ * roles changes that of one side (RFC 8445 §7.3.1.1). */
+typedef enum rtc_ice_role { RTC_ICE_ROLE_LITE, RTC_ICE_ROLE_CONTROLLING, RTC_ICE_ROLE_CONTROLLED } rtc_ice_role_t;
+
 /* One DTLS association and what it carries. */
 typedef struct rtc_transport_cfg {
   rtc_ice_cfg_t ice;
-  bool checker;     /* false: ICE-lite, answers checks; true: checks the addresses given by RTC_OP_PATH and nominates */
-  bool dtls_client; /* our DTLS role */
+  uint8_t ice_role;  /* rtc_ice_role_t */
+  bool ice_survives; /* full agents: failed ICE and lost consent are told, and RTC_OP_RESTART begins anew; else they close it */
+  bool dtls_client;  /* our DTLS role */
   uint8_t fp_n;
   rtc_fingerprint_t fp[RTC_DTLS_FINGERPRINT_MAX];
   rtc_extmap_t ext;  /* ids agreed for the BUNDLE group (RFC 9143 §9.4: one meaning an id) */
@@ -62,6 +68,10 @@ typedef struct rtc_send_cfg {
   bool nack;
 } rtc_send_cfg_t;
 
+typedef struct rtc_ice_ends { /* no more candidates come from these sides */
+  bool local, remote;
+} rtc_ice_ends_t;
+
 /* One encoded frame for a sender that no receiver is linked to. data is malloc'd and passes to the engine, always. */
 typedef struct rtc_frame_cfg {
   uint8_t *data;
@@ -74,7 +84,11 @@ typedef struct rtc_frame_cfg {
 typedef enum rtc_op {
   RTC_OP_TRANSPORT = 1, /* id = new transport, u.transport */
   RTC_OP_RESTART,       /* id = transport, u.ice: new ICE credentials; path and consent go on until they are used */
-  RTC_OP_PATH,          /* id = transport, u.path: an address to check (checker); RTC_ESTATE: another transport talks to it */
+  RTC_OP_PATH,          /* id = transport (full), u.path: an address to check; RTC_ESTATE: another transport talks to it */
+  RTC_OP_LOCAL,         /* id = transport (full), u.cand: one more candidate of ours; RTC_ENOBUFS beyond RTC_ICE_CANDS */
+  RTC_OP_REMOTE,        /* the same of the peer */
+  RTC_OP_ICE_END,       /* id = transport (full), u.ends */
+  RTC_OP_ROLE,          /* id = transport (full), u.controlling */
   RTC_OP_CLOSE,         /* id = transport: BYE, close_notify, freed; ends in RTC_T_CLOSED with RTC_WHY_COMMAND */
   RTC_OP_RECV,          /* id = new receiver, u.recv */
   RTC_OP_SEND,          /* id = new sender, u.send */
@@ -93,6 +107,9 @@ typedef struct rtc_cmd {
     rtc_transport_cfg_t transport;
     rtc_ice_cfg_t ice;
     rtc_path_t path;
+    rtc_ice_cand_t cand;
+    rtc_ice_ends_t ends;
+    bool controlling;
     rtc_recv_cfg_t recv;
     rtc_send_cfg_t send;
     uint32_t link;

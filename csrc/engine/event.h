@@ -40,7 +40,10 @@ typedef struct rtc_event {
   uint8_t state;  /* rtc_tstate_t */
   uint8_t reason; /* rtc_reason_t, when closed */
   bool has_path;
-  uint16_t srtp_profile; /* when connected */
+  uint8_t ice;                     /* rtc_ice_state_t, of full agents */
+  bool controlling;                /* of full agents: the role as it is now */
+  uint8_t local_type, remote_type; /* rtc_ice_type_t of the candidates behind path */
+  uint16_t srtp_profile;           /* when connected */
   uint32_t id;
   uint32_t ssrc;
   rtc_path_t path;

@@ -88,8 +88,7 @@ bool rtc_hub_path_free(const rtc_transport_t *t, const rtc_path_t *path, rtc_tim
   path_key_t key = key_of(path);
   const rtc_transport_t *had = rtc_map_get(&t->hub->paths, &key);
   if (!had || had == t) return true;
-  const rtc_consent_t *c = &had->consent;
-  return !c->has_path || !rtc_path_eq(&c->path, path) || now - c->heard >= RTC_MS(RTC_STALL_MS);
+  return !had->has_path || !rtc_path_eq(&had->path, path) || now - rtc_way_heard(had) >= RTC_MS(RTC_STALL_MS);
 }
 
 void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now) {
@@ -106,7 +105,7 @@ void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now
   }
   int cap = t->mapped_cap;
   if (t->mapped_n == cap) { /* the oldest that is not in use goes */
-    int gone = t->consent.has_path && rtc_path_eq(&t->mapped[0], &t->consent.path) ? 1 : 0;
+    int gone = t->has_path && rtc_path_eq(&t->mapped[0], &t->path) ? 1 : 0;
     path_key_t old = key_of(&t->mapped[gone]);
     rtc_map_del(&h->paths, &old);
     memmove(&t->mapped[gone], &t->mapped[gone + 1], (size_t)(cap - gone - 1) * sizeof t->mapped[0]);
@@ -192,7 +191,7 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
   }
   path_key_t key = key_of(&k->path);
   rtc_transport_t *t = rtc_map_get(&h->paths, &key);
-  if (!t || t->state == RTC_T_CLOSED || !rtc_consent_knows(&t->consent, &k->path)) {
+  if (!t || t->state == RTC_T_CLOSED || !rtc_way_knows(t, &k->path)) {
     rtc_hub_drop(h, RTC_DROP_PATH);
     rtc_pkt_put(k);
     return;
@@ -295,12 +294,17 @@ static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   int err = 0;
   switch (c->op) {
     case RTC_OP_RESTART:
-      err = rtc_transport_restart(t, &c->u.ice);
+      err = rtc_transport_restart(t, &c->u.ice, now);
       break;
     case RTC_OP_PATH:
       if (!rtc_hub_path_free(t, &c->u.path, now)) return RTC_ESTATE;
-      err = rtc_consent_add_path(&t->consent, &c->u.path, now);
-      if (err == 0) rtc_hub_map_path(t, &c->u.path, now);
+      err = rtc_way_exec(t, c, now);
+      break;
+    case RTC_OP_LOCAL:
+    case RTC_OP_REMOTE:
+    case RTC_OP_ICE_END:
+    case RTC_OP_ROLE:
+      err = rtc_way_exec(t, c, now);
       break;
     case RTC_OP_RATE:
       if (c->u.rate_bps <= 0) return RTC_EINVAL;
@@ -323,6 +327,10 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
       return add_transport(h, c, now);
     case RTC_OP_RESTART:
     case RTC_OP_PATH:
+    case RTC_OP_LOCAL:
+    case RTC_OP_REMOTE:
+    case RTC_OP_ICE_END:
+    case RTC_OP_ROLE:
     case RTC_OP_RATE:
     case RTC_OP_CLOSE:
       return on_transport(h, c, now);
@@ -350,14 +358,15 @@ static void event_of(const rtc_transport_t *t, rtc_event_t *e) {
                      .id = t->id,
                      .state = t->state,
                      .reason = t->reason,
-                     .has_path = t->consent.has_path,
+                     .has_path = t->has_path,
                      .srtp_profile = t->profile,
-                     .path = t->consent.path,
+                     .path = t->path,
                      .added = t->added,
                      .checked = t->checked,
                      .connected = t->connected,
                      .first_media = t->first_media};
   memcpy(e->text, t->text, sizeof e->text);
+  rtc_way_event(t, e);
 }
 
 /* One event of t's streams that is due: 1 or 0. */
@@ -428,8 +437,8 @@ void rtc_hub_job_done(rtc_hub_t *h, const rtc_job_t *job, rtc_time_t now) {
 int rtc_hub_connect_with_keys(rtc_hub_t *h, uint32_t transport, const rtc_dtls_keys_t *keys, const rtc_path_t *path, rtc_time_t now) {
   rtc_transport_t *t = rtc_map_get(&h->transports, &transport);
   if (!t || t->keyed || t->state == RTC_T_CLOSED) return RTC_EINVAL;
-  t->consent.has_path = true;
-  t->consent.path = *path;
+  t->consent.has_path = t->has_path = true;
+  t->consent.path = t->path = *path;
   t->consent.expires = RTC_NEVER;
   t->checked = now;
   rtc_hub_map_path(t, path, now);

@@ -100,20 +100,20 @@ static rtc_out_item_t *place(rtc_hub_t *h) {
 /* The newest item follows the transport's last one that waits, if that goes to the same place. */
 static void chain(rtc_out_t *o, rtc_transport_t *t) {
   uint32_t here = o->n - 1;
-  bool moved = !rtc_path_eq(&t->out_path, &t->consent.path);
+  bool moved = !rtc_path_eq(&t->out_path, &t->path);
   if (t->out_round == o->round && !moved) {
     o->v[t->out_last].next = here;
     o->v[here].head = false;
     o->chained = true;
   }
   if (moved) t->no_run = false;
-  t->out_path = t->consent.path;
+  t->out_path = t->path;
   t->out_round = o->round;
   t->out_last = here;
 }
 
 static bool put_for(rtc_transport_t *t, const rtc_out_item_t *item, size_t len) {
-  rtc_out_item_t *i = t->consent.has_path ? place(t->hub) : NULL;
+  rtc_out_item_t *i = t->has_path ? place(t->hub) : NULL;
   if (!i) return false;
   *i = *item;
   i->to = t;
@@ -129,7 +129,7 @@ static bool put_for(rtc_transport_t *t, const rtc_out_item_t *item, size_t len) 
 static void put_packet(rtc_transport_t *t, const rtc_out_item_t *item, size_t overhead) {
   rtc_pkt_t *k = item->pkt;
   if (put_for(t, item, k->len + overhead))
-    k->path = t->consent.path;
+    k->path = t->path;
   else
     rtc_pkt_put(k);
 }

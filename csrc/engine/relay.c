@@ -88,7 +88,7 @@ static void fetch(const rtc_send_t *s) {
 static void fetch_transport(const rtc_transport_t *t) {
   __builtin_prefetch(&t->keyed);
   __builtin_prefetch(&t->out_path, 1);
-  __builtin_prefetch(&t->consent.path);
+  __builtin_prefetch(&t->path);
 }
 
 void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc_time_t now) {

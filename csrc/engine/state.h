@@ -150,7 +150,12 @@ struct rtc_transport {
   rtc_path_t out_path;
 
   rtc_agreed_t *cfg;
-  rtc_consent_t consent;
+  bool has_path;
+  rtc_path_t path;       /* whereto it is sent; way.c keeps both as the agent says */
+  rtc_consent_t consent; /* lite agents' */
+  rtc_ice_t *ice;        /* full agents'; NULL for lite ones */
+  bool ice_survives;
+  uint8_t ice_state;
   uint8_t ufrag_key[RTC_LOCAL_UFRAG_MAX], old_ufrag_key[RTC_LOCAL_UFRAG_MAX];
   bool has_old_ufrag;
   rtc_path_t *mapped; /* paths under which the hub finds it */
@@ -234,7 +239,7 @@ void rtc_hub_unmap_paths(rtc_transport_t *t);
 /* transport.c: ICE, DTLS, life */
 rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transport_cfg_t *cfg, rtc_time_t now, int *err);
 void rtc_transport_free(rtc_transport_t *t);
-int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice);
+int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now);
 void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now);
 void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now);
 void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now);            /* takes over k */
@@ -244,6 +249,22 @@ void rtc_transport_job_done(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t
 int rtc_transport_set_keys(rtc_transport_t *t, rtc_keying_t *k, rtc_time_t now);         /* takes over what is in k, or tells its error */
 void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now);
 void rtc_transport_arm(rtc_transport_t *t); /* sets its timer from all its deadlines */
+
+/* way.c: ICE, lite or full: which way datagrams go */
+int rtc_way_new(rtc_transport_t *t, const rtc_transport_cfg_t *cfg); /* 0, RTC_EINVAL, RTC_ENOMEM */
+void rtc_way_free(rtc_transport_t *t);
+int rtc_way_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now);
+bool rtc_way_used(const rtc_transport_t *t); /* the peer has followed the latest restart */
+int rtc_way_exec(rtc_transport_t *t, const rtc_cmd_t *c, rtc_time_t now);
+/* As rtc_consent_on_stun says. */
+int rtc_way_on_stun(rtc_transport_t *t, const rtc_stun_t *m, const rtc_pkt_t *k, uint8_t *out, size_t cap, size_t *n, rtc_time_t now);
+void rtc_way_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now); /* DTLS, SRTP */
+rtc_time_t rtc_way_heard(const rtc_transport_t *t);
+bool rtc_way_knows(const rtc_transport_t *t, const rtc_path_t *from);
+bool rtc_way_tick(rtc_transport_t *t, rtc_time_t now); /* sends checks; false: it has to be closed */
+rtc_time_t rtc_way_next_at(const rtc_transport_t *t);
+void rtc_way_event(const rtc_transport_t *t, rtc_event_t *e);
+void rtc_way_stats(const rtc_transport_t *t, rtc_transport_stats_t *o);
 
 /* records.c: DTLS without OpenSSL, after the handshake */
 int rtc_records_take_over(rtc_transport_t *t);                         /* as rtc_dtls_export_records says; then dtls is spent */

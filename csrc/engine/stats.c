@@ -4,9 +4,8 @@
 static void of_transport(const rtc_transport_t *t, rtc_transport_stats_t *o) {
   *o = (rtc_transport_stats_t){.id = t->id,
                                .state = t->state,
-                               .has_path = t->consent.has_path,
-                               .nominated = t->consent.nominated,
-                               .path = t->consent.path,
+                               .has_path = t->has_path,
+                               .path = t->path,
                                .in_packets = t->in_packets,
                                .in_bytes = t->in_bytes,
                                .out_packets = t->out_packets,
@@ -14,14 +13,13 @@ static void of_transport(const rtc_transport_t *t, rtc_transport_stats_t *o) {
                                .heard = t->heard,
                                .added = t->added,
                                .connected = t->connected,
-                               .stun_requests = t->consent.requests,
-                               .stun_answers = t->consent.answers,
-                               .rtt_us = t->consent.rtt_us ? t->consent.rtt_us : t->rtt_us,
+                               .rtt_us = t->rtt_us,
                                .srtp_profile = t->profile,
                                .dtls_client = t->cfg->dtls_client,
                                .pacer_bps = t->pacer.rate_bps,
                                .twcc_sent = t->twcc_sent,
                                .twcc_received = t->twcc_received};
+  rtc_way_stats(t, o);
 }
 
 static void of_recv(const rtc_recv_t *r, rtc_recv_stats_t *o) {

@@ -21,7 +21,8 @@ typedef struct rtc_hub_stats {
 
 typedef struct rtc_transport_stats {
   uint32_t id;
-  uint8_t state; /* rtc_tstate_t */
+  uint8_t state;     /* rtc_tstate_t */
+  uint8_t ice_state; /* rtc_ice_state_t, of full agents */
   bool has_path, nominated;
   rtc_path_t path;
   uint64_t in_packets, in_bytes, out_packets, out_bytes;

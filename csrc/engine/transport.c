@@ -4,8 +4,6 @@
 
 #include "engine/state.h"
 
-enum { MAPPED_MAX = 4 /* addresses of a peer that checks us: as many as consent holds for valid */ };
-
 static void ufrag_key(uint8_t key[RTC_LOCAL_UFRAG_MAX], const char *ufrag) {
   memset(key, 0, RTC_LOCAL_UFRAG_MAX);
   const char *end = memchr(ufrag, 0, RTC_LOCAL_UFRAG_MAX);
@@ -27,17 +25,14 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
   rtc_pacer_init(&t->pacer, RTC_PACER_START_BPS, now);
   t->rate_at = now;
   t->cfg = calloc(1, sizeof *t->cfg);
-  t->mapped_cap = cfg->checker ? RTC_CHECK_PATHS : MAPPED_MAX;
-  t->mapped = malloc((size_t)t->mapped_cap * sizeof *t->mapped);
-  if (!t->cfg || !t->mapped) goto fail;
+  if (!t->cfg) goto fail;
   *t->cfg = (rtc_agreed_t){.ext = cfg->ext,
                            .ext_two_byte = cfg->ext_two_byte,
                            .reduced_rtcp = cfg->reduced_rtcp,
                            .dtls_client = cfg->dtls_client,
                            .ssrc = cfg->ssrc ? cfg->ssrc : (uint32_t)rtc_hub_draw(h) | 1u};
   memcpy(t->cfg->cname, cfg->cname, sizeof t->cfg->cname);
-  const rtc_ice_cfg_t *ice = &cfg->ice;
-  *err = rtc_consent_init(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd, cfg->checker, rtc_hub_draw(h));
+  *err = rtc_way_new(t, cfg);
   if (*err < 0) goto fail;
   *err = RTC_ENOMEM;
   if (h->cfg.dtls) {
@@ -125,22 +120,21 @@ void rtc_transport_free(rtc_transport_t *t) {
   rtc_heap_set(&t->hub->timers, &t->timer, RTC_NEVER);
   rtc_dtls_free(t->dtls);
   rtc_dtlsrec_clear(&t->rec);
-  rtc_consent_clear(&t->consent);
+  rtc_way_free(t);
   free(t->cfg);
   free(t->route);
-  free(t->mapped);
   free(t);
 }
 
-int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice) {
+int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now) {
   uint8_t key[RTC_LOCAL_UFRAG_MAX];
   ufrag_key(key, ice->local_ufrag);
   rtc_hub_t *h = t->hub;
   if (rtc_map_get(&h->ufrags, key)) return RTC_EINVAL;
-  bool followed = t->consent.used || !t->has_old_ufrag; /* else the peer still uses the ones from before the last restart */
+  bool followed = rtc_way_used(t) || !t->has_old_ufrag; /* else the peer still uses the ones from before the last restart */
   int err = rtc_map_put(&h->ufrags, key, t);
   if (err < 0) return err;
-  err = rtc_consent_restart(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd);
+  err = rtc_way_restart(t, ice, now);
   if (err < 0) {
     rtc_map_del(&h->ufrags, key);
     return err;
@@ -173,7 +167,7 @@ static bool queue(rtc_transport_t *t) {
 }
 
 static void start_dtls_client(rtc_transport_t *t) {
-  if (!t->dtls || t->dtls_started || !t->cfg->dtls_client || !t->consent.has_path) return;
+  if (!t->dtls || t->dtls_started || !t->cfg->dtls_client || !t->has_path) return;
   if (queue(t)) t->dtls_started = true;
 }
 
@@ -194,11 +188,18 @@ static void answer(rtc_hub_t *h, const rtc_path_t *to, const uint8_t *p, size_t 
   rtc_out_to(h, k, to);
 }
 
+static void note_heard(rtc_transport_t *t, rtc_time_t now) {
+  t->heard = now;
+  if (t->state != RTC_T_STALLED) return;
+  t->state = RTC_T_CONNECTED;
+  rtc_hub_touch(t);
+}
+
 void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now) {
   rtc_hub_t *h = t->hub;
   uint8_t out[128];
   size_t n = 0;
-  int r = rtc_consent_on_stun(&t->consent, m, k->data, &k->path, out, sizeof out, &n, now);
+  int r = rtc_way_on_stun(t, m, k, out, sizeof out, &n, now);
   if (r <= 0 && !n) {
     rtc_hub_drop(h, RTC_DROP_STUN_AUTH);
     return;
@@ -207,7 +208,7 @@ void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m
   if (n) answer(h, &k->path, out, n);
   if (r <= 0) return;
   rtc_hub_map_path(t, &k->path, now);
-  rtc_transport_on_heard(t, &k->path, now);
+  note_heard(t, now);
   if (r == RTC_CONSENT_MOVED) {
     if (!t->checked) t->checked = now;
     if (t->state == RTC_T_NEW) t->state = RTC_T_CHECKED;
@@ -271,7 +272,8 @@ int rtc_transport_set_keys(rtc_transport_t *t, rtc_keying_t *k, rtc_time_t now) 
   rtc_cleanse(k, sizeof *k);
   t->state = RTC_T_CONNECTED;
   t->connected = now;
-  t->heard = t->consent.heard = now;
+  t->heard = now;
+  rtc_way_on_heard(t, &t->path, now);
   rtc_report_soon(t, now);
   for (rtc_send_t *s = t->sends; s; s = s->next) rtc_send_on_key_wanted(s, now);
   rtc_hub_touch(t);
@@ -343,11 +345,8 @@ void rtc_transport_job_done(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t
 }
 
 void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now) {
-  rtc_consent_on_heard(&t->consent, from, now);
-  t->heard = now;
-  if (t->state != RTC_T_STALLED) return;
-  t->state = RTC_T_CONNECTED;
-  rtc_hub_touch(t);
+  rtc_way_on_heard(t, from, now);
+  note_heard(t, now);
 }
 
 /* Only who has finished the handshake has these keys, or would use them. */
@@ -381,28 +380,14 @@ void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text,
 static bool publishes(const rtc_transport_t *t) { return t->recvs != NULL; }
 
 void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now) {
-  rtc_hub_t *h = t->hub;
   if (t->state == RTC_T_CLOSED) return;
-  if (rtc_consent_expired(&t->consent, now)) {
-    rtc_transport_close(t, RTC_WHY_CONSENT, "", now);
+  if (!rtc_way_tick(t, now)) {
+    rtc_transport_close(t, t->checked ? RTC_WHY_CONSENT : RTC_WHY_TIMEOUT, t->checked ? "" : "no check was answered", now);
     return;
   }
-  if (t->state < RTC_T_CONNECTED && now - t->added >= RTC_MS(RTC_SETUP_MS)) {
+  if (!t->ice_survives && t->state < RTC_T_CONNECTED && now - t->added >= RTC_MS(RTC_SETUP_MS)) {
     rtc_transport_close(t, RTC_WHY_TIMEOUT, t->checked ? "DTLS did not finish" : "no check reached us", now);
     return;
-  }
-  for (;;) {
-    rtc_path_t path;
-    rtc_pkt_t *k = rtc_pkt_get(h->pool);
-    if (!k) break;
-    int n = rtc_consent_pop(&t->consent, k->data, RTC_PKT_DATA, &path, now);
-    if (n <= 0) {
-      rtc_pkt_put(k);
-      break;
-    }
-    k->len = (uint32_t)n;
-    h->st.stun_out++;
-    rtc_out_to(h, k, &path);
   }
   if (t->dtls_at <= now && !t->busy) t->dtls_at = queue(t) ? RTC_NEVER : now + RTC_MS(10);
   if (t->again_at <= now && !t->busy && !t->queued) send_again(t);
@@ -420,9 +405,9 @@ void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now) {
 void rtc_transport_arm(rtc_transport_t *t) {
   rtc_time_t at = RTC_NEVER;
   if (t->state != RTC_T_CLOSED) {
-    at = rtc_time_min(rtc_consent_next_at(&t->consent), t->busy ? RTC_NEVER : t->dtls_at);
+    at = rtc_time_min(rtc_way_next_at(t), t->busy ? RTC_NEVER : t->dtls_at);
     if (!t->busy && !t->queued) at = rtc_time_min(at, rtc_time_min(t->again_at, t->hand_at)); /* else when the job is done */
-    if (t->state < RTC_T_CONNECTED) at = rtc_time_min(at, t->added + RTC_MS(RTC_SETUP_MS));
+    if (t->state < RTC_T_CONNECTED && !t->ice_survives) at = rtc_time_min(at, t->added + RTC_MS(RTC_SETUP_MS));
     if (t->state == RTC_T_CONNECTED && publishes(t)) at = rtc_time_min(at, t->heard + RTC_MS(RTC_STALL_MS));
     if (t->keyed) at = rtc_time_min(at, rtc_time_min(rtc_report_next_at(t), rtc_pacer_next_at(&t->pacer)));
   }

@@ -1,8 +1,7 @@
-/* consent: which path the peer may be sent to, and whether it still wants us to (RFC 8445 §2.5 lite, RFC 7675).
- * Two roles. LITE answers checks and follows nomination. CHECKER is the small controlling counterpart that a client of
- * a lite server needs: it checks given addresses, nominates the first that answers and keeps consent. Owns credentials, the
- * chosen path and the consent clock; does not know DTLS or sockets. Guarantee: no path is chosen and no answer
- * is written before MESSAGE-INTEGRITY has passed; an answer is never longer than 100 bytes and goes to where the request came from. */
+/* consent: a lite agent: which path the peer may be sent to, and whether it still wants us to (RFC 8445 §2.5, RFC 7675). It answers
+ * checks and follows nomination; the full agent is ice.h. Owns credentials, the chosen path and the consent clock; does not know DTLS or
+ * sockets. Guarantee: no path is chosen and no answer is written before MESSAGE-INTEGRITY has passed; an answer is never longer
+ * than 100 bytes and goes to where the request came from. */
 #ifndef RTC_PROTO_CONSENT_H
 #define RTC_PROTO_CONSENT_H
 
@@ -18,47 +17,24 @@
 enum {
   RTC_UFRAG_MAX = 256,
   RTC_PWD_MAX = 256,          /* RFC 8839 §5.4 */
-  RTC_CONSENT_MS = 30000,     /* consent lasts this long from the last valid request or answer */
+  RTC_CONSENT_MS = 30000,     /* consent lasts this long from the last valid request */
   RTC_CONSENT_MOVE_MS = 1000, /* without USE-CANDIDATE the path moves when the present one was silent this long */
-  RTC_CHECK_FIRST_MS = 50,
-  RTC_CHECK_MAX_MS = 400,
-  RTC_CHECK_KEEP_MS = 5000,
-  RTC_CHECK_SILENT_MS = 1000, /* what came on the chosen path has stopped for this long: it is checked before its time */
-  RTC_CHECK_PATHS = 16,
 };
 
-typedef struct rtc_check {
-  rtc_path_t path;
-  rtc_time_t at;    /* next request */
-  rtc_time_t since; /* first request of this check, which ends RTC_CONSENT_MS later */
-  rtc_time_t sent;  /* latest request */
-  uint32_t wait_ms;
-  uint32_t sends; /* requests with this tid; only a single one gives a round trip time (Karn) */
-  uint8_t tid[12];
-  bool live;     /* requests are still sent */
-  bool answered; /* passed, with the present credentials */
-} rtc_check_t;
-
 typedef struct rtc_consent {
-  char *local_ufrag, *local_pwd, *remote_ufrag, *remote_pwd; /* owned; remote_* may be empty for LITE */
-  bool checker;
+  char *local_ufrag, *local_pwd, *remote_ufrag, *remote_pwd; /* owned; remote_* may be empty */
   bool has_path;
-  rtc_path_t path;    /* where to send; valid when has_path */
-  bool nominated;     /* by USE-CANDIDATE, or by us when checking */
-  rtc_time_t heard;   /* last authenticated packet of any kind on `path` (rtc_consent_on_heard) */
-  rtc_time_t expires; /* moved on by requests (LITE) or answers (CHECKER) on `path`; RTC_NEVER before the first */
-  int64_t rtt_us;     /* of the last answered check, 0 when none */
-  uint64_t tie_breaker;
-  int check_n;
+  rtc_path_t path;     /* where to send; valid when has_path */
+  bool nominated;      /* by USE-CANDIDATE */
+  rtc_time_t heard;    /* last authenticated packet of any kind on `path` (rtc_consent_on_heard) */
+  rtc_time_t expires;  /* moved on by requests on `path`; RTC_NEVER before the first */
   rtc_path_t valid[4]; /* paths that passed a check lately, newest first */
   int valid_n;
-  rtc_check_t *check;         /* CHECKER: RTC_CHECK_PATHS of them, allocated with the first path; NULL for LITE */
-  uint64_t seed;              /* for transaction ids */
-  uint32_t requests, answers; /* counters */
-  uint32_t conflicts;         /* 487 sent or received */
+  uint32_t requests;  /* counters */
+  uint32_t conflicts; /* 487 sent */
   /* Credentials from before rtc_consent_restart, NULL when none: good until the new ones are first used. */
   char *old_local_ufrag, *old_local_pwd, *old_remote_ufrag;
-  bool used; /* a request or answer has passed with the present credentials */
+  bool used; /* a request has passed with the present credentials */
 } rtc_consent_t;
 
 typedef enum rtc_consent_result {
@@ -68,18 +44,14 @@ typedef enum rtc_consent_result {
 } rtc_consent_result_t;
 
 /* Copies the texts. 0, RTC_EINVAL (ufrag 4..256, pwd 22..256 characters for local, no colon in its ufrag; remote the
- * same or, for LITE, both empty or NULL), RTC_ENOMEM. */
+ * same or both empty or NULL), RTC_ENOMEM. */
 RTC_MUST_USE int rtc_consent_init(rtc_consent_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
-                                  const char *remote_pwd, bool checker, uint64_t seed);
+                                  const char *remote_pwd);
 void rtc_consent_clear(rtc_consent_t *c);
 /* New credentials after an ICE restart; path and consent stay until the new ones are used. 0 or RTC_E*. */
 RTC_MUST_USE int rtc_consent_restart(rtc_consent_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
                                      const char *remote_pwd);
-/* CHECKER: one more address to check; one that is known already is not checked twice. 0, RTC_ENOBUFS when there are
- * RTC_CHECK_PATHS, RTC_ENOMEM, RTC_EINVAL for LITE. */
-RTC_MUST_USE int rtc_consent_add_path(rtc_consent_t *c, const rtc_path_t *path, rtc_time_t now);
-
-/* A parsed STUN message (a request by its USERNAME, or an answer). Checks integrity, then changes state. When an answer
+/* A parsed STUN message (a request by its USERNAME). Checks integrity, then changes state. When an answer
  * is due it is written to out and *out_len set (0 else); it goes back to `from`. A role conflict (487) and unknown
  * comprehension-required attributes (420) are answered with an error. rtc_consent_result_t, or RTC_ENOBUFS (cap < 100)
  * with nothing changed. */
@@ -89,10 +61,7 @@ RTC_MUST_USE int rtc_consent_on_stun(rtc_consent_t *c, const rtc_stun_t *m, cons
 void rtc_consent_on_heard(rtc_consent_t *c, const rtc_path_t *from, rtc_time_t now);
 /* True when `from` is the chosen path or one that has passed a check: DTLS and media are taken from there only. */
 bool rtc_consent_knows(const rtc_consent_t *c, const rtc_path_t *from);
-/* CHECKER: next check that is due: writes it to out, its goal to *path, returns its length; 0 when none is due,
- * RTC_ENOBUFS when cap is too small (700 always suffices). Call until 0. */
-RTC_MUST_USE int rtc_consent_pop(rtc_consent_t *c, uint8_t *out, size_t cap, rtc_path_t *path, rtc_time_t now);
 bool rtc_consent_expired(const rtc_consent_t *c, rtc_time_t now);
-rtc_time_t rtc_consent_next_at(const rtc_consent_t *c); /* next check or expiry */
+rtc_time_t rtc_consent_next_at(const rtc_consent_t *c); /* expiry */
 
 #endif

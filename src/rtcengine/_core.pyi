@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import IceConfig, RecvConfig, SendConfig, TransportConfig
+from .config import IceCandidate, IceConfig, RecvConfig, SendConfig, TransportConfig
 
 CLOSED: int
 BUFFER_DEFAULT: int
@@ -14,12 +14,15 @@ MAX_SOCKETS: int
 EVENT_TRANSPORT: int
 EVENT_RECEIVER: int
 EVENT_KEYFRAME: int
+ICE_ROLES: tuple[str, ...]
+CANDIDATE_TYPES: tuple[str, ...]
+ICE_STATES: tuple[str, ...]
 CODECS: dict[str, int]
 
 Bytes = bytes | bytearray | memoryview
 Address = tuple[str, int]
 Times = tuple[int, int, int, int]
-Event = tuple[int, int, int, int, str, int, int, Address | None, Times]
+Event = tuple[int, int, int, int, str, int, int, Address | None, Times, tuple[str, bool, str, str]]
 
 SRTP_PROFILES: dict[str, tuple[int, int, int]]
 SRTP_OVERHEAD: int
@@ -44,6 +47,9 @@ class Commands:
     def transport(self, id: int, config: TransportConfig, bits: dict[str, int]) -> None: ...
     def restart(self, id: int, ice: IceConfig) -> None: ...
     def path(self, id: int, address: Address, sock: int) -> None: ...
+    def candidate(self, id: int, local: bool, candidate: IceCandidate, sock: int, foundation: int) -> None: ...
+    def end_of_candidates(self, id: int, local: bool, remote: bool) -> None: ...
+    def role(self, id: int, controlling: bool) -> None: ...
     def close(self, id: int) -> None: ...
     def receive(self, id: int, transport: int, config: RecvConfig) -> None: ...
     def send(self, id: int, transport: int, config: SendConfig) -> None: ...

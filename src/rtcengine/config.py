@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 # Lengths of the digests that a peer's certificate may be named by (RFC 8122 §5), in bits. SHA-1's is 160.
 DIGEST_BITS = {"sha-1": 1, "sha-256": 256, "sha-384": 384, "sha-512": 512}
+ICE_ROLES = ("lite", "controlling", "controlled")
+CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
 CODECS = ("opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA")
 
 
@@ -24,10 +26,24 @@ class IceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IceCandidate:
+    """One address of ours or of the peer. `priority` as RFC 8445 §5.1.2 counts it, below 2^31; `foundation`: any text
+    that is equal for equal foundations. `base`, of ours only: the (IP, port) bound that it is reached by."""
+
+    address: tuple[str, int]
+    type: str
+    priority: int
+    foundation: str = ""
+    base: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransportConfig:
     """One DTLS association and the path below it.
 
-    `checker`: False answers checks (ICE-lite); True checks the addresses given by `Batch.path` and nominates one.
+    `ice_role`: lite answers checks and sends none; controlling and controlled are a full agent, which checks what
+    `Batch.path` or the candidates say. `ice_survives` (full agents): failed ICE and lost consent do not close it, a restart
+    may bring it back.
     `fingerprints`: pairs like ("sha-256", digest bytes) that the peer's certificate must all match. `extensions`: ids
     of the whole BUNDLE group to URIs; unknown URIs are passed over. `two_byte`: extmap-allow-mixed was agreed (RFC 8285
     §6). `reduced_rtcp`: rtcp-rsize was agreed (RFC 5506). `ssrc`: ours in reports when no sender's fits, 0 for a random
@@ -35,7 +51,8 @@ class TransportConfig:
     """
 
     ice: IceConfig
-    checker: bool = False
+    ice_role: str = "lite"
+    ice_survives: bool = False
     dtls_client: bool = False
     fingerprints: tuple[tuple[str, bytes], ...] = ()
     extensions: Mapping[int, str] = field(default_factory=dict)
@@ -87,8 +104,12 @@ class SendConfig:
 def check_transport(config: TransportConfig) -> None:
     """ValueError that names the field which the engine could not use."""
     ice = config.ice
+    if config.ice_role not in ICE_ROLES:
+        raise ValueError(f"ICE role {config.ice_role!r}: {', '.join(ICE_ROLES)} are known")
+    if config.ice_survives and config.ice_role == "lite":
+        raise ValueError("a lite agent ends with its consent")
     for side, ufrag, pwd in (("local", ice.local_ufrag, ice.local_pwd), ("remote", ice.remote_ufrag, ice.remote_pwd)):
-        if side == "remote" and not ufrag and not pwd and not config.checker:
+        if side == "remote" and not ufrag and not pwd and config.ice_role == "lite":
             continue
         check_credentials(side, ufrag, pwd)
     if not any(algorithm.lower() != "sha-1" for algorithm, _ in config.fingerprints):
@@ -103,6 +124,13 @@ def check_transport(config: TransportConfig) -> None:
         if not 1 <= number <= 255:
             raise ValueError(f"extension id {number} is not in 1..255")
     check_number("ssrc", config.ssrc, 0, 0xFFFFFFFF)
+
+
+def check_candidate(candidate: IceCandidate) -> None:
+    """ValueError that names the field which the engine could not use."""
+    if candidate.type not in CANDIDATE_TYPES:
+        raise ValueError(f"candidate type {candidate.type!r}: {', '.join(CANDIDATE_TYPES)} are known")
+    check_number("priority", candidate.priority, 1, 0x7FFFFFFF)
 
 
 def check_credentials(side: str, ufrag: str, pwd: str) -> None:

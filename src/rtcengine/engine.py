@@ -12,6 +12,7 @@ import itertools
 import logging
 import sys
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,10 +21,12 @@ from . import _core
 from .certificate import Certificate
 from .config import (
     DIGEST_BITS,
+    IceCandidate,
     IceConfig,
     RecvConfig,
     SendConfig,
     TransportConfig,
+    check_candidate,
     check_credentials,
     check_stream,
     check_transport,
@@ -52,6 +55,7 @@ __all__ = [
     "EngineStats",
     "FrameStream",
     "HubStats",
+    "IceCandidate",
     "IceConfig",
     "LoopStats",
     "Receiver",
@@ -94,13 +98,14 @@ class TransportTimes:
 
 @dataclass(frozen=True, slots=True)
 class TransportEvent:
-    """The present state of a transport: several changes between two looks are one event."""
+    """The present state of a transport: several changes between two looks are one event. `ice_state`: of a full agent."""
 
     transport: Transport
     state: str
     reason: str
     error: str
     remote: Address | None
+    ice_state: str
 
 
 class Transport:
@@ -109,6 +114,8 @@ class Transport:
     `state`: new, checked (a path passed its check), connected (DTLS done, fingerprint right), stalled (connected, but
     nothing authentic came for 3 s) or closed; then `reason` is command, consent (RFC 7675), close_notify, dtls or
     timeout, and `error` says more where there is more to say. `on_event` is called on the asyncio loop for each change.
+    Of a full ICE agent: `ice_state` as W3C's RTCIceTransportState has them, `controlling`: its present role, and the
+    types of the candidates behind `remote` (`local_type`, `remote_type`).
     """
 
     def __init__(self, engine: Engine, id: int, config: TransportConfig, on_event: EventHandler | None) -> None:
@@ -121,6 +128,9 @@ class Transport:
         self.remote: Address | None = None
         self.times = TransportTimes()
         self.srtp_profile = ""
+        self.ice_state = "new"
+        self.controlling = config.ice_role == "controlling"
+        self.local_type = self.remote_type = ""
         self.receivers: list[Receiver] = []
         self.senders: list[Sender] = []
         self._engine = engine
@@ -279,11 +289,31 @@ class Batch:
         self._names.append(f"restart of transport {transport.id}")
 
     def path(self, transport: Transport, address: Address) -> None:
-        """One more (IP, port) of the peer to check. For a transport that checks."""
-        if not transport.config.checker:
-            raise ValueError("this transport answers checks and sends none")
-        self._commands.path(self._own(transport), address, self._engine._socket_for(address))
+        """One more (IP, port) of the peer to check, from whatever socket reaches it. For full agents."""
+        self._commands.path(self._full(transport), address, self._engine._socket_for(address))
         self._names.append(f"path of transport {transport.id}")
+
+    def local_candidate(self, transport: Transport, candidate: IceCandidate) -> None:
+        """One more candidate of ours, at any time. Its base, or its address, is of the family and port of a bound one.
+        For full agents; 50 are the most."""
+        check_candidate(candidate)
+        sock = self._engine._socket_of(candidate.base or candidate.address)
+        self._candidate(transport, True, candidate, sock)
+
+    def remote_candidate(self, transport: Transport, candidate: IceCandidate) -> None:
+        """One more candidate of the peer, at any time. No name is looked up. For full agents; 50 are the most."""
+        check_candidate(candidate)
+        self._candidate(transport, False, candidate, 0)
+
+    def end_of_candidates(self, transport: Transport, *, local: bool = False, remote: bool = False) -> None:
+        """No more candidates will come from these sides (RFC 8838 §8.2)."""
+        self._commands.end_of_candidates(self._full(transport), local, remote)
+        self._names.append(f"end of candidates of transport {transport.id}")
+
+    def role(self, transport: Transport, controlling: bool) -> None:
+        """Another ICE role, for full agents."""
+        self._commands.role(self._full(transport), controlling)
+        self._names.append(f"role of transport {transport.id}")
 
     def close(self, transport: Transport) -> None:
         """BYE, close_notify, all freed. Of a transport that is closed already: nothing."""
@@ -355,6 +385,16 @@ class Batch:
         """The same without waiting; a failure is logged."""
         if self._names:
             self._engine._submit(self).add_done_callback(log_failure)
+
+    def _candidate(self, transport: Transport, local: bool, candidate: IceCandidate, sock: int) -> None:
+        foundation = zlib.crc32(candidate.foundation.encode())
+        self._commands.candidate(self._full(transport), local, candidate, sock, foundation)
+        self._names.append(f"{'local' if local else 'remote'} candidate of transport {transport.id}")
+
+    def _full(self, transport: Transport) -> int:
+        if transport.config.ice_role == "lite":
+            raise ValueError("this transport answers checks and sends none")
+        return self._own(transport)
 
     def _own(self, transport: Transport) -> int:
         if transport._engine is not self._engine:
@@ -530,6 +570,14 @@ class Engine:
                 return number
         raise ValueError(f"no socket of ours can reach {address[0]}: bound are {self._bound}")
 
+    def _socket_of(self, base: Address) -> int:
+        """Number of the socket that is bound to this address, or to all of its family with this port."""
+        v6 = ":" in base[0]
+        for number, (host, port) in enumerate(self._bound):
+            if (":" in host) == v6 and port == base[1] and host in (base[0], "::" if v6 else "0.0.0.0"):
+                return number
+        raise ValueError(f"no socket of ours is bound to {base}: bound are {self._bound}")
+
     def _submit(self, batch: Batch) -> asyncio.Future[None]:
         core = self._running()
         if batch._sent:
@@ -635,10 +683,10 @@ class Engine:
                 future.set_exception(error)
 
     def _dispatch(self, event: _core.Event) -> None:
-        kind, id, state, reason, text, ssrc, profile, remote, times = event
+        kind, id, state, reason, text, ssrc, profile, remote, times, ice = event
         if kind == _core.EVENT_TRANSPORT:
             if (transport := self._transports.get(id)) is not None:
-                self._on_transport(transport, STATES[state], REASONS[reason], text, profile, remote, times)
+                self._on_transport(transport, STATES[state], REASONS[reason], text, profile, remote, times, ice)
         elif kind == _core.EVENT_RECEIVER:
             if (receiver := self._receivers.get(id)) is not None:
                 receiver.ssrc = ssrc
@@ -655,17 +703,22 @@ class Engine:
         profile: int,
         remote: Address | None,
         times: tuple[int, int, int, int],
+        ice: tuple[str, bool, str, str],
     ) -> None:
         if state == "closed":
             self._forget(transport)
         if remote is not None:
             transport.remote = remote
         transport.srtp_profile = PROFILES.get(profile, "")
+        if transport.config.ice_role != "lite":
+            transport.ice_state, transport.controlling, *types = ice
+            if remote is not None:
+                transport.local_type, transport.remote_type = types
         added, *later = times
         transport.times = TransportTimes(added / 1e6, *((t - added) / 1e6 if t else None for t in later))
         transport._set_state(state, reason, text)
         if transport.on_event is not None:
-            event = TransportEvent(transport, state, reason, text, transport.remote)
+            event = TransportEvent(transport, state, reason, text, transport.remote, transport.ice_state)
             self._call(transport.on_event, event)
 
     def _call(self, callback: Callable[..., None] | None, *args: object) -> None:

@@ -45,6 +45,7 @@ class TransportStats:
 
     id: int
     state: str
+    ice_state: str
     remote: Address | None
     local: Address | None
     nominated: bool

@@ -124,7 +124,8 @@ static rtc_cmd_t transport(const storm_t *s, int session, bool client) {
   snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "%s%d", far, session);
   snprintf(t->ice.local_pwd, sizeof t->ice.local_pwd, "password-of-the-%s-%d", near, session);
   snprintf(t->ice.remote_pwd, sizeof t->ice.remote_pwd, "password-of-the-%s-%d", far, session);
-  t->checker = t->dtls_client = client;
+  t->dtls_client = client;
+  t->ice_role = client ? RTC_ICE_ROLE_CONTROLLING : RTC_ICE_ROLE_LITE;
   t->fp_n = 1;
   t->fp[0] = s->print;
   t->reduced_rtcp = true;

@@ -67,7 +67,7 @@ async def join(relay: Relay, client: Engine, publishes: bool = False) -> Viewer:
     transport = batch.transport(
         TransportConfig(
             ice=IceConfig(ufrag, pwd, *ice),
-            checker=True,
+            ice_role="controlling",
             dtls_client=True,
             fingerprints=tuple((f.algorithm, f.digest) for f in answer.fingerprints_of(section)),
         )

@@ -151,6 +151,141 @@ static void nobody_there(void) {
   close_pair(&p);
 }
 
+/* Two full agents, told each other's candidates; roles: bit n, whether side n believes that it controls. */
+static void open_full(pair_t *p, uint64_t seed, int roles, bool survives) {
+  open_hubs(p, seed);
+  for (int i = 0; i < 2; i++) {
+    rtc_cmd_t c = transport_of(p, i, seed & 1);
+    c.u.transport.ice_role = roles >> i & 1 ? RTC_ICE_ROLE_CONTROLLING : RTC_ICE_ROLE_CONTROLLED;
+    c.u.transport.ice_survives = survives;
+    do_(p, i, &c);
+  }
+}
+
+static void tell_candidates(pair_t *p) {
+  for (int i = 0; i < 2; i++) {
+    rtc_path_t path = rtc_sim_path(p->sim, p->at[i], p->at[1 - i]), back = rtc_sim_path(p->sim, p->at[1 - i], p->at[i]);
+    rtc_ice_cand_t ours = {.addr = back.remote, .base = back.remote, .sock = path.sock, .priority = 126u << 24};
+    rtc_ice_cand_t theirs = {.addr = path.remote, .priority = 126u << 24};
+    do_(p, i, &(rtc_cmd_t){.op = RTC_OP_LOCAL, .id = 1, .u.cand = ours});
+    do_(p, i, &(rtc_cmd_t){.op = RTC_OP_REMOTE, .id = 1, .u.cand = theirs});
+    do_(p, i, &(rtc_cmd_t){.op = RTC_OP_ICE_END, .id = 1, .u.ends = {true, true}});
+    rtc_sim_flush(p->sim, p->at[i]);
+  }
+}
+
+static void full_agents_connect(void) {
+  for (int roles = 0; roles < 4; roles++) {
+    pair_t p;
+    open_full(&p, (uint64_t)roles + 20, roles, false);
+    tell_candidates(&p);
+    CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
+    rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(300));
+    look(&p);
+    CHECK(p.last[0].controlling != p.last[1].controlling);
+    for (int i = 0; i < 2; i++) {
+      CHECK_EQ(p.last[i].state, RTC_T_CONNECTED);
+      CHECK_EQ(p.last[i].ice, RTC_ICE_COMPLETED);
+      CHECK(p.last[i].local_type == RTC_ICE_HOST && p.last[i].remote_type == RTC_ICE_HOST);
+    }
+    do_(&p, 1, &(rtc_cmd_t){.op = RTC_OP_CLOSE, .id = 1});
+    rtc_sim_flush(p.sim, p.at[1]);
+    rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_MS(100));
+    look(&p);
+    CHECK_EQ(p.last[0].reason, RTC_WHY_CLOSE_NOTIFY);
+    close_pair(&p);
+  }
+}
+
+static void full_agents_connect_through_loss(void) {
+  int late = 0;
+  rtc_time_t longest = 0;
+  for (uint64_t seed = 1; seed <= 100 * (uint64_t)check_scale(); seed++) {
+    pair_t p;
+    open_full(&p, seed, (int)(seed & 3), false);
+    rtc_link_t link = {.delay_us = 25000, .jitter_us = 5000, .loss = 0.3, .duplicate = 0.02};
+    both_ways(&p, &link);
+    tell_candidates(&p);
+    rtc_time_t took = until(&p, RTC_T_CONNECTED, RTC_SEC(10));
+    late += took == RTC_NEVER;
+    longest = took != RTC_NEVER && took > longest ? took : longest;
+    close_pair(&p);
+  }
+  CHECK_EQ(late, 0);
+  check_figure("longest_full_s", (double)longest / 1e6);
+}
+
+/* The address of either side changes under it: both go on, and nobody is told of more than a moment's silence. */
+static void full_agents_follow_a_move(void) {
+  for (int side = 0; side < 2; side++) {
+    pair_t p;
+    open_full(&p, 33, 2, false);
+    tell_candidates(&p);
+    CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
+    rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(2));
+    uint8_t ip[4] = {10, 0, 0, 78};
+    rtc_addr_t moved;
+    rtc_addr_set(&moved, ip, 4, 7778);
+    rtc_sim_move(p.sim, p.at[side], &moved);
+    rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(60));
+    look(&p);
+    for (int i = 0; i < 2; i++)
+      CHECK(p.last[i].state == RTC_T_CONNECTED && p.last[i].ice >= RTC_ICE_CONNECTED && p.last[i].ice <= RTC_ICE_COMPLETED);
+    rtc_stats_t s;
+    rtc_transport_stats_t row;
+    s = (rtc_stats_t){.transport_cap = 1, .transport = &row};
+    do_(&p, 1 - side, &(rtc_cmd_t){.op = RTC_OP_STATS, .u.stats = &s});
+    CHECK(rtc_addr_eq(&row.path.remote, &moved) && row.nominated);
+    close_pair(&p);
+  }
+}
+
+/* Nothing gets through for a minute: told as failed, nothing is sent, and a restart takes up the same association. */
+static void full_agents_survive(void) {
+  pair_t p;
+  open_full(&p, 40, 1, true);
+  tell_candidates(&p);
+  CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
+  rtc_time_t connected = p.last[0].connected;
+  rtc_link_t dead = {.loss = 1}, fine = {.delay_us = 1000};
+  both_ways(&p, &dead);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(15));
+  look(&p);
+  for (int i = 0; i < 2; i++) CHECK_EQ(p.last[i].ice, RTC_ICE_DISCONNECTED);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(45));
+  look(&p);
+  for (int i = 0; i < 2; i++) CHECK(p.last[i].ice == RTC_ICE_FAILED && p.last[i].state != RTC_T_CLOSED && !p.last[i].has_path);
+  both_ways(&p, &fine);
+  rtc_ice_cfg_t ice[2] = {{"serverfrag2", "server-password-2-long-enough", "clientfrag2", "client-password-2-long-enough"},
+                          {"clientfrag2", "client-password-2-long-enough", "serverfrag2", "server-password-2-long-enough"}};
+  for (int i = 0; i < 2; i++) do_(&p, i, &(rtc_cmd_t){.op = RTC_OP_RESTART, .id = 1, .u.ice = ice[i]});
+  tell_candidates(&p);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(5));
+  look(&p);
+  for (int i = 0; i < 2; i++) CHECK(p.last[i].ice == RTC_ICE_COMPLETED && p.last[i].has_path && p.last[i].connected > 0);
+  CHECK_EQ(p.last[0].connected, connected);
+  close_pair(&p);
+}
+
+/* What a lite transport is not told, and what is no role. */
+static void lite_takes_no_candidates(void) {
+  pair_t p;
+  open_pair(&p, 50, false, -1);
+  rtc_ice_cand_t k = {.addr = {.port = 9}, .priority = 1};
+  rtc_time_t now = rtc_sim_now(p.sim);
+  for (int op = RTC_OP_PATH; op <= RTC_OP_ROLE; op++)
+    CHECK_EQ(rtc_hub_exec(p.hub[0], &(rtc_cmd_t){.op = (uint16_t)op, .id = 1, .u.cand = k}, now), RTC_EINVAL);
+  rtc_cmd_t c = transport_of(&p, 0, false);
+  c.id = 2;
+  snprintf(c.u.transport.ice.local_ufrag, sizeof c.u.transport.ice.local_ufrag, "another");
+  c.u.transport.ice_survives = true;
+  CHECK_EQ(rtc_hub_exec(p.hub[0], &c, now), RTC_EINVAL);
+  c.u.transport.ice_survives = false;
+  c.u.transport.ice_role = 3;
+  CHECK_EQ(rtc_hub_exec(p.hub[0], &c, now), RTC_EINVAL);
+  close_pair(&p);
+}
+
 int main(int argc, char **argv) {
   CHECK_ARGS(argc, argv);
   RUN(connects_in_a_few_round_trips);
@@ -161,5 +296,10 @@ int main(int argc, char **argv) {
   RUN(address_moves);
   RUN(restart_keeps_the_association);
   RUN(nobody_there);
+  RUN(full_agents_connect);
+  RUN(full_agents_connect_through_loss);
+  RUN(full_agents_follow_a_move);
+  RUN(full_agents_survive);
+  RUN(lite_takes_no_candidates);
   return CHECK_END();
 }

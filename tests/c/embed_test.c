@@ -337,7 +337,8 @@ static rtc_loop_t *start_client(uint16_t port) {
   strcpy(t->ice.local_pwd, CLIENT_PWD);
   strcpy(t->ice.remote_ufrag, UFRAG);
   strcpy(t->ice.remote_pwd, PWD);
-  t->checker = t->dtls_client = t->reduced_rtcp = true;
+  t->ice_role = RTC_ICE_ROLE_CONTROLLING;
+  t->dtls_client = t->reduced_rtcp = true;
   t->fp_n = 1;
   t->fp[0].bits = 256;
   for (const char *p = print + 8; t->fp[0].len < 32; p += 3)

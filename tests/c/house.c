@@ -33,7 +33,8 @@ static void transport(rtc_hub_t *h, uint32_t id, const char *user, const char *p
   if (peer) {
     snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "%s%u", peer, peer_id);
     snprintf(t->ice.remote_pwd, sizeof t->ice.remote_pwd, "password-of-%s-is-long-enough", peer);
-    t->checker = t->dtls_client = strcmp(user, "rlay") != 0;
+    t->dtls_client = strcmp(user, "rlay") != 0;
+    t->ice_role = t->dtls_client ? RTC_ICE_ROLE_CONTROLLING : RTC_ICE_ROLE_LITE;
     int n = rtc_dtls_ctx_fingerprint(dtls, 256, t->fp[0].value);
     if (n < 0) exit(2);
     t->fp[0].bits = 256;

@@ -158,7 +158,8 @@ static void open_pair(uint32_t place) {
                       {.op = RTC_OP_PATH, .id = id}};
     rtc_transport_cfg_t *t = &c[1].u.transport;
     credentials(&t->ice, side, id, 0);
-    t->checker = t->dtls_client = side == 1;
+    t->dtls_client = side == 1;
+    t->ice_role = side == 1 ? RTC_ICE_ROLE_CONTROLLING : RTC_ICE_ROLE_LITE;
     t->fp_n = 1;
     t->fp[0] = print;
     rtc_extmap_init(&t->ext);

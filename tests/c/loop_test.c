@@ -87,7 +87,8 @@ static rtc_cmd_t transport(uint32_t id, bool client, int pair) {
   snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "%s%d", side[1], pair);
   snprintf(t->ice.local_pwd, sizeof t->ice.local_pwd, "password-of-the-%s", side[0]);
   snprintf(t->ice.remote_pwd, sizeof t->ice.remote_pwd, "password-of-the-%s", side[1]);
-  t->checker = t->dtls_client = client;
+  t->dtls_client = client;
+  t->ice_role = client ? RTC_ICE_ROLE_CONTROLLING : RTC_ICE_ROLE_LITE;
   t->fp_n = 1;
   t->fp[0].bits = 256;
   t->fp[0].len = (uint8_t)check_hex(t->fp[0].value, 32, print);

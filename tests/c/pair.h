@@ -45,7 +45,7 @@ static inline rtc_cmd_t transport_of(pair_t *p, int side, bool server_is_dtls_cl
   snprintf(t->ice.local_pwd, sizeof t->ice.local_pwd, "%s", pwd[side]);
   snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "%s", ufrag[1 - side]);
   snprintf(t->ice.remote_pwd, sizeof t->ice.remote_pwd, "%s", pwd[1 - side]);
-  t->checker = side == 1;
+  t->ice_role = side == 1 ? RTC_ICE_ROLE_CONTROLLING : RTC_ICE_ROLE_LITE;
   t->dtls_client = (side == 1) != server_is_dtls_client;
   t->fp_n = 1;
   t->fp[0].bits = 256;

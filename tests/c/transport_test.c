@@ -102,17 +102,17 @@ static void address_in_use_is_not_taken_over(void) {
 }
 
 /* A client with more addresses to try than a lite agent ever sees: each answer finds its way. */
-static void checker_hears_all_its_paths(void) {
-  for (int answers = 0; answers < RTC_CHECK_PATHS; answers += 3) {
+static void client_hears_all_its_paths(void) {
+  for (int answers = 0; answers < RTC_ICE_CANDS; answers += 9) {
     rig_t r;
     rig_open(&r, 0);
     rtc_cmd_t c = {.op = RTC_OP_TRANSPORT, .id = 1, .u.transport = rig_transport(1)};
-    c.u.transport.checker = true;
+    c.u.transport.ice_role = RTC_ICE_ROLE_CONTROLLING;
     snprintf(c.u.transport.ice.remote_ufrag, sizeof c.u.transport.ice.remote_ufrag, "them");
     snprintf(c.u.transport.ice.remote_pwd, sizeof c.u.transport.ice.remote_pwd, "password-of-them-is-long-enough");
     rig_do(&r, &c);
-    for (int i = 0; i < RTC_CHECK_PATHS; i++) rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_PATH, .id = 1, .u.path = rig_path(i)});
-    rig_pass(&r, RTC_MS(200));
+    for (int i = 0; i < RTC_ICE_CANDS; i++) rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_PATH, .id = 1, .u.path = rig_path(i)});
+    rig_pass(&r, RTC_MS(50 * RTC_ICE_CANDS));
     rtc_path_t from = rig_path(answers);
     for (int i = 0; i < r.got_n; i++) {
       rtc_stun_t m;
@@ -133,12 +133,12 @@ static void checker_hears_all_its_paths(void) {
 }
 
 /* Two clients of one socket cannot both talk to the same address: the second is told so, the first lives on. */
-static void checker_does_not_take_anothers_address(void) {
+static void client_does_not_take_anothers_address(void) {
   rig_t r;
   rig_open(&r, 0);
   int a = rig_join(&r, GCM);
   rtc_cmd_t c = {.op = RTC_OP_TRANSPORT, .id = 5, .u.transport = rig_transport(5)};
-  c.u.transport.checker = true;
+  c.u.transport.ice_role = RTC_ICE_ROLE_CONTROLLING;
   snprintf(c.u.transport.ice.remote_ufrag, sizeof c.u.transport.ice.remote_ufrag, "them");
   snprintf(c.u.transport.ice.remote_pwd, sizeof c.u.transport.ice.remote_pwd, "password-of-them-is-long-enough");
   rig_do(&r, &c);
@@ -280,8 +280,8 @@ int main(void) {
   RUN(nothing_goes_out_without_consent);
   RUN(restart_twice_keeps_what_the_peer_uses);
   RUN(address_in_use_is_not_taken_over);
-  RUN(checker_hears_all_its_paths);
-  RUN(checker_does_not_take_anothers_address);
+  RUN(client_hears_all_its_paths);
+  RUN(client_does_not_take_anothers_address);
   RUN(stall_and_recovery);
   RUN(empty_pool_starves_nobody);
   RUN(close_in_every_state);

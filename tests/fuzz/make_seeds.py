@@ -26,7 +26,7 @@ RFC5769 = {
     "0015001c662f2f3439396b39353464364f4c33346f4c394653547679363473410014000b6578616d706c652e6f726700"
     "00080014f67024656dd64a3e02b8e0712e85c9a28ca89666",
 }
-SIGN, CHECKER, DUE, WRONG = 1, 2, 4, 8
+SIGN, FULL, DUE, WRONG, CONTROLLING = 1, 2, 4, 8, 16
 
 
 def attribute(number: int, value: bytes) -> bytes:
@@ -64,8 +64,9 @@ def stun() -> Seeds:
         message = stun_message(kind, *attributes)
         yield name, b"\0" + message
         yield f"{name}_lite", bytes((SIGN,)) + message
-        yield f"{name}_checker", bytes((SIGN | CHECKER | DUE,)) + message
-        yield f"{name}_forged", bytes((SIGN | WRONG | CHECKER | DUE,)) + message
+        yield f"{name}_controlled", bytes((SIGN | FULL | DUE,)) + message
+        yield f"{name}_controlling", bytes((SIGN | FULL | DUE | CONTROLLING,)) + message
+        yield f"{name}_forged", bytes((SIGN | WRONG | FULL | DUE,)) + message
 
 
 EXTENSIONS: dict[str | int, bytes] = {1: b"0", 2: b"hi", 4: b"\1\2\3", 5: b"\0\1", 6: b"\x85"}

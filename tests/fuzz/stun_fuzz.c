@@ -1,9 +1,10 @@
 /* stun: messages as they come; and the same attributes signed anew with the right password, so that what stands behind
- * FINGERPRINT and MESSAGE-INTEGRITY is reached: the consent state of an ICE-lite peer and of a checking one.
- * Input: mode (1 byte: bit 0 sign, bit 1 checker, bit 2 sign with the transaction id of the check that is due, bit 3 sign with another
- * password), the message. */
+ * FINGERPRINT and MESSAGE-INTEGRITY is reached: the state of a lite agent and of a full one.
+ * Input: mode (1 byte: bit 0 sign, bit 1 full agent, bit 2 sign with the transaction id of the check that is due, bit 3 sign with another
+ * password, bit 4 controlling), the message. */
 #include "fuzz.h"
 #include "proto/consent.h"
+#include "proto/ice.h"
 #include "wire/stun.h"
 
 static const char PWD[] = "password-of-22-or-more", OTHER[] = "another-one-of-22-chars";
@@ -39,38 +40,65 @@ static int sign(uint8_t *out, size_t cap, const uint8_t *p, size_t n, const uint
   return rtc_stun_end(&w, (const uint8_t *)key, strlen(key));
 }
 
+static void check_answer(const rtc_stun_t *m, uint8_t *out, size_t n) {
+  rtc_stun_t answer;
+  MUST(rtc_stun_parse(&answer, out, n) == 0 && memcmp(answer.tid, m->tid, RTC_STUN_TID) == 0);
+  MUST(rtc_stun_check(&answer, out, (const uint8_t *)PWD, strlen(PWD)) == 0);
+}
+
 static void deliver(rtc_consent_t *c, const rtc_stun_t *m, const uint8_t *p, const rtc_path_t *from, bool genuine) {
   size_t out_len = 0, cap = 100;
   uint8_t *out = fuzz_room(cap);
-  uint32_t requests = c->requests, answers = c->answers;
+  uint32_t requests = c->requests;
   int r = rtc_consent_on_stun(c, m, p, from, out, cap, &out_len, RTC_SEC(1));
   MUST(r == RTC_CONSENT_DROP || r == RTC_CONSENT_OK || r == RTC_CONSENT_MOVED || r == RTC_ENOBUFS);
   MUST(out_len <= cap);
-  if (!genuine) MUST(r == RTC_CONSENT_DROP && out_len == 0 && !c->has_path && c->requests == requests && c->answers == answers);
+  if (!genuine) MUST(r == RTC_CONSENT_DROP && out_len == 0 && !c->has_path && c->requests == requests);
   if (r == RTC_CONSENT_MOVED) MUST(c->has_path && rtc_consent_knows(c, from));
-  if (out_len) {
-    rtc_stun_t answer;
-    MUST(rtc_stun_parse(&answer, out, out_len) == 0 && memcmp(answer.tid, m->tid, RTC_STUN_TID) == 0);
-    MUST(rtc_stun_check(&answer, out, (const uint8_t *)PWD, strlen(PWD)) == 0);
-  }
+  if (out_len) check_answer(m, out, out_len);
   fuzz_free(out, cap);
+}
+
+/* From where it is checked, and from somewhere else; then whatever falls due. */
+static void deliver_full(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *p, rtc_path_t from, bool genuine) {
+  rtc_time_t now = RTC_SEC(1);
+  for (int i = 0; i < 3; i++, from.remote.port++) {
+    size_t out_len = 0, cap = 100;
+    uint8_t *out = fuzz_room(cap), check[1300];
+    uint32_t requests = c->requests, answers = c->answers;
+    int r = rtc_ice_on_stun(c, m, p, &from, out, cap, &out_len, now), n;
+    MUST(r == RTC_ICE_DROP || r == RTC_ICE_OK || r == RTC_ICE_MOVED || r == RTC_ENOBUFS);
+    MUST(out_len <= cap);
+    if (!genuine) MUST(r == RTC_ICE_DROP && out_len == 0 && !c->has_path && c->requests == requests && c->answers == answers);
+    if (r == RTC_ICE_MOVED) MUST(c->has_path && rtc_ice_knows(c, &from) && c->answers > 0);
+    if (out_len) check_answer(m, out, out_len);
+    fuzz_free(out, cap);
+    MUST(c->remote_n <= RTC_ICE_CANDS && c->local_n <= RTC_ICE_CANDS && c->pair_n <= RTC_ICE_PAIRS && c->selected < c->pair_n);
+    rtc_path_t to;
+    for (int k = 0; k < 20; k++) {
+      now += RTC_MS(60);
+      while ((n = rtc_ice_pop(c, check, sizeof check, &to, now)) > 0) {}
+      MUST(n == 0 && rtc_ice_next_at(c) > now);
+    }
+  }
 }
 
 void fuzz_one(const uint8_t *data, size_t size) {
   if (size < 1) return;
-  uint8_t mode = data[0], due[700], *made = NULL;
+  uint8_t mode = data[0], due[1300], *made = NULL;
   size_t n = size - 1;
   uint8_t *p = fuzz_copy(data + 1, n);
-  bool checker = mode & 2, genuine = false;
+  bool full = mode & 2, genuine = false;
   rtc_consent_t c;
+  static rtc_ice_t ice;
   rtc_path_t path = {.sock = 0}, to;
   uint8_t ip[4] = {192, 0, 2, 1};
   rtc_addr_set(&path.remote, ip, 4, 5000);
-  if (rtc_consent_init(&c, "lfrg", PWD, "rfrg", PWD, checker, 1) < 0) abort();
+  if (rtc_consent_init(&c, "lfrg", PWD, "rfrg", PWD) < 0 || rtc_ice_init(&ice, "lfrg", PWD, "rfrg", PWD, mode & 16, 1) < 0) abort();
   int due_n = 0;
-  if (checker) {
-    MUST(rtc_consent_add_path(&c, &path, RTC_SEC(1)) == 0);
-    due_n = rtc_consent_pop(&c, due, sizeof due, &to, RTC_SEC(1));
+  if (full) {
+    MUST(rtc_ice_add_path(&ice, &path, RTC_SEC(1)) == 0);
+    due_n = rtc_ice_pop(&ice, due, sizeof due, &to, RTC_SEC(1));
     MUST(due_n >= RTC_STUN_HEADER);
   }
   if (mode & 1) {
@@ -90,10 +118,15 @@ void fuzz_one(const uint8_t *data, size_t size) {
     int r = rtc_stun_check(&m, p, (const uint8_t *)PWD, strlen(PWD));
     MUST(r == 0 || r == RTC_EAUTH);
     MUST(r || rtc_stun_check(&m, p, (const uint8_t *)OTHER, strlen(OTHER)) == RTC_EAUTH);
-    deliver(&c, &m, p, &path, genuine || r == 0);
-    deliver(&c, &m, p, &path, genuine || r == 0 || c.has_path);
+    if (full) {
+      deliver_full(&ice, &m, p, path, genuine || r == 0);
+    } else {
+      deliver(&c, &m, p, &path, genuine || r == 0);
+      deliver(&c, &m, p, &path, genuine || r == 0 || c.has_path);
+    }
   }
   MUST(!rtc_consent_expired(&c, 0));
   rtc_consent_clear(&c);
+  rtc_ice_clear(&ice);
   fuzz_free(p, n);
 }

@@ -83,3 +83,4 @@ def test_set_up_through_loss() -> None:
     output = programs.build(program)
     assert programs.built(program), f"not built:\n{output[:4000]}"
     judge(programs.run(program, "connects_through_loss", timeout=300, scale=20), "set-up at 30 % loss")
+    judge(programs.run(program, "full_agents_connect_through_loss", timeout=300, scale=20), "full agents at 30 % loss")

@@ -46,7 +46,7 @@ class Names:
         """`client`: checks, and starts DTLS."""
         return TransportConfig(
             ice=IceConfig(self.ufrag, self.pwd, self.far_ufrag, self.far_pwd),
-            checker=client,
+            ice_role="controlling" if client else "lite",
             dtls_client=client,
             fingerprints=(("sha-256", fingerprint),),
             extensions=EXTENSIONS,

@@ -23,6 +23,7 @@ from rtcengine import (
     Engine,
     EngineClosed,
     EngineError,
+    IceCandidate,
     IceConfig,
     Receiver,
     RecvConfig,
@@ -197,7 +198,9 @@ RECV, SEND = RecvConfig(**VIDEO), SendConfig(**VIDEO, ssrc=1)
         (replace(GOOD, ice=replace(GOOD.ice, local_ufrag="abc")), "local ICE user name"),
         (replace(GOOD, ice=replace(GOOD.ice, local_ufrag="x" * 33)), "local ICE user name"),
         (replace(GOOD, ice=replace(GOOD.ice, remote_pwd="short")), "remote ICE password"),
-        (replace(GOOD, ice=IceConfig("local", "p" * 24), checker=True), "remote ICE user name"),
+        (replace(GOOD, ice=IceConfig("local", "p" * 24), ice_role="controlled"), "remote ICE user name"),
+        (replace(GOOD, ice_role="checker"), "ICE role"),
+        (replace(GOOD, ice_survives=True), "lite agent"),
         (replace(GOOD, fingerprints=()), "fingerprint"),
         (replace(GOOD, fingerprints=(("sha-1", bytes(20)),)), "SHA-1"),
         (replace(GOOD, fingerprints=(("md5", bytes(16)),)), "md5"),
@@ -229,6 +232,9 @@ async def test_what_a_command_cannot_hold(config: Any, word: str) -> None:
         await batch.commit()  # the refused command is not in it
 
 
+CANDIDATE = IceCandidate(address=("127.0.0.9", 9), type="host", priority=1)
+
+
 async def test_more_wrong_commands() -> None:
     async with Engine(SERVER, udp=HERE) as engine, Engine(SERVER, udp=HERE) as other:
         batch = engine.batch()
@@ -239,6 +245,13 @@ async def test_more_wrong_commands() -> None:
             ("answers checks", lambda: batch.path(lite, ("127.0.0.1", 9))),
             ("no socket of ours", lambda: batch.path(checker, ("::1", 9))),
             ("not an IP address", lambda: batch.path(checker, ("example.org", 9))),
+            ("answers checks", lambda: batch.remote_candidate(lite, CANDIDATE)),
+            ("answers checks", lambda: batch.end_of_candidates(lite, remote=True)),
+            ("answers checks", lambda: batch.role(lite, True)),
+            ("no socket of ours", lambda: batch.local_candidate(checker, CANDIDATE)),
+            ("not an IP address", lambda: batch.remote_candidate(checker, replace(CANDIDATE, address=("a.local", 9)))),
+            ("candidate type", lambda: batch.remote_candidate(checker, replace(CANDIDATE, type="tcp"))),
+            ("priority", lambda: batch.remote_candidate(checker, replace(CANDIDATE, priority=2**31))),
             ("above 0", lambda: batch.rate(lite, 0)),
             ("codec", lambda: batch.link(audio, video)),
             ("another engine", lambda: other.batch().close(lite)),

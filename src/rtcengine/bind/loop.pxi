@@ -35,6 +35,10 @@ cdef extern from "engine/cmd.h":
         RTC_OP_TRANSPORT
         RTC_OP_RESTART
         RTC_OP_PATH
+        RTC_OP_LOCAL
+        RTC_OP_REMOTE
+        RTC_OP_ICE_END
+        RTC_OP_ROLE
         RTC_OP_CLOSE
         RTC_OP_RECV
         RTC_OP_SEND
@@ -55,7 +59,8 @@ cdef extern from "engine/cmd.h":
         char remote_pwd[257]
     ctypedef struct rtc_transport_cfg_t:
         rtc_ice_cfg_t ice
-        bint checker
+        uint8_t ice_role
+        bint ice_survives
         bint dtls_client
         uint8_t fp_n
         rtc_fingerprint_t fp[8]
@@ -92,6 +97,16 @@ cdef extern from "engine/cmd.h":
         char mid[17]
         uint32_t ext_mask
         bint nack
+    ctypedef struct rtc_ice_cand_t:
+        rtc_addr_t addr
+        rtc_addr_t base
+        uint32_t sock
+        uint32_t priority
+        uint32_t foundation
+        uint8_t type
+    ctypedef struct rtc_ice_ends_t:
+        bint local
+        bint remote
     ctypedef struct rtc_frame_cfg_t:
         uint8_t *data
         uint32_t len
@@ -102,6 +117,9 @@ cdef extern from "engine/cmd.h":
         rtc_transport_cfg_t transport
         rtc_ice_cfg_t ice
         rtc_path_t path
+        rtc_ice_cand_t cand
+        rtc_ice_ends_t ends
+        bint controlling
         rtc_recv_cfg_t recv
         rtc_send_cfg_t send
         uint32_t link
@@ -124,6 +142,10 @@ cdef extern from "engine/event.h":
         uint8_t state
         uint8_t reason
         bint has_path
+        uint8_t ice
+        bint controlling
+        uint8_t local_type
+        uint8_t remote_type
         uint16_t srtp_profile
         uint32_t id
         uint32_t ssrc
@@ -209,6 +231,10 @@ MAX_SOCKETS = RTC_LOOP_SOCKETS
 EVENT_TRANSPORT = RTC_EV_TRANSPORT
 EVENT_RECEIVER = RTC_EV_RECV
 EVENT_KEYFRAME = RTC_EV_KEYFRAME
+# In the order of rtc_ice_role_t, rtc_ice_type_t and rtc_ice_state_t.
+ICE_ROLES = ("lite", "controlling", "controlled")
+CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
+ICE_STATES = ("new", "checking", "connected", "completed", "disconnected", "failed")
 CODECS = {
     "opus": RTC_CODEC_OPUS,
     "vp8": RTC_CODEC_VP8,
@@ -288,7 +314,8 @@ cdef class Commands:
         cdef rtc_fingerprint_t *f
         cdef bytes digest
         put_ice(&t.ice, config.ice)
-        t.checker = config.checker
+        t.ice_role = ICE_ROLES.index(config.ice_role)
+        t.ice_survives = config.ice_survives
         t.dtls_client = config.dtls_client
         if len(config.fingerprints) > RTC_DTLS_FINGERPRINT_MAX:
             raise ValueError(f"more than {RTC_DTLS_FINGERPRINT_MAX} fingerprints")
@@ -313,6 +340,28 @@ cdef class Commands:
     def restart(self, uint32_t id, ice):
         """ice: IceConfig."""
         put_ice(&self.add(RTC_OP_RESTART, id).u.ice, ice)
+        self.done()
+
+    def candidate(self, uint32_t id, bint local, candidate, uint32_t sock, uint32_t foundation):
+        """candidate: IceCandidate; sock: number of the loop's socket, of ours."""
+        cdef rtc_cmd_t *c = self.add(RTC_OP_LOCAL if local else RTC_OP_REMOTE, id)
+        put_addr(&c.u.cand.addr, candidate.address)
+        if local:
+            put_addr(&c.u.cand.base, candidate.base or candidate.address)
+            c.u.cand.sock = sock
+        c.u.cand.priority = candidate.priority
+        c.u.cand.foundation = foundation
+        c.u.cand.type = CANDIDATE_TYPES.index(candidate.type)
+        self.done()
+
+    def end_of_candidates(self, uint32_t id, bint local, bint remote):
+        cdef rtc_cmd_t *c = self.add(RTC_OP_ICE_END, id)
+        c.u.ends.local = local
+        c.u.ends.remote = remote
+        self.done()
+
+    def role(self, uint32_t id, bint controlling):
+        self.add(RTC_OP_ROLE, id).u.controlling = controlling
         self.done()
 
     def path(self, uint32_t id, address, uint32_t sock):
@@ -528,13 +577,14 @@ cdef class Loop:
 
     def events(self):
         """All that wait: (type, id, state, reason, text, ssrc, srtp_profile, remote or None, added, checked, connected,
-        first media), times in monotonic microseconds or 0."""
+        first media), times in monotonic microseconds or 0, and (ICE state, controlling, local type, remote type)."""
         cdef rtc_event_t e
         found = []
         while rtc_loop_event(self.loop, &e):
             remote = get_addr(&e.path.remote) if e.has_path else None
             times = (e.added, e.checked, e.connected, e.first_media)
-            found.append((e.type, e.id, e.state, e.reason, e.text.decode(), e.ssrc, e.srtp_profile, remote, times))
+            ice = (ICE_STATES[e.ice], bool(e.controlling), CANDIDATE_TYPES[e.local_type], CANDIDATE_TYPES[e.remote_type])
+            found.append((e.type, e.id, e.state, e.reason, e.text.decode(), e.ssrc, e.srtp_profile, remote, times, ice))
         return found
 
     def acks(self):

@@ -24,6 +24,7 @@ cdef extern from "engine/stats.h":
     ctypedef struct rtc_transport_stats_t:
         uint32_t id
         uint8_t state
+        uint8_t ice_state
         bint has_path
         bint nominated
         rtc_path_t path
@@ -137,7 +138,7 @@ cdef class StatsRows:
 
 cdef dict transport_row(const rtc_transport_stats_t *t):
     return {
-        "id": t.id, "state": t.state, "remote": get_addr(&t.path.remote) if t.has_path else None,
+        "id": t.id, "state": t.state, "ice_state": ICE_STATES[t.ice_state], "remote": get_addr(&t.path.remote) if t.has_path else None,
         "local": get_addr(&t.path.local) if t.has_path else None, "nominated": t.nominated, "in_packets": t.in_packets,
         "in_bytes": t.in_bytes, "out_packets": t.out_packets, "out_bytes": t.out_bytes, "heard": t.heard, "added": t.added,
         "connected": t.connected, "stun_requests": t.stun_requests, "stun_answers": t.stun_answers, "rtt_us": t.rtt_us,

@@ -129,7 +129,7 @@ def understand(offer: Offer, sdp: str) -> Agreed:
         raise NegotiationError("the answer has no fingerprint")
     transport = TransportConfig(
         ice=IceConfig(offer.ice[0], offer.ice[1], ice[0], ice[1]),
-        checker=True,
+        ice_role="controlling",
         dtls_client=_role(answer, taken[0][1]) is DtlsRole.CLIENT,
         fingerprints=tuple((f.algorithm, f.digest) for f in fingerprints),
         extensions=dict(_EXTENSIONS),

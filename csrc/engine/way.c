@@ -1,0 +1,156 @@
+/* way: a transport's ICE, lite or full, behind one face: where datagrams go to, and whom they are taken from. */
+#include <stdlib.h>
+
+#include "engine/state.h"
+
+enum { MAPPED_MAX = 4 /* addresses of a peer that checks us: as many as consent holds for valid */ };
+
+/* What the agent says now; a change is told. */
+static void follow(rtc_transport_t *t, rtc_time_t now) {
+  const rtc_ice_t *c = t->ice;
+  t->has_path = c ? c->has_path : t->consent.has_path;
+  t->path = c ? c->path : t->consent.path;
+  if (!c) return;
+  if (c->has_path && !t->checked) t->checked = now;
+  if (c->has_path && t->state == RTC_T_NEW) t->state = RTC_T_CHECKED;
+  rtc_ice_state_t state = rtc_ice_state(c);
+  if (state == t->ice_state) return;
+  t->ice_state = (uint8_t)state;
+  rtc_hub_touch(t);
+}
+
+int rtc_way_new(rtc_transport_t *t, const rtc_transport_cfg_t *cfg) {
+  const rtc_ice_cfg_t *ice = &cfg->ice;
+  bool lite = cfg->ice_role == RTC_ICE_ROLE_LITE;
+  if (cfg->ice_role > RTC_ICE_ROLE_CONTROLLED || (lite && cfg->ice_survives)) return RTC_EINVAL;
+  t->mapped_cap = lite ? MAPPED_MAX : RTC_ICE_PAIRS;
+  t->mapped = malloc((size_t)t->mapped_cap * sizeof *t->mapped);
+  if (!lite) t->ice = malloc(sizeof *t->ice);
+  if (!t->mapped || (!lite && !t->ice)) return RTC_ENOMEM;
+  t->ice_survives = cfg->ice_survives;
+  if (lite) return rtc_consent_init(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd);
+  uint64_t seed = rtc_hub_draw(t->hub);
+  bool controlling = cfg->ice_role == RTC_ICE_ROLE_CONTROLLING;
+  return rtc_ice_init(t->ice, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd, controlling, seed);
+}
+
+void rtc_way_free(rtc_transport_t *t) {
+  rtc_consent_clear(&t->consent);
+  if (t->ice) rtc_ice_clear(t->ice);
+  free(t->ice);
+  free(t->mapped);
+}
+
+int rtc_way_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now) {
+  if (!t->ice) return rtc_consent_restart(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd);
+  int err = rtc_ice_restart(t->ice, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd, now);
+  if (err == 0) follow(t, now);
+  return err;
+}
+
+bool rtc_way_used(const rtc_transport_t *t) { return t->ice ? t->ice->used : t->consent.used; }
+
+int rtc_way_exec(rtc_transport_t *t, const rtc_cmd_t *c, rtc_time_t now) {
+  if (!t->ice) return RTC_EINVAL;
+  int err = 0;
+  switch (c->op) {
+    case RTC_OP_PATH:
+      err = rtc_ice_add_path(t->ice, &c->u.path, now);
+      break;
+    case RTC_OP_LOCAL:
+      err = rtc_ice_add_local(t->ice, &c->u.cand, now);
+      break;
+    case RTC_OP_REMOTE:
+      err = rtc_ice_add_remote(t->ice, &c->u.cand, now);
+      break;
+    case RTC_OP_ICE_END:
+      rtc_ice_end(t->ice, c->u.ends.local, c->u.ends.remote);
+      break;
+    default:
+      rtc_ice_set_role(t->ice, c->u.controlling);
+      break;
+  }
+  follow(t, now);
+  return err;
+}
+
+int rtc_way_on_stun(rtc_transport_t *t, const rtc_stun_t *m, const rtc_pkt_t *k, uint8_t *out, size_t cap, size_t *n, rtc_time_t now) {
+  int r;
+  if (t->ice) {
+    bool role = t->ice->controlling;
+    r = rtc_ice_on_stun(t->ice, m, k->data, &k->path, out, cap, n, now);
+    if (role != t->ice->controlling) rtc_hub_touch(t);
+  } else {
+    r = rtc_consent_on_stun(&t->consent, m, k->data, &k->path, out, cap, n, now);
+  }
+  follow(t, now);
+  return r;
+}
+
+void rtc_way_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now) {
+  if (!t->ice) {
+    rtc_consent_on_heard(&t->consent, from, now);
+    return;
+  }
+  bool lost = t->ice->lost;
+  rtc_ice_on_heard(t->ice, from, now);
+  if (lost) follow(t, now);
+}
+
+rtc_time_t rtc_way_heard(const rtc_transport_t *t) { return t->ice ? t->ice->heard : t->consent.heard; }
+
+bool rtc_way_knows(const rtc_transport_t *t, const rtc_path_t *from) {
+  return t->ice ? rtc_ice_knows(t->ice, from) : rtc_consent_knows(&t->consent, from);
+}
+
+static void send_checks(rtc_transport_t *t, rtc_time_t now) {
+  rtc_hub_t *h = t->hub;
+  for (;;) {
+    rtc_path_t path;
+    rtc_pkt_t *k = rtc_pkt_get(h->pool);
+    if (!k) return;
+    int n = rtc_ice_pop(t->ice, k->data, RTC_PKT_DATA, &path, now);
+    if (n <= 0) {
+      rtc_pkt_put(k);
+      return;
+    }
+    if (!rtc_hub_path_free(t, &path, now)) { /* the answer would be another's */
+      rtc_hub_drop(h, RTC_DROP_PATH);
+      rtc_pkt_put(k);
+      continue;
+    }
+    rtc_hub_map_path(t, &path, now);
+    k->len = (uint32_t)n;
+    h->st.stun_out++;
+    rtc_out_to(h, k, &path);
+  }
+}
+
+bool rtc_way_tick(rtc_transport_t *t, rtc_time_t now) {
+  if (!t->ice) return !rtc_consent_expired(&t->consent, now);
+  send_checks(t, now);
+  follow(t, now);
+  return t->ice_survives || t->ice_state != RTC_ICE_FAILED;
+}
+
+rtc_time_t rtc_way_next_at(const rtc_transport_t *t) { return t->ice ? rtc_ice_next_at(t->ice) : rtc_consent_next_at(&t->consent); }
+
+void rtc_way_event(const rtc_transport_t *t, rtc_event_t *e) {
+  const rtc_ice_t *c = t->ice;
+  if (!c) return;
+  e->ice = t->ice_state;
+  e->controlling = c->controlling;
+  if (c->selected < 0) return;
+  const rtc_ice_pair_t *p = &c->pair[c->selected];
+  e->local_type = c->local[p->seen_as].type;
+  e->remote_type = c->remote[p->remote].type;
+}
+
+void rtc_way_stats(const rtc_transport_t *t, rtc_transport_stats_t *o) {
+  const rtc_ice_t *c = t->ice;
+  o->nominated = c ? c->nominated : t->consent.nominated;
+  o->stun_requests = c ? c->requests : t->consent.requests;
+  o->stun_answers = c ? c->answers : 0;
+  o->ice_state = t->ice_state;
+  if (c && c->rtt_us) o->rtt_us = c->rtt_us;
+}

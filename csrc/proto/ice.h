@@ -1,0 +1,151 @@
+/* ice: a full ICE agent for one component (RFC 8445; trickle RFC 8838, consent RFC 7675). Owns both sides' candidates, their
+ * pairs, the checks of these and the choice of one; does not know DTLS, sockets or how candidates were gathered: owners tell them, with
+ * priorities and foundations. Guarantee: nothing is learnt and no answer is written before MESSAGE-INTEGRITY has passed; a path is
+ * chosen only after it has answered a check of ours; nothing is sent but checks when consent is lost. */
+#ifndef RTC_PROTO_ICE_H
+#define RTC_PROTO_ICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/time.h"
+#include "wire/stun.h"
+
+enum {
+  RTC_ICE_TEXT_MAX = 256, /* user names and passwords (RFC 8839 §5.4) */
+  RTC_ICE_CANDS = 50,     /* of each side; peer-reflexive ones among them */
+  RTC_ICE_PAIRS = 100,    /* RFC 8445 §6.1.2.5; the least important give way */
+  RTC_ICE_TA_MS = 50,     /* between first requests of different pairs (§14.2) */
+  RTC_ICE_RTO_MS = 50,    /* first repeat with one pair; Ta times the pairs under way when these are more */
+  RTC_ICE_RTO_MAX_MS = 400,
+  RTC_ICE_GIVE_UP_MS = 30000,  /* a check that was repeated for so long has failed */
+  RTC_ICE_NOMINATE_MS = 150,   /* how long a better pair than the best valid one is waited for */
+  RTC_ICE_KEEP_MS = 5000,      /* between checks of the chosen pair, +- 20 % (RFC 7675 §5.1) */
+  RTC_ICE_CONSENT_MS = 30000,  /* consent lasts this long from the latest answer */
+  RTC_ICE_SILENT_MS = 1000,    /* what came on the chosen pair has stopped for this long: it is checked before its time */
+  RTC_ICE_LOST_MS = 5000,      /* nothing authentic for this long: disconnected */
+  RTC_ICE_PATIENCE_MS = 39500, /* no failure before this (RFC 8863 §4) */
+};
+
+typedef enum rtc_ice_type { RTC_ICE_HOST, RTC_ICE_SRFLX, RTC_ICE_PRFLX, RTC_ICE_RELAY } rtc_ice_type_t;
+
+/* As W3C's RTCIceTransportState has them. */
+typedef enum rtc_ice_state {
+  RTC_ICE_NEW,
+  RTC_ICE_CHECKING,
+  RTC_ICE_CONNECTED,    /* a pair is usable */
+  RTC_ICE_COMPLETED,    /* it is nominated, and neither side has more candidates */
+  RTC_ICE_DISCONNECTED, /* nothing authentic came for RTC_ICE_LOST_MS, and checks are in vain */
+  RTC_ICE_FAILED,       /* no pair works, or consent is lost; a restart begins anew */
+} rtc_ice_state_t;
+
+typedef enum rtc_pair_state {
+  RTC_PAIR_FROZEN,
+  RTC_PAIR_WAITING,
+  RTC_PAIR_IN_PROGRESS,
+  RTC_PAIR_SUCCEEDED,
+  RTC_PAIR_FAILED
+} rtc_pair_state_t;
+
+typedef struct rtc_ice_cand {
+  rtc_addr_t addr;     /* as the peer is told, or told us */
+  rtc_addr_t base;     /* ours only: the address that datagrams leave from, zero when the socket decides */
+  uint32_t sock;       /* ours only */
+  uint32_t priority;   /* RFC 8445 §5.1.2 */
+  uint32_t foundation; /* any number that is equal for equal foundations */
+  uint8_t type;        /* rtc_ice_type_t */
+} rtc_ice_cand_t;
+
+typedef struct rtc_ice_pair {
+  uint64_t priority;
+  uint8_t local, remote; /* places of its candidates */
+  uint8_t seen_as;       /* place of the candidate that the peer sees us as: by the address in its answer */
+  uint8_t state;         /* rtc_pair_state_t */
+  bool live;             /* a request is out and not answered */
+  bool nominating;       /* that request has USE-CANDIDATE */
+  bool as_controlling;   /* the role it told */
+  bool triggered;        /* the peer has asked: checked before the others, also when a pair is chosen */
+  bool wanted;           /* the controlling peer has nominated it; holds once our own check passes */
+  bool asked;            /* a valid request has come on it */
+  uint8_t tid[12];
+  uint32_t wait_ms, sends; /* repeats of this request; only a single one gives a round trip time (Karn) */
+  rtc_time_t at, since, sent;
+  rtc_time_t answered; /* latest answer, 0 before */
+  int64_t rtt_us;      /* 0 unknown */
+  uint32_t requests_out, answers_in, requests_in;
+} rtc_ice_pair_t;
+
+typedef struct rtc_ice_creds {
+  char local_ufrag[RTC_ICE_TEXT_MAX + 1], local_pwd[RTC_ICE_TEXT_MAX + 1];
+  char remote_ufrag[RTC_ICE_TEXT_MAX + 1], remote_pwd[RTC_ICE_TEXT_MAX + 1];
+} rtc_ice_creds_t;
+
+typedef struct rtc_ice {
+  bool controlling;
+  bool has_path;
+  bool nominated; /* the chosen pair is, by us or by the peer */
+  bool revoked;   /* consent was lost: not even checks go out before a restart (RFC 7675 §5.1) */
+  bool failed, lost;
+  bool local_end, remote_end; /* no more candidates will come */
+  bool used;                  /* a request or answer has passed with the present credentials */
+  bool has_old;
+  rtc_path_t path; /* where to send; valid when has_path */
+  int selected;    /* pair of `path`; -1: none, or one from before a restart */
+  int pair_n, local_n, remote_n;
+  rtc_time_t heard;   /* last authenticated packet of any kind on `path` */
+  rtc_time_t flowed;  /* the same without STUN */
+  rtc_time_t expires; /* consent; RTC_NEVER before the first answer */
+  rtc_time_t asking;  /* first request since `heard`, RTC_NEVER when none */
+  rtc_time_t started; /* of checking, RTC_NEVER before the first pair */
+  rtc_time_t valid_since;
+  rtc_time_t pace_at; /* earliest next first request */
+  rtc_time_t plan_at; /* next thing to do for pairs other than the chosen one */
+  uint64_t tie_breaker, seed;
+  uint32_t requests, answers, conflicts; /* counters; conflicts: 487 sent or received */
+  int64_t rtt_us;
+  rtc_ice_creds_t creds, old; /* old: good until the new ones are first used */
+  rtc_ice_cand_t local[RTC_ICE_CANDS], remote[RTC_ICE_CANDS];
+  rtc_ice_pair_t pair[RTC_ICE_PAIRS];
+} rtc_ice_t;
+
+typedef enum rtc_ice_result {
+  RTC_ICE_DROP = 0, /* nothing learnt; an error answer may still be due */
+  RTC_ICE_OK = 1,
+  RTC_ICE_MOVED = 2 /* path chosen or changed */
+} rtc_ice_result_t;
+
+/* Copies the texts. 0 or RTC_EINVAL (ufrag 4..256, pwd 22..256 characters, no colon in the local ufrag). seed: random. */
+RTC_MUST_USE int rtc_ice_init(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
+                              const char *remote_pwd, bool controlling, uint64_t seed);
+void rtc_ice_clear(rtc_ice_t *c);
+/* New credentials: the checks begin anew with our candidates, those of the peer are to be told again; only the address that is
+ * talked to stays, and the path until another one is nominated (§9). 0 or RTC_EINVAL. */
+RTC_MUST_USE int rtc_ice_restart(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
+                                 const char *remote_pwd, rtc_time_t now);
+void rtc_ice_set_role(rtc_ice_t *c, bool controlling);
+
+/* One more candidate of ours or of the peer; one that is known already is no error. 0, RTC_ENOBUFS beyond RTC_ICE_CANDS, RTC_EINVAL. */
+RTC_MUST_USE int rtc_ice_add_local(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now);
+RTC_MUST_USE int rtc_ice_add_remote(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now);
+/* For who is given an address rather than candidates: this one pair, ours being whatever the socket has. As above. */
+RTC_MUST_USE int rtc_ice_add_path(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now);
+void rtc_ice_end(rtc_ice_t *c, bool local, bool remote); /* no more will come from these sides */
+
+/* A parsed STUN message (a request by its USERNAME, or an answer). When an answer is due it is written to out and *out_len set
+ * (0 else); it goes back to `from`. rtc_ice_result_t, or RTC_ENOBUFS (cap < 100) with nothing changed. */
+RTC_MUST_USE int rtc_ice_on_stun(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, const rtc_path_t *from, uint8_t *out, size_t cap,
+                                 size_t *out_len, rtc_time_t now);
+/* Something authentic other than STUN came from this path. */
+void rtc_ice_on_heard(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now);
+/* True for the chosen path and, while there is one, those that passed a check of either side: DTLS and media come from there only. */
+bool rtc_ice_knows(const rtc_ice_t *c, const rtc_path_t *from);
+/* Next request that is due: writes it to out, its goal to *path, returns its length; 0 when none is due, RTC_ENOBUFS when cap is
+ * too small (1300 always suffices). Call until 0: it also sees to time-outs. */
+RTC_MUST_USE int rtc_ice_pop(rtc_ice_t *c, uint8_t *out, size_t cap, rtc_path_t *path, rtc_time_t now);
+rtc_time_t rtc_ice_next_at(const rtc_ice_t *c);
+rtc_ice_state_t rtc_ice_state(const rtc_ice_t *c);
+
+#endif

@@ -1,0 +1,146 @@
+/* ice_answer: what the peer's requests and answers bring: triggered checks, peer-reflexive candidates, roles (RFC 8445 §7). */
+#include "base/crypto.h"
+#include "proto/ice_impl.h"
+
+enum { ANSWER_MAX = 100, ERROR_UNKNOWN_ATTRIBUTE = 420, ERROR_ROLE_CONFLICT = 487 };
+
+static bool username_is(const rtc_stun_t *m, const char *first, const char *second) {
+  size_t a = strlen(first), b = strlen(second);
+  if (m->username_len != a + 1 + b || memcmp(m->username, first, a) || m->username[a] != ':') return false;
+  return !memcmp(m->username + a + 1, second, b);
+}
+
+/* The credentials that guard this request, NULL when its USERNAME is not ours. */
+static const rtc_ice_creds_t *creds_of(const rtc_ice_t *c, const rtc_stun_t *m) {
+  if (!m->username || !m->has_integrity) return NULL;
+  if (username_is(m, c->creds.local_ufrag, c->creds.remote_ufrag)) return &c->creds;
+  return c->has_old && username_is(m, c->old.local_ufrag, c->old.remote_ufrag) ? &c->old : NULL;
+}
+
+static int write_answer(const rtc_stun_t *m, const rtc_path_t *from, int code, const char *pwd, uint8_t *out, size_t cap) {
+  rtc_wr_t w = rtc_wr(out, cap < ANSWER_MAX ? cap : ANSWER_MAX);
+  rtc_stun_begin(&w, code ? RTC_STUN_BINDING_ERROR : RTC_STUN_BINDING_SUCCESS, m->tid);
+  if (code)
+    rtc_stun_put_error(&w, code, NULL); /* no words: an answer stays short */
+  else
+    rtc_stun_put_xor_addr(&w, RTC_STUN_A_XOR_MAPPED, &from->remote, m->tid);
+  if (code == ERROR_UNKNOWN_ATTRIBUTE) {
+    uint8_t list[sizeof m->unknown];
+    for (int i = 0; i < m->unknown_n; i++) rtc_put16(list + 2 * i, m->unknown[i]);
+    rtc_stun_put(&w, RTC_STUN_A_UNKNOWN, list, 2u * m->unknown_n);
+  }
+  return rtc_stun_end(&w, (const uint8_t *)pwd, strlen(pwd));
+}
+
+/* §7.3.1.1: when both claim one role, the larger tie-breaker is the controlling one. True: the peer has to change. */
+static bool peer_must_switch(const rtc_ice_t *c, const rtc_stun_t *m) {
+  bool larger = c->tie_breaker >= m->tie_breaker;
+  return c->controlling ? m->has_controlling && larger : m->has_controlled && !larger;
+}
+
+static void heard(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now) {
+  if (!rtc_ice_on_path(c, from)) return;
+  c->heard = now;
+  c->asking = RTC_NEVER;
+  c->lost = false;
+}
+
+static int on_request(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, const rtc_path_t *from, uint8_t *out, size_t cap,
+                      size_t *out_len, rtc_time_t now) {
+  const rtc_ice_creds_t *creds = creds_of(c, m);
+  if (!creds || rtc_stun_check(m, raw, (const uint8_t *)creds->local_pwd, strlen(creds->local_pwd))) return RTC_ICE_DROP;
+  int code = m->unknown_n ? ERROR_UNKNOWN_ATTRIBUTE : peer_must_switch(c, m) ? ERROR_ROLE_CONFLICT : 0;
+  int n = write_answer(m, from, code, creds->local_pwd, out, cap);
+  if (n < 0) return n;
+  *out_len = (size_t)n;
+  if (code) {
+    c->conflicts += code == ERROR_ROLE_CONFLICT;
+    return RTC_ICE_DROP;
+  }
+  if (c->controlling ? m->has_controlling : m->has_controlled) rtc_ice_set_role(c, !c->controlling);
+  c->requests++;
+  rtc_path_t before = c->path;
+  bool had = c->has_path;
+  heard(c, from, now);
+  if (creds == &c->old) return RTC_ICE_OK;
+  rtc_ice_follow(c);
+  int i = c->revoked ? -1 : rtc_ice_find(c, from, true, m->priority, now);
+  if (i < 0) return RTC_ICE_OK; /* answered, not followed */
+  rtc_ice_pair_t *p = &c->pair[i];
+  p->asked = true;
+  p->requests_in++;
+  bool nominated = m->has_use_candidate && !c->controlling;
+  if (nominated && p->state == RTC_PAIR_SUCCEEDED)
+    rtc_ice_on_nominated(c, i, now);
+  else if (nominated)
+    p->wanted = true;
+  rtc_ice_trigger(c, p, now);
+  return c->has_path && !(had && rtc_path_eq(&before, &c->path)) ? RTC_ICE_MOVED : RTC_ICE_OK;
+}
+
+static int find_transaction(const rtc_ice_t *c, const rtc_stun_t *m, const rtc_path_t *from) {
+  for (int i = 0; i < c->pair_n; i++) {
+    const rtc_ice_pair_t *p = &c->pair[i];
+    if (!p->live || !p->sends || memcmp(p->tid, m->tid, sizeof p->tid)) continue;
+    rtc_path_t path = rtc_ice_path(c, p);
+    return rtc_path_eq(&path, from) ? i : -1; /* symmetric addresses: §7.2.5.2.1 */
+  }
+  return -1;
+}
+
+static int on_error(rtc_ice_t *c, rtc_ice_pair_t *p, uint16_t error, rtc_time_t now) {
+  if (error == ERROR_ROLE_CONFLICT) { /* §7.2.5.1 */
+    c->conflicts++;
+    if (c->controlling == p->as_controlling) rtc_ice_set_role(c, !c->controlling);
+    c->tie_breaker = rtc_ice_random(c);
+    rtc_ice_start(c, p, now);
+  } else if (p->state != RTC_PAIR_SUCCEEDED) {
+    p->live = p->triggered = false;
+    p->state = RTC_PAIR_FAILED;
+  }
+  rtc_ice_plan(c);
+  return RTC_ICE_DROP;
+}
+
+static int on_answer(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, const rtc_path_t *from, rtc_time_t now) {
+  int i = c->revoked ? -1 : find_transaction(c, m, from);
+  const char *pwd = c->creds.remote_pwd;
+  if (i < 0 || rtc_stun_check(m, raw, (const uint8_t *)pwd, strlen(pwd))) return RTC_ICE_DROP;
+  rtc_ice_pair_t *p = &c->pair[i];
+  if (m->type == RTC_STUN_BINDING_ERROR) return on_error(c, p, m->error, now);
+  if (m->unknown_n || !m->has_mapped) return RTC_ICE_DROP;
+  bool nominating = p->nominating, had = c->has_path;
+  rtc_path_t before = c->path;
+  if (p->sends == 1) c->rtt_us = p->rtt_us = now - p->sent;
+  c->answers++;
+  p->answers_in++;
+  p->live = p->nominating = p->triggered = false;
+  p->state = RTC_PAIR_SUCCEEDED;
+  p->answered = now;
+  rtc_ice_follow(c);
+  rtc_ice_seen_as(c, p, &m->mapped);
+  rtc_ice_thaw(c, p);
+  rtc_ice_on_valid(c, i, nominating, now);
+  rtc_ice_plan(c);
+  return c->has_path && !(had && rtc_path_eq(&before, &c->path)) ? RTC_ICE_MOVED : RTC_ICE_OK;
+}
+
+int rtc_ice_on_stun(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, const rtc_path_t *from, uint8_t *out, size_t cap,
+                    size_t *out_len, rtc_time_t now) {
+  *out_len = 0;
+  switch (m->type) {
+    case RTC_STUN_BINDING_REQUEST:
+      return on_request(c, m, raw, from, out, cap, out_len, now);
+    case RTC_STUN_BINDING_SUCCESS:
+    case RTC_STUN_BINDING_ERROR:
+      return on_answer(c, m, raw, from, now);
+    default: /* indications keep a NAT open and prove nothing */
+      return RTC_ICE_DROP;
+  }
+}
+
+void rtc_ice_on_heard(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now) {
+  if (!rtc_ice_on_path(c, from)) return;
+  heard(c, from, now);
+  c->flowed = now;
+}

@@ -1,0 +1,139 @@
+/* ice_choose: which valid pair is used: nomination (RFC 8445 §8), and how long (consent, RFC 7675). */
+#include "proto/ice_impl.h"
+
+/* 5 s, +- 20 % so that many peers do not beat together (RFC 7675 §5.1). */
+static rtc_time_t keep_interval(rtc_ice_t *c) { return (rtc_time_t)((800 + rtc_ice_random(c) % 401) * RTC_ICE_KEEP_MS); }
+
+/* The peer's proof of this moment that it wants to be sent to. */
+static void renew(rtc_ice_t *c, rtc_time_t now) {
+  c->heard = now;
+  c->expires = now + RTC_MS(RTC_ICE_CONSENT_MS);
+  c->asking = RTC_NEVER;
+  c->lost = c->failed = false;
+}
+
+void rtc_ice_select(rtc_ice_t *c, int pair, bool nominated, rtc_time_t now) {
+  rtc_ice_pair_t *p = &c->pair[pair];
+  c->selected = pair;
+  c->path = rtc_ice_path(c, p);
+  c->has_path = true;
+  c->nominated = nominated;
+  p->wanted = false;
+  p->at = now + keep_interval(c);
+  renew(c, now);
+  rtc_ice_plan(c);
+}
+
+/* The latest nomination does not win by itself: peers of RFC 5245 nominate all that they check, and mean the best. */
+void rtc_ice_on_nominated(rtc_ice_t *c, int pair, rtc_time_t now) {
+  if (pair == c->selected) {
+    c->nominated = true;
+    c->pair[pair].wanted = false;
+    rtc_ice_plan(c);
+    return;
+  }
+  bool better = !c->nominated || c->pair[pair].priority > c->pair[c->selected].priority;
+  if (better || now - c->heard >= RTC_MS(RTC_ICE_SILENT_MS)) rtc_ice_select(c, pair, true, now);
+}
+
+void rtc_ice_on_valid(rtc_ice_t *c, int pair, bool nominating, rtc_time_t now) {
+  rtc_ice_pair_t *p = &c->pair[pair];
+  if (c->valid_since == RTC_NEVER) c->valid_since = now;
+  if (c->controlling && nominating) {
+    rtc_ice_select(c, pair, true, now);
+  } else if (!c->controlling && p->wanted) {
+    rtc_ice_on_nominated(c, pair, now);
+  } else if (!c->nominated && pair != c->selected) { /* any valid pair may be used until one is nominated (§12.1) */
+    bool before = c->has_path && c->selected < 0 && now - c->heard < RTC_MS(RTC_ICE_SILENT_MS); /* the path of before a restart lives */
+    bool worse = c->has_path && c->selected >= 0 && p->priority <= c->pair[c->selected].priority;
+    if (!before && !worse) rtc_ice_select(c, pair, false, now);
+  }
+  if (pair != c->selected) return;
+  renew(c, now);
+  p->at = now + keep_interval(c);
+}
+
+bool rtc_ice_silent(const rtc_ice_t *c, rtc_time_t now) { return c->asking != RTC_NEVER && now >= c->asking + RTC_MS(RTC_ICE_SILENT_MS); }
+
+/* The best valid pair; when one is nominated, only such as answered after the last that was heard on it. */
+static int best_valid(const rtc_ice_t *c) {
+  int best = -1;
+  for (int i = 0; i < c->pair_n; i++) {
+    const rtc_ice_pair_t *p = &c->pair[i];
+    if (p->state != RTC_PAIR_SUCCEEDED || (c->nominated && (i == c->selected || p->answered <= c->heard))) continue;
+    if (best < 0 || p->priority > c->pair[best].priority) best = i;
+  }
+  return best;
+}
+
+rtc_time_t rtc_ice_nominate_at(const rtc_ice_t *c) {
+  if (!c->controlling || c->revoked || c->valid_since == RTC_NEVER) return RTC_NEVER;
+  if (c->nominated && c->asking == RTC_NEVER) return RTC_NEVER;
+  int best = best_valid(c);
+  if (best < 0) return RTC_NEVER;
+  bool open = false;
+  for (int i = 0; i < c->pair_n; i++) {
+    const rtc_ice_pair_t *p = &c->pair[i];
+    if (p->live && p->nominating) return RTC_NEVER;
+    open = open || (p->state <= RTC_PAIR_IN_PROGRESS && p->priority > c->pair[best].priority);
+  }
+  if (c->nominated) return c->asking + RTC_MS(RTC_ICE_SILENT_MS); /* it may be dead: a NAT has moved one of us */
+  return open ? c->valid_since + RTC_MS(RTC_ICE_NOMINATE_MS) : c->valid_since;
+}
+
+void rtc_ice_nominate(rtc_ice_t *c, rtc_time_t now) {
+  if (rtc_ice_nominate_at(c) > now) return;
+  rtc_ice_pair_t *p = &c->pair[best_valid(c)];
+  rtc_ice_start(c, p, now);
+  p->nominating = true;
+}
+
+/* Earlier when what flowed in besides STUN has stopped: our own address may be another one by now, and the peer learns the new one by
+ * a check alone. Else a check that is not answered is soon repeated. */
+rtc_time_t rtc_ice_keep_at(const rtc_ice_t *c) {
+  if (!c->has_path || c->selected < 0) return RTC_NEVER;
+  const rtc_ice_pair_t *p = &c->pair[c->selected];
+  if (p->live && p->nominating) return RTC_NEVER;
+  if (c->flowed > p->answered) {
+    rtc_time_t silent = c->flowed + RTC_MS(RTC_ICE_SILENT_MS), again = p->sent + RTC_MS(RTC_ICE_RTO_MAX_MS);
+    return rtc_time_min(p->at, silent > again ? silent : again);
+  }
+  return p->live ? rtc_time_min(p->at, p->sent + RTC_MS(RTC_ICE_SILENT_MS)) : p->at;
+}
+
+void rtc_ice_kept(rtc_ice_t *c, rtc_time_t now) {
+  rtc_ice_pair_t *p = &c->pair[c->selected];
+  if (p->sends == 1) p->at = now + keep_interval(c);
+  if (c->asking == RTC_NEVER) c->asking = now;
+}
+
+static bool alive(const rtc_ice_t *c) {
+  for (int i = 0; i < c->pair_n; i++)
+    if (c->pair[i].state != RTC_PAIR_FAILED) return true;
+  return false;
+}
+
+static rtc_time_t lost_at(const rtc_ice_t *c) {
+  if (!c->has_path || c->lost || c->asking == RTC_NEVER) return RTC_NEVER;
+  rtc_time_t silent = c->heard + RTC_MS(RTC_ICE_LOST_MS), asked = c->asking + RTC_MS(RTC_ICE_SILENT_MS);
+  return silent > asked ? silent : asked;
+}
+
+static rtc_time_t give_up_at(const rtc_ice_t *c) {
+  if (c->has_path || c->failed || c->started == RTC_NEVER || alive(c)) return RTC_NEVER;
+  return c->started + RTC_MS(RTC_ICE_PATIENCE_MS);
+}
+
+rtc_time_t rtc_ice_expire_at(const rtc_ice_t *c) {
+  rtc_time_t at = c->has_path ? c->expires : give_up_at(c);
+  return rtc_time_min(at, lost_at(c));
+}
+
+void rtc_ice_expire(rtc_ice_t *c, rtc_time_t now) {
+  if (now >= lost_at(c)) c->lost = true;
+  if (c->has_path && now >= c->expires) {
+    c->has_path = c->nominated = c->lost = false;
+    if (c->selected >= 0) c->revoked = c->failed = true; /* that of before a restart leaves the checks to go on */
+  }
+  if (now >= give_up_at(c)) c->failed = true;
+}

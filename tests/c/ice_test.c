@@ -1,0 +1,463 @@
+/* ice: two agents, or one and a hand-made peer, over a network of addresses that a test draws: who hears whom, after how long. */
+#include "proto/ice.h"
+
+#include "check.h"
+
+static const char LU[] = "left", LP[] = "left-password-of-22-xx", RU[] = "rght", RP[] = "right-password-of-22-x";
+static const char LU2[] = "lft2", LP2[] = "left-password-the-2nd-x", RU2[] = "rgh2", RP2[] = "right-password-the-2nd-";
+
+enum { FLYING = 256, HOSTS = 64 };
+
+typedef struct flight {
+  uint8_t data[1300];
+  size_t n;
+  rtc_addr_t from, to;
+  rtc_time_t at;
+} flight_t;
+
+typedef struct net {
+  rtc_ice_t side[2];
+  rtc_time_t now, delay;
+  flight_t fly[FLYING];
+  int fly_n;
+  double loss;
+  uint64_t rng;
+  bool dead[2][HOSTS];        /* this side's host n neither sends nor hears */
+  rtc_addr_t nat[2];          /* what the other side sees this side's host 1 as; port 0: itself */
+  int sent[2], nominating[2]; /* requests; those with USE-CANDIDATE */
+  int moved[2];
+  bool silent[2]; /* this side's agent has gone */
+} net_t;
+
+/* Side s has the addresses 10.s.0.n:5000 on socket n. */
+static rtc_addr_t host(int side, int n) {
+  uint8_t ip[4] = {10, (uint8_t)side, 0, (uint8_t)n};
+  rtc_addr_t a;
+  rtc_addr_set(&a, ip, 4, 5000);
+  return a;
+}
+
+static rtc_ice_cand_t cand(int side, int n, uint32_t pref) {
+  rtc_addr_t a = host(side, n);
+  return (rtc_ice_cand_t){
+      .addr = a, .base = a, .sock = (uint32_t)n, .priority = (126u << 24) | (pref << 8) | 255u, .foundation = (uint32_t)n};
+}
+
+static void net_open(net_t *n, bool left_controls, bool right_controls) {
+  memset(n, 0, sizeof *n);
+  n->delay = RTC_MS(10);
+  n->rng = 88172645463325252u;
+  if (rtc_ice_init(&n->side[0], LU, LP, RU, RP, left_controls, 1) || rtc_ice_init(&n->side[1], RU, RP, LU, LP, right_controls, 2)) exit(2);
+}
+
+static void give(net_t *n, int side, int host_n, uint32_t pref) { /* to both */
+  rtc_ice_cand_t c = cand(side, host_n, pref);
+  CHECK_EQ(rtc_ice_add_local(&n->side[side], &c, n->now), 0);
+  CHECK_EQ(rtc_ice_add_remote(&n->side[1 - side], &c, n->now), 0);
+}
+
+static double draw(net_t *n) {
+  n->rng ^= n->rng << 13, n->rng ^= n->rng >> 7, n->rng ^= n->rng << 17;
+  return (double)(n->rng >> 11) / 9007199254740992.0;
+}
+
+static void post(net_t *n, int side, const uint8_t *p, size_t len, const rtc_path_t *path) {
+  int h = path->local.ip[15];
+  if (n->dead[side][h] || draw(n) < n->loss || n->fly_n == FLYING) return;
+  flight_t *f = &n->fly[n->fly_n++];
+  *f = (flight_t){.n = len, .from = path->local, .to = path->remote, .at = n->now + n->delay};
+  if (h == 1 && n->nat[side].port) f->from = n->nat[side];
+  memcpy(f->data, p, len);
+}
+
+static void arrive(net_t *n, const flight_t *f) {
+  int side = -1;
+  rtc_path_t path = {.remote = f->from, .local = f->to};
+  for (int s = 0; s < 2; s++) {
+    if (n->nat[s].port && rtc_addr_eq(&f->to, &n->nat[s]))
+      side = s, path.local = host(s, 1);
+    else if (f->to.ip[13] == s && f->to.ip[12] == 10 && f->to.port == 5000 && !(n->nat[s].port && f->to.ip[15] == 1))
+      side = s;
+  }
+  if (side < 0 || n->silent[side] || n->dead[side][path.local.ip[15]]) return;
+  path.sock = path.local.ip[15];
+  rtc_stun_t m;
+  CHECK_EQ(rtc_stun_parse(&m, f->data, f->n), 0);
+  if (m.type == RTC_STUN_BINDING_REQUEST) n->sent[1 - side]++, n->nominating[1 - side] += m.has_use_candidate;
+  uint8_t out[128];
+  size_t len = 0;
+  int r = rtc_ice_on_stun(&n->side[side], &m, f->data, &path, out, sizeof out, &len, n->now);
+  n->moved[side] += r == RTC_ICE_MOVED;
+  CHECK(r != RTC_ICE_MOVED || (n->side[side].has_path && rtc_ice_knows(&n->side[side], &n->side[side].path)));
+  if (len) post(n, side, out, len, &path);
+}
+
+static void run(net_t *n, rtc_time_t us) {
+  rtc_time_t end = n->now + us;
+  for (;;) {
+    for (int s = 0; s < 2; s++) {
+      uint8_t out[1300];
+      rtc_path_t path;
+      int got, spins = 0;
+      while (!n->silent[s] && (got = rtc_ice_pop(&n->side[s], out, sizeof out, &path, n->now)) > 0 && ++spins < 20)
+        post(n, s, out, (size_t)got, &path);
+      CHECK(spins < 20);
+      if (!n->silent[s]) CHECK(rtc_ice_next_at(&n->side[s]) > n->now); /* nothing spins */
+    }
+    rtc_time_t at = end;
+    int first = -1;
+    for (int i = 0; i < n->fly_n; i++)
+      if (n->fly[i].at <= at && (first < 0 || n->fly[i].at < n->fly[first].at)) first = i, at = n->fly[i].at;
+    for (int s = 0; s < 2; s++)
+      if (!n->silent[s] && rtc_ice_next_at(&n->side[s]) < at) at = rtc_ice_next_at(&n->side[s]), first = -1;
+    n->now = at;
+    if (first >= 0) {
+      flight_t f = n->fly[first];
+      n->fly[first] = n->fly[--n->fly_n];
+      arrive(n, &f);
+    } else if (at >= end) {
+      return;
+    }
+  }
+}
+
+static int at_host(const net_t *n, int side) { return n->side[side].has_path ? n->side[side].path.local.ip[15] : -1; }
+static int goal(const net_t *n, int side) { return n->side[side].has_path ? n->side[side].path.remote.ip[15] : -1; }
+static rtc_ice_state_t state(const net_t *n, int side) { return rtc_ice_state(&n->side[side]); }
+
+static void texts_and_candidates_are_checked(void) {
+  static rtc_ice_t c;
+  char long_text[300];
+  memset(long_text, 'a', sizeof long_text);
+  long_text[257] = 0;
+  CHECK_EQ(rtc_ice_init(&c, "abc", LP, RU, RP, true, 1), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_init(&c, LU, "short", RU, RP, true, 1), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_init(&c, "a:cd", LP, RU, RP, true, 1), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_init(&c, LU, LP, "", "", true, 1), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_init(&c, NULL, LP, RU, RP, true, 1), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_init(&c, LU, LP, RU, long_text, true, 1), RTC_EINVAL);
+  long_text[256] = 0;
+  CHECK_EQ(rtc_ice_init(&c, long_text, long_text, long_text, long_text, true, 1), 0);
+  rtc_ice_cand_t k = cand(0, 1, 1), bad = k;
+  bad.priority = 0;
+  CHECK_EQ(rtc_ice_add_local(&c, &bad, 0), RTC_EINVAL);
+  bad.priority = UINT32_C(1) << 31;
+  CHECK_EQ(rtc_ice_add_remote(&c, &bad, 0), RTC_EINVAL);
+  bad = k;
+  bad.type = 4;
+  CHECK_EQ(rtc_ice_add_local(&c, &bad, 0), RTC_EINVAL);
+  bad = k;
+  bad.addr.port = 0;
+  CHECK_EQ(rtc_ice_add_remote(&c, &bad, 0), RTC_EINVAL);
+  CHECK(c.local_n == 0 && c.remote_n == 0 && rtc_ice_state(&c) == RTC_ICE_NEW && rtc_ice_next_at(&c) == RTC_NEVER);
+  rtc_path_t p = {.remote = host(1, 1)}, to;
+  uint8_t out[1300];
+  CHECK_EQ(rtc_ice_add_path(&c, &p, 0), 0);
+  CHECK_EQ(rtc_ice_pop(&c, out, 100, &to, 0), RTC_ENOBUFS);
+  CHECK_EQ(rtc_ice_state(&c), RTC_ICE_CHECKING);
+  rtc_ice_clear(&c);
+}
+
+/* Both roles, and both claiming the same one: always one controls, both agree on the pair, and nobody moves once it is nominated. */
+static void two_agents_agree(void) {
+  for (int roles = 0; roles < 4; roles++) {
+    static net_t n;
+    net_open(&n, roles & 1, roles & 2);
+    give(&n, 0, 1, 10);
+    give(&n, 0, 2, 20);
+    give(&n, 1, 1, 10);
+    give(&n, 1, 2, 20);
+    for (int s = 0; s < 2; s++) rtc_ice_end(&n.side[s], true, true);
+    run(&n, RTC_SEC(2));
+    CHECK(n.side[0].controlling != n.side[1].controlling);
+    CHECK_EQ(n.side[0].conflicts + n.side[1].conflicts > 0, roles == 0 || roles == 3);
+    for (int s = 0; s < 2; s++) {
+      CHECK_EQ(state(&n, s), RTC_ICE_COMPLETED);
+      CHECK(n.side[s].nominated && at_host(&n, s) == 2 && goal(&n, s) == 2);
+      CHECK(n.side[s].rtt_us == RTC_MS(20));
+    }
+    int moved = n.moved[0] + n.moved[1], sent = n.sent[0] + n.sent[1];
+    run(&n, RTC_SEC(60));
+    CHECK_EQ(n.moved[0] + n.moved[1], moved);
+    int kept = n.sent[0] + n.sent[1] - sent; /* every 4 to 6 s, each side */
+    CHECK(kept >= 20 && kept <= 30);
+    for (int s = 0; s < 2; s++) CHECK_EQ(state(&n, s), RTC_ICE_COMPLETED);
+  }
+}
+
+/* The best pair is dead: the next best is nominated soon, and not before it was waited for. */
+static void best_that_works(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  for (int h = 1; h <= 3; h++) give(&n, 0, h, (uint32_t)h);
+  give(&n, 1, 1, 10);
+  n.dead[0][3] = true;
+  run(&n, RTC_MS(100));
+  CHECK(n.side[0].has_path && !n.side[0].nominated && n.nominating[0] == 0);
+  run(&n, RTC_SEC(1));
+  CHECK(n.side[0].nominated && n.side[1].nominated && at_host(&n, 0) == 2 && goal(&n, 1) == 2);
+  CHECK_EQ(state(&n, 0), RTC_ICE_CONNECTED); /* more may come */
+  rtc_ice_end(&n.side[0], true, true);
+  CHECK_EQ(state(&n, 0), RTC_ICE_COMPLETED);
+}
+
+static void first_requests_are_paced(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  for (int h = 1; h <= 10; h++) {
+    rtc_ice_cand_t c = cand(1, h, (uint32_t)h);
+    CHECK_EQ(rtc_ice_add_remote(&n.side[0], &c, 0), 0);
+  }
+  rtc_ice_cand_t ours = cand(0, 1, 1);
+  CHECK_EQ(rtc_ice_add_local(&n.side[0], &ours, 0), 0);
+  bool seen[16] = {false};
+  rtc_time_t last = -RTC_SEC(1);
+  int first = 0, all = 0;
+  for (rtc_time_t now = 0; now < RTC_MS(600); now += RTC_MS(1)) {
+    uint8_t out[1300];
+    rtc_path_t to;
+    while (rtc_ice_pop(&n.side[0], out, sizeof out, &to, now) > 0) {
+      all++;
+      if (seen[to.remote.ip[15]]) continue;
+      seen[to.remote.ip[15]] = true;
+      CHECK(now - last >= RTC_MS(RTC_ICE_TA_MS));
+      CHECK_EQ(to.remote.ip[15], 10 - first); /* the most important first */
+      last = now;
+      first++;
+    }
+  }
+  CHECK_EQ(first, 10);
+  CHECK(all <= 600 / RTC_ICE_TA_MS + 30); /* repeats slow down with the pairs under way */
+}
+
+/* No candidate was told to one side: it learns the other's address from its check, and so does the other its own. */
+static void reflexive_both_ways(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  rtc_ice_cand_t a = cand(0, 1, 5), b = cand(1, 2, 5);
+  n.nat[0] = host(7, 77); /* 10.7.0.77 */
+  CHECK(!rtc_ice_add_local(&n.side[0], &a, 0) && !rtc_ice_add_local(&n.side[1], &b, 0) && !rtc_ice_add_remote(&n.side[0], &b, 0));
+  run(&n, RTC_SEC(1));
+  for (int s = 0; s < 2; s++) CHECK(state(&n, s) == RTC_ICE_CONNECTED && n.side[s].nominated);
+  const rtc_ice_t *c = &n.side[1];
+  CHECK_EQ(c->remote[c->pair[c->selected].remote].type, RTC_ICE_PRFLX);
+  CHECK(rtc_addr_eq(&c->path.remote, &n.nat[0]));
+  CHECK_EQ(c->remote[c->pair[c->selected].remote].priority, (110u << 24) | (5u << 8) | 255u);
+  c = &n.side[0];
+  CHECK_EQ(c->local[c->pair[c->selected].seen_as].type, RTC_ICE_PRFLX);
+  CHECK(rtc_addr_eq(&c->local[c->pair[c->selected].seen_as].addr, &n.nat[0]));
+  /* Told later: now known by name. */
+  rtc_ice_cand_t told = {.addr = n.nat[0], .priority = 100u << 24, .type = RTC_ICE_SRFLX};
+  CHECK_EQ(rtc_ice_add_remote(&n.side[1], &told, n.now), 0);
+  CHECK_EQ(n.side[1].remote_n, 1);
+}
+
+/* Trickled one by one at any time, the working one last. */
+static void trickle(void) {
+  static net_t n;
+  net_open(&n, false, true);
+  n.dead[0][1] = n.dead[1][1] = true;
+  give(&n, 0, 1, 9);
+  run(&n, RTC_SEC(1));
+  give(&n, 1, 1, 9);
+  run(&n, RTC_SEC(3));
+  CHECK(state(&n, 0) == RTC_ICE_CHECKING && !n.side[0].has_path);
+  give(&n, 0, 2, 1);
+  run(&n, RTC_SEC(1));
+  give(&n, 1, 2, 1);
+  run(&n, RTC_SEC(1));
+  for (int s = 0; s < 2; s++) CHECK(n.side[s].nominated && at_host(&n, s) == 2 && goal(&n, s) == 2);
+}
+
+/* 30 % lost each way: connected and nominated within 10 s, all of them. */
+static void through_loss(void) {
+  for (uint64_t seed = 1; seed <= 300 * (uint64_t)check_scale(); seed++) {
+    static net_t n;
+    net_open(&n, seed & 1, seed & 2);
+    n.loss = 0.3;
+    n.rng = seed * 0x9e3779b97f4a7c15u;
+    n.delay = RTC_MS(25);
+    give(&n, 0, 1, 1);
+    give(&n, 1, 1, 1);
+    give(&n, 1, 2, 2);
+    run(&n, RTC_SEC(10));
+    for (int s = 0; s < 2; s++) CHECK(n.side[s].has_path && n.side[s].nominated);
+    CHECK(goal(&n, 0) == at_host(&n, 1));
+  }
+}
+
+static void silence_loss_and_failure(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 1);
+  give(&n, 1, 1, 1);
+  run(&n, RTC_SEC(10));
+  n.silent[1] = true;
+  run(&n, RTC_SEC(4));
+  CHECK_EQ(state(&n, 0), RTC_ICE_CONNECTED);
+  run(&n, RTC_SEC(9));
+  CHECK_EQ(state(&n, 0), RTC_ICE_DISCONNECTED);
+  n.silent[1] = false; /* and back */
+  run(&n, RTC_SEC(3));
+  for (int s = 0; s < 2; s++) CHECK_EQ(state(&n, s), RTC_ICE_CONNECTED);
+  n.silent[1] = true;
+  run(&n, RTC_SEC(31));
+  CHECK_EQ(state(&n, 0), RTC_ICE_FAILED);
+  CHECK(!n.side[0].has_path && rtc_ice_next_at(&n.side[0]) == RTC_NEVER);
+  int sent = n.sent[0];
+  n.silent[1] = false; /* it would answer, but may not be asked (RFC 7675 §5.1) */
+  run(&n, RTC_SEC(5));
+  CHECK_EQ(n.sent[0], sent);
+  CHECK_EQ(rtc_ice_restart(&n.side[0], LU2, LP2, RU2, RP2, n.now), 0);
+  CHECK_EQ(rtc_ice_restart(&n.side[1], RU2, RP2, LU2, LP2, n.now), 0);
+  CHECK_EQ(state(&n, 0), RTC_ICE_CHECKING);
+  give(&n, 0, 1, 1);
+  give(&n, 1, 1, 1);
+  run(&n, RTC_SEC(1));
+  for (int s = 0; s < 2; s++) CHECK_EQ(state(&n, s), RTC_ICE_CONNECTED);
+}
+
+/* Nobody is there: not failed before its time, and still open to what comes later. */
+static void nobody_answers(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  n.silent[1] = true;
+  give(&n, 0, 1, 1);
+  give(&n, 1, 1, 1);
+  run(&n, RTC_MS(RTC_ICE_PATIENCE_MS - 100));
+  CHECK_EQ(state(&n, 0), RTC_ICE_CHECKING);
+  run(&n, RTC_MS(200));
+  CHECK_EQ(state(&n, 0), RTC_ICE_FAILED);
+  n.silent[1] = false;
+  give(&n, 1, 2, 1);
+  CHECK_EQ(state(&n, 0), RTC_ICE_CHECKING);
+  run(&n, RTC_SEC(2));
+  CHECK_EQ(state(&n, 0), RTC_ICE_CONNECTED);
+}
+
+/* The old path carries on until another is nominated; the old credentials hold until the new ones are used. */
+static void restart(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 1);
+  give(&n, 1, 1, 1);
+  run(&n, RTC_SEC(2));
+  rtc_path_t before = n.side[0].path;
+  CHECK_EQ(rtc_ice_restart(&n.side[0], "x", LP2, RU2, RP2, n.now), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_restart(&n.side[0], LU2, LP2, RU2, RP2, n.now), 0);
+  run(&n, RTC_SEC(8)); /* the peer has not followed: it keeps asking with the old ones, and is answered */
+  CHECK(n.side[0].has_path && rtc_path_eq(&n.side[0].path, &before) && rtc_ice_knows(&n.side[0], &before));
+  CHECK_EQ(state(&n, 1), RTC_ICE_CONNECTED);
+  CHECK_EQ(rtc_ice_restart(&n.side[1], RU2, RP2, LU2, LP2, n.now), 0);
+  give(&n, 0, 2, 7);
+  give(&n, 1, 2, 7);
+  CHECK(at_host(&n, 0) == 1 && at_host(&n, 1) == 1);
+  run(&n, RTC_SEC(2));
+  for (int s = 0; s < 2; s++) {
+    CHECK(n.side[s].nominated && at_host(&n, s) == 2 && goal(&n, s) == 2);
+    CHECK(!n.side[s].has_old && n.side[s].used);
+  }
+}
+
+/* A NAT gives one side another address: found again by its checks within a few seconds, whichever side it is. */
+static void rebinding(void) {
+  for (int moved = 0; moved < 2; moved++) {
+    static net_t n;
+    net_open(&n, true, false);
+    give(&n, 0, 1, 1);
+    give(&n, 1, 1, 1);
+    n.nat[moved] = host(moved + 20, 5); /* from the start behind a NAT */
+    rtc_ice_cand_t mapped = {.addr = n.nat[moved], .priority = 100u << 24, .type = RTC_ICE_SRFLX};
+    CHECK_EQ(rtc_ice_add_remote(&n.side[1 - moved], &mapped, 0), 0);
+    run(&n, RTC_SEC(5));
+    CHECK(rtc_addr_eq(&n.side[1 - moved].path.remote, &n.nat[moved]));
+    n.nat[moved] = host(moved + 20, 6);
+    run(&n, RTC_SEC(12));
+    CHECK(rtc_addr_eq(&n.side[1 - moved].path.remote, &n.nat[moved]));
+    for (int s = 0; s < 2; s++) CHECK(n.side[s].nominated && state(&n, s) == RTC_ICE_CONNECTED);
+  }
+}
+
+/* Flow that stops is asked after at once. */
+static void asks_when_it_becomes_silent(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 1);
+  give(&n, 1, 1, 1);
+  run(&n, RTC_SEC(1));
+  for (int i = 0; i < 50; i++) {
+    rtc_ice_on_heard(&n.side[0], &n.side[0].path, n.now);
+    run(&n, RTC_MS(20));
+  }
+  int before = n.sent[0];
+  n.silent[1] = true;
+  rtc_time_t stopped = n.side[0].flowed;
+  CHECK(rtc_ice_next_at(&n.side[0]) <= stopped + RTC_MS(RTC_ICE_SILENT_MS));
+  n.silent[1] = false;
+  run(&n, RTC_MS(RTC_ICE_SILENT_MS + 100));
+  CHECK(n.sent[0] > before);
+}
+
+/* What a stranger can send, or a peer with the wrong password: no answer, no change. */
+static void strangers(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 1);
+  static const struct {
+    const char *user, *pwd;
+    uint16_t type;
+  } table[] = {{"left:rght", RP, 1}, {"left:rght", "", 1}, {"rght:left", LP, 1},    {"left:rghx", LP, 1},     {"left:", LP, 1},
+               {"leftrght", LP, 1},  {"", LP, 1},          {"left:rght", LP, 0x11}, {"left:rght", RP, 0x101}, {"left:rght", RP, 0x111}};
+  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    uint8_t b[300], out[128], tid[12] = {1}, four[4] = {0, 0, 1, 1};
+    rtc_wr_t w = rtc_wr(b, sizeof b);
+    rtc_stun_begin(&w, table[i].type, tid);
+    rtc_stun_put(&w, RTC_STUN_A_USERNAME, table[i].user, strlen(table[i].user));
+    rtc_stun_put(&w, RTC_STUN_A_PRIORITY, four, 4);
+    int len = rtc_stun_end(&w, (const uint8_t *)table[i].pwd, strlen(table[i].pwd));
+    rtc_stun_t m;
+    CHECK(len > 0 && rtc_stun_parse(&m, b, (size_t)len) == 0);
+    rtc_path_t from = {.remote = host(1, 1), .local = host(0, 1), .sock = 1};
+    size_t out_len = 9;
+    CHECK_EQ(rtc_ice_on_stun(&n.side[0], &m, b, &from, out, sizeof out, &out_len, 0), RTC_ICE_DROP);
+    CHECK(out_len == 0 && n.side[0].remote_n == 0 && n.side[0].pair_n == 0 && !n.side[0].used && !rtc_ice_knows(&n.side[0], &from));
+  }
+}
+
+static void caps(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  for (int h = 1; h <= 5; h++) {
+    rtc_ice_cand_t c = cand(0, h, (uint32_t)h);
+    CHECK_EQ(rtc_ice_add_local(&n.side[0], &c, 0), 0);
+  }
+  for (int i = 0; i < 100000; i++) {
+    rtc_ice_cand_t c = cand(1, i % 250, (uint32_t)i % 60000);
+    c.addr.port = (uint16_t)(1 + i / 250);
+    CHECK_EQ(rtc_ice_add_remote(&n.side[0], &c, 0), i < RTC_ICE_CANDS ? 0 : RTC_ENOBUFS);
+  }
+  CHECK(n.side[0].remote_n == RTC_ICE_CANDS && n.side[0].pair_n == RTC_ICE_PAIRS);
+  /* The most important pairs are those that are left. */
+  uint64_t least = UINT64_MAX;
+  for (int i = 0; i < n.side[0].pair_n; i++) least = n.side[0].pair[i].priority < least ? n.side[0].pair[i].priority : least;
+  CHECK(least >= (((uint64_t)((126u << 24) | (3u << 8) | 255u)) << 32));
+}
+
+int main(int argc, char **argv) {
+  CHECK_ARGS(argc, argv);
+  RUN(texts_and_candidates_are_checked);
+  RUN(two_agents_agree);
+  RUN(best_that_works);
+  RUN(first_requests_are_paced);
+  RUN(reflexive_both_ways);
+  RUN(trickle);
+  RUN(through_loss);
+  RUN(silence_loss_and_failure);
+  RUN(nobody_answers);
+  RUN(restart);
+  RUN(rebinding);
+  RUN(asks_when_it_becomes_silent);
+  RUN(strangers);
+  RUN(caps);
+  return CHECK_END();
+}
