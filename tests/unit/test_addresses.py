@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from rtcengine.relay import Relay, RelayConfig, addresses
-from rtcengine.relay.addresses import local_addresses
+from rtcengine.ice import addresses
+from rtcengine.ice.addresses import local_addresses
+from rtcengine.relay import Relay, RelayConfig
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="netlink is Linux's")
 
@@ -109,7 +110,7 @@ def kernel_says(monkeypatch: pytest.MonkeyPatch, *datagrams: bytes) -> Iterator[
     with monkeypatch.context() as patch:
         patch.setattr(addresses, "_interfaces_up", lambda: {1, 2, 3})
         patch.setattr(addresses, "_by_route", lambda: iter([ipaddress.ip_address("203.0.113.1")]))
-        patch.setattr("rtcengine.relay.addresses.socket.socket", Netlink(*datagrams))
+        patch.setattr("rtcengine.ice.addresses.socket.socket", Netlink(*datagrams))
         yield
 
 
@@ -135,7 +136,7 @@ def test_by_route_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*args: object) -> socket.socket:
         raise OSError("Address family not supported by protocol")
 
-    monkeypatch.setattr("rtcengine.relay.addresses.socket.socket", none)
+    monkeypatch.setattr("rtcengine.ice.addresses.socket.socket", none)
     assert list(addresses._by_route()) == []
 
 

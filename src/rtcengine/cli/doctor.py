@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from .. import __version__
 from ..codecs import libopus
-from ..relay.addresses import local_addresses
+from ..ice.addresses import local_addresses
 from ..relay.config import RelayConfig
 from . import machine
 from .style import Style

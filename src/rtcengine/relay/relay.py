@@ -13,9 +13,9 @@ from weakref import WeakValueDictionary
 
 from ..certificate import Certificate
 from ..engine import Engine, EngineError, EngineStats, IceConfig, TransportEvent
+from ..ice.addresses import local_addresses
 from ..sdp import Answer, LocalTransport, PublishedTrack, SessionDescription, answer_publisher, answer_viewer
 from ..types import Candidate, Fingerprint
-from .addresses import local_addresses
 from .config import RelayConfig, valid_room
 from .http import HttpError
 from .negotiate import new_stream, recv_config, send_config, transport_config
