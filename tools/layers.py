@@ -72,7 +72,7 @@ PY_HEIGHT = {
 }
 # These know nobody but the shared types.
 PY_APART = {"sdp", "ice"}
-# The pieces that are usable alone take classes from _core by name; its loops are engine.py's alone.
+# The pieces that are usable alone take classes from _core by name; its loops are the engine's alone.
 PY_PIECES = {"rtp", "srtp", "payload", "jitter", "bwe", "netsim", "crypto"}
 PY_LOOP_CLASS = re.compile(r"Loop|Hub")
 
@@ -190,10 +190,10 @@ def import_problem(own: str, target: str, taken: str) -> str:
         if own == "engine":
             return ""
         if own not in PY_PIECES:
-            return f"{own} may not import _core: that is for engine.py and the pieces"
+            return f"{own} may not import _core: that is for the engine and the pieces"
         if not taken or taken == "*":
             return "take classes from _core by name"
-        return f"{taken} is engine.py's alone" if PY_LOOP_CLASS.search(taken) else ""
+        return f"{taken} is the engine's alone" if PY_LOOP_CLASS.search(taken) else ""
     if PY_HEIGHT[target] >= PY_HEIGHT[own]:
         return f"{own} may not import {target}, which is not lower"
     return ""

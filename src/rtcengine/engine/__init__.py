@@ -1,0 +1,43 @@
+"""The engine: one C thread that owns sockets, timers and packets, steered by batches of commands and heard by events.
+
+Nothing here runs for a packet. Everything belongs to the asyncio loop that called `Engine.start`; only
+`Sender.send_frame` may be called from any thread. A program that blocks that loop, or holds the GIL, delays events and
+commands, no media.
+"""
+
+from __future__ import annotations
+
+from ..certificate import Certificate
+from ..config import IceCandidate, IceConfig, RecvConfig, SendConfig, TransportConfig
+from ..frames import EncodedFrame, FrameStream
+from ..stats import Address, EngineStats, HubStats, LoopStats, ReceiverStats, SenderStats, TransportStats
+from .batch import Batch
+from .engine import Engine
+from .handles import EngineClosed, EngineError, Receiver, Sender, Transport, TransportEvent, TransportTimes
+
+__all__ = [
+    "Address",
+    "Batch",
+    "Certificate",
+    "EncodedFrame",
+    "Engine",
+    "EngineClosed",
+    "EngineError",
+    "EngineStats",
+    "FrameStream",
+    "HubStats",
+    "IceCandidate",
+    "IceConfig",
+    "LoopStats",
+    "Receiver",
+    "ReceiverStats",
+    "RecvConfig",
+    "SendConfig",
+    "Sender",
+    "SenderStats",
+    "Transport",
+    "TransportConfig",
+    "TransportEvent",
+    "TransportStats",
+    "TransportTimes",
+]

@@ -1,0 +1,180 @@
+"""Commands that the engine carries out together."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import TYPE_CHECKING, TypeVar
+
+from .. import _core
+from ..config import (
+    DIGEST_BITS,
+    IceCandidate,
+    IceConfig,
+    RecvConfig,
+    SendConfig,
+    TransportConfig,
+    check_candidate,
+    check_credentials,
+    check_stream,
+    check_transport,
+)
+from ..stats import Address
+from .handles import EventHandler, Receiver, Sender, Transport, log
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+Made = TypeVar("Made", Transport, Receiver, Sender)
+
+
+class Batch:
+    """Commands that the engine carries out together, with no packet in between. Nothing happens before `commit` or
+    `submit`. ValueError for what a command cannot hold."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._commands = _core.Commands()
+        self._names: list[str] = []
+        self._made: list[Transport | Receiver | Sender] = []
+        self._frames: dict[Receiver, bool] = {}  # whose frames are wanted from now on, or no more
+        self._sent = False
+
+    def transport(self, config: TransportConfig, on_event: EventHandler | None = None) -> Transport:
+        """A new transport."""
+        check_transport(config)
+        transport = Transport(self._engine, next(self._engine._transport_ids), config, on_event)
+        bits = {name: DIGEST_BITS[name.lower()] for name, _ in config.fingerprints}
+        self._commands.transport(transport.id, config, bits)
+        return self._add(transport, f"transport {transport.id}")
+
+    def restart(self, transport: Transport, ice: IceConfig) -> None:
+        """New ICE credentials (RFC 8445 §9). Media goes on over the old path until the new ones are used."""
+        check_credentials("local", ice.local_ufrag, ice.local_pwd)
+        if ice.remote_ufrag or ice.remote_pwd:
+            check_credentials("remote", ice.remote_ufrag, ice.remote_pwd)
+        self._commands.restart(self._own(transport), ice)
+        self._names.append(f"restart of transport {transport.id}")
+
+    def path(self, transport: Transport, address: Address) -> None:
+        """One more (IP, port) of the peer to check, from whatever socket reaches it. For full agents."""
+        self._commands.path(self._full(transport), address, self._engine._socket_for(address))
+        self._names.append(f"path of transport {transport.id}")
+
+    def local_candidate(self, transport: Transport, candidate: IceCandidate) -> None:
+        """One more candidate of ours, at any time. Its base, or its address, is of the family and port of a bound one.
+        For full agents; 50 are the most."""
+        check_candidate(candidate)
+        sock = self._engine._socket_of(candidate.base or candidate.address)
+        self._candidate(transport, True, candidate, sock)
+
+    def remote_candidate(self, transport: Transport, candidate: IceCandidate) -> None:
+        """One more candidate of the peer, at any time. No name is looked up. For full agents; 50 are the most."""
+        check_candidate(candidate)
+        self._candidate(transport, False, candidate, 0)
+
+    def end_of_candidates(self, transport: Transport, *, local: bool = False, remote: bool = False) -> None:
+        """No more candidates will come from these sides (RFC 8838 §8.2)."""
+        self._commands.end_of_candidates(self._full(transport), local, remote)
+        self._names.append(f"end of candidates of transport {transport.id}")
+
+    def role(self, transport: Transport, controlling: bool) -> None:
+        """Another ICE role, for full agents."""
+        self._commands.role(self._full(transport), controlling)
+        self._names.append(f"role of transport {transport.id}")
+
+    def close(self, transport: Transport) -> None:
+        """BYE, close_notify, all freed. Of a transport that is closed already: nothing."""
+        self._commands.close(self._own(transport))
+        self._names.append(f"close of transport {transport.id}")
+
+    def receive(self, transport: Transport, config: RecvConfig) -> Receiver:
+        """A stream that the peer of this transport sends."""
+        check_stream(config)
+        receiver = Receiver(next(self._engine._receiver_ids), transport, config)
+        self._commands.receive(receiver.id, self._own(transport), config)
+        if config.frames:
+            self._frames[receiver] = True
+        return self._add(receiver, f"receiver {receiver.id} of transport {transport.id}")
+
+    def send(self, transport: Transport, config: SendConfig) -> Sender:
+        """A stream that the peer of this transport gets."""
+        check_stream(config)
+        sender = Sender(next(self._engine._sender_ids), transport, config)
+        self._commands.send(sender.id, self._own(transport), config)
+        return self._add(sender, f"sender {sender.id} of transport {transport.id}")
+
+    def link(self, sender: Sender, receiver: Receiver | None) -> None:
+        """Feeds the sender from the receiver, from its next key frame on; None: from nobody. One codec for both."""
+        self._own(sender.transport)
+        if receiver is not None:
+            self._own(receiver.transport)
+            ours, theirs = sender.config, receiver.config
+            if (ours.codec.lower(), ours.clock_rate) != (theirs.codec.lower(), theirs.clock_rate):
+                raise ValueError(f"{receiver!r} cannot feed {sender!r}: codec or clock rate differ")
+        self._commands.link(sender.id, receiver.id if receiver is not None else 0)
+        self._names.append(f"link of sender {sender.id}")
+
+    def keyframe(self, receiver: Receiver) -> None:
+        """Asks the receiver's peer for a key frame."""
+        self._own(receiver.transport)
+        self._commands.keyframe(receiver.id)
+        self._names.append(f"key frame of receiver {receiver.id}")
+
+    def frames(self, receiver: Receiver, wanted: bool) -> None:
+        """Whether Python gets the receiver's frames (`Receiver.frames`) from now on; video begins at the next key frame,
+        which is asked for."""
+        self._own(receiver.transport)
+        self._commands.frames(receiver.id, wanted)
+        self._frames[receiver] = wanted
+        self._names.append(f"frames of receiver {receiver.id}")
+
+    def rate(self, transport: Transport, bps: int) -> None:
+        """Pace of what is paced on this transport, in bits a second."""
+        if bps <= 0:
+            raise ValueError("a rate is above 0")
+        self._commands.rate(self._own(transport), bps)
+        self._names.append(f"rate of transport {transport.id}")
+
+    async def commit(self) -> None:
+        """Returns when the engine's thread has carried out all of it. EngineError names the command that failed. Then,
+        and when this is cancelled, the transports that the batch made are closed again."""
+        if not self._names:
+            return
+        future = self._engine._submit(self)
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(log_failure)
+            self._engine._undo(self._made)
+            raise
+
+    def submit(self) -> None:
+        """The same without waiting; a failure is logged."""
+        if self._names:
+            self._engine._submit(self).add_done_callback(log_failure)
+
+    def _candidate(self, transport: Transport, local: bool, candidate: IceCandidate, sock: int) -> None:
+        foundation = zlib.crc32(candidate.foundation.encode())
+        self._commands.candidate(self._full(transport), local, candidate, sock, foundation)
+        self._names.append(f"{'local' if local else 'remote'} candidate of transport {transport.id}")
+
+    def _full(self, transport: Transport) -> int:
+        if transport.config.ice_role == "lite":
+            raise ValueError("this transport answers checks and sends none")
+        return self._own(transport)
+
+    def _own(self, transport: Transport) -> int:
+        if transport._engine is not self._engine:
+            raise ValueError(f"{transport!r} belongs to another engine")
+        return transport.id
+
+    def _add(self, made: Made, name: str) -> Made:
+        self._made.append(made)
+        self._names.append(name)
+        return made
+
+
+def log_failure(future: asyncio.Future[None]) -> None:
+    if not future.cancelled() and (error := future.exception()) is not None:
+        log.error("%s", error)

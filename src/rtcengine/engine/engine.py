@@ -1,0 +1,338 @@
+"""The engine itself: owns the thread's loop, sends it batches and hands out its events."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import _core
+from ..certificate import Certificate
+from ..stats import PROFILES, STATES, Address, EngineStats
+from .batch import Batch
+from .handles import EngineClosed, EngineError, Receiver, Sender, Transport, TransportEvent, TransportTimes
+
+REASONS = ("", "command", "consent", "close_notify", "dtls", "timeout")
+
+
+class Engine:
+    """One engine thread with its UDP sockets.
+
+    `udp`: (IP, port) pairs to bind at start. Port 0 is a free one, the same for all of them. An address of a family
+    that this machine lacks is left out as long as another one remains. `recv_buffer`, `send_buffer`: bytes asked for, a
+    socket; what was granted is in `features`. `coalesce`: seconds, 0 to 0.005, that packets may at most be held while
+    the thread is busy, so that several to one peer leave as one; 0: never. `portable`: only what POSIX has; `openssl`: its
+    ciphers alone, one packet after the other (for tests and measurements).
+    """
+
+    def __init__(
+        self,
+        certificate: Certificate,
+        *,
+        udp: Sequence[Address] = (("0.0.0.0", 0), ("::", 0)),
+        recv_buffer: int = _core.BUFFER_DEFAULT,
+        send_buffer: int = _core.BUFFER_DEFAULT,
+        coalesce: float = 0.005,
+        portable: bool = False,
+        openssl: bool = False,
+    ) -> None:
+        if not 0 <= coalesce <= 0.005:
+            raise ValueError(f"coalesce is {coalesce}, not 0 to 0.005 seconds")
+        self._coalesce_us = round(coalesce * 1e6)
+        self.certificate = certificate
+        self._udp = [(host, port) for host, port in udp]
+        self._buffers = (recv_buffer, send_buffer)
+        self._portable = portable
+        self._openssl = openssl
+        self._core: _core.Loop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._closed = False
+        self._bound: list[Address] = []
+        self._transport_ids = itertools.count(1)
+        self._receiver_ids = itertools.count(1)
+        self._sender_ids = itertools.count(1)
+        # What lives, by id. Ids are never used again, so an event of what is gone finds nothing here.
+        self._transports: dict[int, Transport] = {}
+        self._receivers: dict[int, Receiver] = {}
+        self._senders: dict[int, Sender] = {}
+        # By ticket: who waits for which batch.
+        self._pending: dict[int, tuple[Batch, asyncio.Future[None]]] = {}
+
+    async def start(self) -> None:
+        """Binds and starts the thread. OSError when an address cannot be bound, ValueError when it is none or when the
+        certificate cannot be used."""
+        if self._closed:
+            raise EngineClosed("the engine is closed")
+        if self._core is not None:
+            raise EngineError("the engine runs already")
+        loop = asyncio.get_running_loop()
+        certificate = self.certificate
+        options = (*self._buffers, self._portable, self._coalesce_us, self._openssl)
+        core = _core.Loop(self._udp, certificate.cert_pem, certificate.key_pem, *options)
+        core.start()
+        self._core, self._loop = core, loop
+        self._bound = core.info()["bound"]
+        loop.add_reader(core.event_fd(), self._drain)
+
+    async def close(self) -> None:
+        """BYE and close_notify to every peer, thread joined. No callback is called from now on. Idempotent."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        self._closed = True
+        if self._core is None:
+            return
+        assert self._loop is not None
+        self._loop.remove_reader(self._core.event_fd())
+        await asyncio.to_thread(self._core.stop)
+        self._take_acks(self._core)
+        for transport in list(self._transports.values()):
+            self._forget(transport)
+            transport._set_state("closed", "command")
+
+    async def __aenter__(self) -> Engine:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
+        if getattr(self, "_core", None) is not None and not self._closed:
+            warn(f"unclosed {self!r}", ResourceWarning, source=self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has begun."""
+        return self._closed
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The (IP, port) pairs really bound."""
+        return list(self._bound)
+
+    @property
+    def port(self) -> int:
+        """The port of the first address."""
+        if not self._bound:
+            raise EngineError("the engine has not been started")
+        return self._bound[0][1]
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """What the sending and receiving side uses here, buffer sizes in bytes a socket, and the crypto library.
+
+        `gso`: packets to one viewer that come together are sent as one; known once the engine has been started, and
+        false again when no network device here takes them so.
+        """
+        native = sys.platform == "linux" and not self._portable
+        info = self._core.info() if self._core is not None else {"recv_buffer": [], "send_buffer": [], "gso": False}
+        return {
+            "recvmmsg": native,
+            "sendmmsg": native,
+            "gso": info["gso"],
+            "rcvbuf": info["recv_buffer"],
+            "sndbuf": info["send_buffer"],
+            "crypto": _core.crypto_version(),
+            "sealer": _core.sealer_backend(),
+        }
+
+    def batch(self) -> Batch:
+        """An empty batch of commands."""
+        return Batch(self)
+
+    async def stats(self) -> EngineStats:
+        """All counters at one moment."""
+        room = (len(self._transports), len(self._receivers), len(self._senders))
+        while True:
+            rows = _core.StatsRows(*(n + 16 for n in room))
+            batch = Batch(self)
+            batch._commands.stats(rows)
+            batch._names.append("statistics")
+            await asyncio.shield(self._submit(batch))
+            if all(need <= had + 16 for need, had in zip(rows.needed(), room, strict=True)):
+                info = self._running().info()
+                return EngineStats.of(rows.hub(), rows.transports(), rows.receivers(), rows.senders(), info)
+            room = rows.needed()
+
+    def _running(self) -> _core.Loop:
+        if self._closed:
+            raise EngineClosed("the engine is closed")
+        if self._core is None:
+            raise EngineError("the engine has not been started")
+        return self._core
+
+    def _socket_for(self, address: Address) -> int:
+        """Number of the socket of the address's family."""
+        v6 = ":" in address[0]
+        for number, (host, _) in enumerate(self._bound):
+            if (":" in host) == v6:
+                return number
+        raise ValueError(f"no socket of ours can reach {address[0]}: bound are {self._bound}")
+
+    def _socket_of(self, base: Address) -> int:
+        """Number of the socket that is bound to this address, or to all of its family with this port."""
+        v6 = ":" in base[0]
+        for number, (host, port) in enumerate(self._bound):
+            if (":" in host) == v6 and port == base[1] and host in (base[0], "::" if v6 else "0.0.0.0"):
+                return number
+        raise ValueError(f"no socket of ours is bound to {base}: bound are {self._bound}")
+
+    def _submit(self, batch: Batch) -> asyncio.Future[None]:
+        core = self._running()
+        if batch._sent:
+            raise EngineError("this batch was sent before")
+        batch._sent = True
+        for receiver, wanted in batch._frames.items():
+            if wanted:
+                core.frames_open(receiver.id)
+        try:
+            ticket = core.submit(batch._commands)
+        except Exception as error:
+            for receiver in batch._frames:
+                if not receiver.wants_frames or receiver in batch._made:
+                    core.frames_close(receiver.id)
+            if isinstance(error, RuntimeError):
+                raise EngineClosed(str(error)) from None
+            raise
+        for receiver, wanted in batch._frames.items():
+            receiver.wants_frames = wanted
+            if not wanted:
+                self._end_frames(receiver)
+        for made in batch._made:
+            self._register(made)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending[ticket] = (batch, future)
+        return future
+
+    def _register(self, made: Transport | Receiver | Sender) -> None:
+        if isinstance(made, Transport):
+            self._transports[made.id] = made
+        elif isinstance(made, Receiver):
+            self._receivers[made.id] = made
+            made.transport.receivers.append(made)
+        else:
+            self._senders[made.id] = made
+            made.transport.senders.append(made)
+
+    def _forget(self, transport: Transport) -> None:
+        self._transports.pop(transport.id, None)
+        for receiver in transport.receivers:
+            self._receivers.pop(receiver.id, None)
+            self._end_frames(receiver)
+        for sender in transport.senders:
+            self._senders.pop(sender.id, None)
+
+    def _end_frames(self, receiver: Receiver) -> None:
+        """Ends the iteration, and lets go what waits."""
+        if receiver._stream is not None:
+            receiver._stream.close()
+        if self._core is not None:
+            self._core.frames_close(receiver.id)
+
+    def _undo(self, made: list[Transport | Receiver | Sender]) -> None:
+        """Takes back what a batch made that failed or that nobody waits for."""
+        commands = _core.Commands()
+        for one in made:
+            if isinstance(one, Transport):
+                self._forget(one)
+                one._set_state("closed", "command")
+                commands.close(one.id)
+            elif isinstance(one, Receiver):
+                self._receivers.pop(one.id, None)
+                self._end_frames(one)
+            else:
+                self._senders.pop(one.id, None)
+        if commands.n and not self._closed and self._core is not None:
+            self._core.submit(commands)
+
+    def _drain(self) -> None:
+        """Everything that the engine has to say, in one go."""
+        core = self._core
+        if core is None or self._closed:
+            return
+        core.look()
+        events = core.events()
+        self._take_acks(core)
+        for event in events:
+            self._dispatch(event)
+        if self._closed:  # by a callback
+            return
+        for id in core.frames_news():
+            receiver = self._receivers.get(id)
+            if receiver is not None and receiver._stream is not None:
+                receiver._stream.wake()
+
+    def _take_acks(self, core: _core.Loop) -> None:
+        for ticket, err, index in core.acks():
+            batch, future = self._pending.pop(ticket, (None, None))
+            if batch is None or future is None:
+                continue
+            error: EngineError | None = None
+            if err == _core.CLOSED:
+                error = EngineClosed("the engine was closed before")
+            elif err:
+                error = EngineError(f"{batch._names[index]}: {_core.err_text(err)}")
+            if error is not None:
+                self._undo(batch._made)
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+    def _dispatch(self, event: _core.Event) -> None:
+        kind, id, state, reason, text, ssrc, profile, remote, times, ice = event
+        if kind == _core.EVENT_TRANSPORT:
+            if (transport := self._transports.get(id)) is not None:
+                self._on_transport(transport, STATES[state], REASONS[reason], text, profile, remote, times, ice)
+        elif kind == _core.EVENT_RECEIVER:
+            if (receiver := self._receivers.get(id)) is not None:
+                receiver.ssrc = ssrc
+                self._call(receiver.on_active)
+        elif (sender := self._senders.get(id)) is not None:
+            self._call(sender.on_keyframe)
+
+    def _on_transport(
+        self,
+        transport: Transport,
+        state: str,
+        reason: str,
+        text: str,
+        profile: int,
+        remote: Address | None,
+        times: tuple[int, int, int, int],
+        ice: tuple[str, bool, str, str],
+    ) -> None:
+        if state == "closed":
+            self._forget(transport)
+        if remote is not None:
+            transport.remote = remote
+        transport.srtp_profile = PROFILES.get(profile, "")
+        if transport.config.ice_role != "lite":
+            transport.ice_state, transport.controlling, *types = ice
+            if remote is not None:
+                transport.local_type, transport.remote_type = types
+        added, *later = times
+        transport.times = TransportTimes(added / 1e6, *((t - added) / 1e6 if t else None for t in later))
+        transport._set_state(state, reason, text)
+        if transport.on_event is not None:
+            event = TransportEvent(transport, state, reason, text, transport.remote, transport.ice_state)
+            self._call(transport.on_event, event)
+
+    def _call(self, callback: Callable[..., None] | None, *args: object) -> None:
+        """A callback that fails must not take the others' events with it."""
+        if callback is None or self._closed:
+            return
+        try:
+            callback(*args)
+        except Exception as error:
+            assert self._loop is not None
+            self._loop.call_exception_handler({"message": f"{callback!r} failed", "exception": error})

@@ -1,0 +1,202 @@
+"""What stands for the engine's own things in Python: a transport, what it receives and what it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..config import RecvConfig, SendConfig, TransportConfig
+from ..frames import EncodedFrame, FrameStream
+from ..stats import STATES, Address
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+log = logging.getLogger("rtcengine")
+
+# How far a state is along; a stalled transport is a connected one.
+RANK = {"new": 0, "checked": 1, "connected": 2, "stalled": 2, "closed": 3}
+
+
+class EngineError(Exception):
+    """The engine refused a command, or a transport ended while its state was waited for."""
+
+
+class EngineClosed(EngineError):
+    """The engine, or the transport in question, is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportTimes:
+    """`added` is a time of time.monotonic(); the others are seconds since then, None for what has not happened."""
+
+    added: float | None = None
+    checked: float | None = None
+    connected: float | None = None
+    first_media: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransportEvent:
+    """The present state of a transport: several changes between two looks are one event. `ice_state`: of a full agent."""
+
+    transport: Transport
+    state: str
+    reason: str
+    error: str
+    remote: Address | None
+    ice_state: str
+
+
+class Transport:
+    """One DTLS association with one peer. Made by `Batch.transport`.
+
+    `state`: new, checked (a path passed its check), connected (DTLS done, fingerprint right), stalled (connected, but
+    nothing authentic came for 3 s) or closed; then `reason` is command, consent (RFC 7675), close_notify, dtls or
+    timeout, and `error` says more where there is more to say. `on_event` is called on the asyncio loop for each change.
+    Of a full ICE agent: `ice_state` as W3C's RTCIceTransportState has them, `controlling`: its present role, and the
+    types of the candidates behind `remote` (`local_type`, `remote_type`).
+    """
+
+    def __init__(self, engine: Engine, id: int, config: TransportConfig, on_event: EventHandler | None) -> None:
+        self.id = id
+        self.config = config
+        self.on_event = on_event
+        self.state = "new"
+        self.reason = ""
+        self.error = ""
+        self.remote: Address | None = None
+        self.times = TransportTimes()
+        self.srtp_profile = ""
+        self.ice_state = "new"
+        self.controlling = config.ice_role == "controlling"
+        self.local_type = self.remote_type = ""
+        self.receivers: list[Receiver] = []
+        self.senders: list[Sender] = []
+        self._engine = engine
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+
+    def __repr__(self) -> str:
+        return f"<Transport {self.id} {self.state}{f' ({self.reason})' if self.reason else ''}>"
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that it belongs to."""
+        return self._engine
+
+    async def wait(self, state: str) -> None:
+        """Returns once the transport is in this state or past it. EngineError when it closes before."""
+        if state not in STATES:
+            raise ValueError(f"no such state: {state!r}")
+        if self._has_reached(state):
+            return
+        if self.state == "closed":
+            raise self._ended()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (state, future)
+        self._waiting.append(entry)
+        try:
+            await future
+        finally:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+
+    def _has_reached(self, state: str) -> bool:
+        if state in ("stalled", "closed") or self.state == "closed":
+            return self.state == state
+        return RANK[self.state] >= RANK[state]
+
+    def _ended(self) -> EngineError:
+        kind = EngineClosed if self.reason == "command" else EngineError
+        return kind(f"transport {self.id} closed: {self.error or self.reason}")
+
+    def _set_state(self, state: str, reason: str = "", error: str = "") -> None:
+        self.state, self.reason, self.error = state, reason, error
+        for entry in list(self._waiting):
+            wanted, future = entry
+            if future.done():
+                continue
+            if self._has_reached(wanted):
+                future.set_result(None)
+            elif state == "closed":
+                future.set_exception(self._ended())
+
+
+class Receiver:
+    """One stream that the peer sends. `ssrc` is 0 until its first authentic packet, which calls `on_active`."""
+
+    def __init__(self, id: int, transport: Transport, config: RecvConfig) -> None:
+        self.id = id
+        self.transport = transport
+        self.config = config
+        self.ssrc = 0
+        self.on_active: Callable[[], None] | None = None
+        self.wants_frames = config.frames
+        self._stream: FrameStream | None = None
+
+    def frames(self) -> FrameStream:
+        """Its encoded frames, for a receiver whose config or whose `Batch.frames` asks for them. One iteration at a time;
+        forwarding to viewers goes on beside it."""
+        if not self.wants_frames:
+            raise EngineError(f"{self!r} was not told to give frames (RecvConfig.frames, Batch.frames)")
+        if self._stream is not None and not self._stream.closed:
+            raise EngineError(f"frames of {self!r} are being taken already")
+        self._stream = FrameStream(self._take_frame)
+        if self.transport.state == "closed" or self.transport._engine._closed:
+            self._stream.close()
+        return self._stream
+
+    def _take_frame(self) -> EncodedFrame | None:
+        core = self.transport._engine._core
+        taken = core.take_frame(self.id) if core is not None else None
+        if taken is None:
+            return None
+        data, timestamp, key, lost, at = taken
+        return EncodedFrame(
+            data=data,
+            timestamp=timestamp,
+            clock_rate=self.config.clock_rate,
+            codec=self.config.codec,
+            key=key,
+            lost=lost,
+            arrived=at / 1e6,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Receiver {self.id} {self.config.codec} of transport {self.transport.id}>"
+
+
+class Sender:
+    """One stream that we send, fed by a receiver (`Batch.link`) or by `send_frame`. `on_keyframe` is called when the
+    peer wants a key frame of a sender that `send_frame` feeds."""
+
+    def __init__(self, id: int, transport: Transport, config: SendConfig) -> None:
+        self.id = id
+        self.transport = transport
+        self.config = config
+        self.on_keyframe: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sender {self.id} {self.config.codec} of transport {self.transport.id}>"
+
+    def send_frame(self, data: bytes | bytearray | memoryview, timestamp: int, key: bool) -> None:
+        """One encoded frame (Opus, VP8), copied before this returns. Any thread; never blocks.
+
+        `timestamp` in units of the clock rate, taken mod 2^32. BufferError when 64 frames of this sender wait for the
+        engine's thread; EngineClosed when the transport or the engine is closed.
+        """
+        if self.transport.state == "closed":
+            raise EngineClosed(f"transport {self.transport.id} is closed")
+        if not len(data):
+            raise ValueError("an empty frame")
+        core = self.transport._engine._running()
+        try:
+            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key)
+        except RuntimeError as error:
+            raise EngineClosed(str(error)) from None
+
+
+EventHandler = Callable[[TransportEvent], None]
