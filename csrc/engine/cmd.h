@@ -16,7 +16,13 @@
 #include "wire/payload/payload.h"
 #include "wire/rtpext.h"
 
-enum { RTC_MID_MAX = 16, RTC_RID_MAX = 16, RTC_CNAME_MAX = 63, RTC_LOCAL_UFRAG_MAX = 32 };
+enum {
+  RTC_MID_MAX = 16,
+  RTC_RID_MAX = 16,
+  RTC_CNAME_MAX = 63,
+  RTC_LOCAL_UFRAG_MAX = 32,
+  RTC_RECV_OTHERS = 15 /* payload types that a section's sender may change to */
+};
 
 typedef struct rtc_ice_cfg { /* end-marked texts */
   char local_ufrag[RTC_LOCAL_UFRAG_MAX + 1], local_pwd[RTC_PWD_MAX + 1];
@@ -42,6 +48,26 @@ typedef struct rtc_transport_cfg {
   char cname[RTC_CNAME_MAX + 1];
 } rtc_transport_cfg_t;
 
+/* What is not known of the peer when a full agent's transport is made before its description came. */
+typedef struct rtc_peer_cfg {
+  char remote_ufrag[RTC_UFRAG_MAX + 1], remote_pwd[RTC_PWD_MAX + 1];
+  bool dtls_client; /* our DTLS role */
+  uint8_t fp_n;
+  rtc_fingerprint_t fp[RTC_DTLS_FINGERPRINT_MAX];
+} rtc_peer_cfg_t;
+
+/* What a later negotiation may change of a transport that lives. */
+typedef struct rtc_agree_cfg {
+  rtc_extmap_t ext;
+  bool ext_two_byte, reduced_rtcp;
+} rtc_agree_cfg_t;
+
+typedef struct rtc_recv_pt {
+  uint8_t codec;      /* rtc_codec_t */
+  int16_t pt, rtx_pt; /* rtx_pt -1: none */
+  uint32_t clock_rate;
+} rtc_recv_pt_t;
+
 /* One stream that the peer sends. */
 typedef struct rtc_recv_cfg {
   uint32_t transport;
@@ -53,6 +79,8 @@ typedef struct rtc_recv_cfg {
   char mid[RTC_MID_MAX + 1], rid[RTC_RID_MAX + 1];
   bool nack, pli, fir, twcc;
   bool frames; /* as RTC_OP_FRAMES from the start */
+  uint8_t other_n;
+  rtc_recv_pt_t other[RTC_RECV_OTHERS]; /* the peer may change to these whenever it likes (RFC 3264 §5.1) */
 } rtc_recv_cfg_t;
 
 /* One stream that we send. */
@@ -89,9 +117,15 @@ typedef enum rtc_op {
   RTC_OP_REMOTE,        /* the same of the peer */
   RTC_OP_ICE_END,       /* id = transport (full), u.ends */
   RTC_OP_ROLE,          /* id = transport (full), u.controlling */
+  RTC_OP_PEER,          /* id = transport made without fingerprints, u.peer: who is expected; once */
   RTC_OP_CLOSE,         /* id = transport: BYE, close_notify, freed; ends in RTC_T_CLOSED with RTC_WHY_COMMAND */
   RTC_OP_RECV,          /* id = new receiver, u.recv */
   RTC_OP_SEND,          /* id = new sender, u.send */
+  RTC_OP_AGREE,         /* id = transport, u.agree: as negotiated anew */
+  RTC_OP_RECV_AGREE,    /* id = receiver, u.recv: the same of a receiver; transport and frames are passed over */
+  RTC_OP_SEND_AGREE,    /* the same of a sender, by u.send, whose SSRCs and medium stay: RTC_EINVAL for others */
+  RTC_OP_RECV_END,      /* id = receiver: gone, its viewers are without source; what is gone already: no error */
+  RTC_OP_SEND_END,      /* id = sender: says BYE and is gone; likewise. Its SSRC must not come again on this transport */
   RTC_OP_LINK,          /* id = sender, u.link = receiver that feeds it from the next key frame on; 0 unlinks; no change: no effect */
   RTC_OP_KEYFRAME,      /* id = receiver: ask its publisher for a key frame */
   RTC_OP_FRAME,         /* id = sender, u.frame */
@@ -112,6 +146,8 @@ typedef struct rtc_cmd {
     bool controlling;
     rtc_recv_cfg_t recv;
     rtc_send_cfg_t send;
+    rtc_agree_cfg_t agree;
+    rtc_peer_cfg_t peer;
     uint32_t link;
     bool on;
     int64_t rate_bps;

@@ -306,6 +306,9 @@ static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_ROLE:
       err = rtc_way_exec(t, c, now);
       break;
+    case RTC_OP_PEER:
+      err = rtc_transport_meet(t, &c->u.peer, now);
+      break;
     case RTC_OP_RATE:
       if (c->u.rate_bps <= 0) return RTC_EINVAL;
       t->pacer_fixed = true;
@@ -326,6 +329,7 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_TRANSPORT:
       return add_transport(h, c, now);
     case RTC_OP_RESTART:
+    case RTC_OP_PEER:
     case RTC_OP_PATH:
     case RTC_OP_LOCAL:
     case RTC_OP_REMOTE:
@@ -341,6 +345,12 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_KEYFRAME:
     case RTC_OP_FRAMES:
       return on_stream(h, c, now);
+    case RTC_OP_AGREE:
+    case RTC_OP_RECV_AGREE:
+    case RTC_OP_SEND_AGREE:
+    case RTC_OP_RECV_END:
+    case RTC_OP_SEND_END:
+      return rtc_agree_exec(h, c, now);
     case RTC_OP_FRAME:
       err = on_stream(h, c, now);
       free(c->u.frame.data);

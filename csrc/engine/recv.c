@@ -5,9 +5,19 @@
 
 #include "engine/state.h"
 
+static bool sound(const rtc_recv_cfg_t *c) {
+  if (!c->clock_rate || c->pt < 0 || c->pt > 127 || c->rtx_pt > 127 || c->codec >= RTC_CODEC_COUNT || c->other_n > RTC_RECV_OTHERS)
+    return false;
+  for (int i = 0; i < c->other_n; i++) {
+    const rtc_recv_pt_t *o = &c->other[i];
+    if (!o->clock_rate || o->pt < 0 || o->pt > 127 || o->rtx_pt > 127 || o->codec >= RTC_CODEC_COUNT) return false;
+  }
+  return true;
+}
+
 rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *cfg, int *err) {
   *err = RTC_EINVAL;
-  if (!cfg->clock_rate || cfg->pt < 0 || cfg->pt > 127 || cfg->rtx_pt > 127 || cfg->codec >= RTC_CODEC_COUNT) return NULL;
+  if (!sound(cfg)) return NULL;
   *err = RTC_ENOMEM;
   rtc_recv_t *r = calloc(1, sizeof *r);
   if (!r) return NULL;
@@ -64,7 +74,16 @@ void rtc_recv_free(rtc_recv_t *r) {
 
 static bool same_text(const char *have, const uint8_t *p, size_t n) { return n && strlen(have) == n && memcmp(have, p, n) == 0; }
 
-static bool takes_pt(const rtc_recv_t *r, uint8_t pt) { return r->cfg.pt == pt || r->cfg.rtx_pt == pt; }
+/* Place among the others of the one with this payload type, as media or as its repair; -1: none. */
+static int other_of(const rtc_recv_t *r, uint8_t pt, bool rtx) {
+  for (int i = 0; i < r->cfg.other_n; i++)
+    if ((rtx ? r->cfg.other[i].rtx_pt : r->cfg.other[i].pt) == pt) return i;
+  return -1;
+}
+
+static bool repairs_pt(const rtc_recv_t *r, uint8_t pt) { return r->cfg.rtx_pt == pt || other_of(r, pt, true) >= 0; }
+
+static bool takes_pt(const rtc_recv_t *r, uint8_t pt) { return r->cfg.pt == pt || other_of(r, pt, false) >= 0 || repairs_pt(r, pt); }
 
 /* Which section an SSRC belongs to (RFC 9143 §9.2): as declared, by MID with RID, by payload type when only one takes it. */
 static rtc_recv_t *section_of(rtc_transport_t *t, const rtc_media_t *m) {
@@ -124,7 +143,7 @@ static rtc_route_t *learn(rtc_transport_t *t, const rtc_media_t *m, rtc_time_t n
   rtc_recv_t *r = section_of(t, m);
   rtc_route_t *e = r ? free_route(t) : NULL;
   if (!e) return NULL;
-  *e = (rtc_route_t){.ssrc = m->rtp.ssrc, .recv = r, .rtx = r->cfg.rtx_pt == m->rtp.pt};
+  *e = (rtc_route_t){.ssrc = m->rtp.ssrc, .recv = r, .rtx = repairs_pt(r, m->rtp.pt)};
   if (e->rtx)
     r->rtx_ssrc = e->ssrc;
   else if (e->ssrc != r->ssrc)
@@ -147,6 +166,75 @@ static bool is_current(rtc_route_t *e, rtc_time_t now) {
   return true;
 }
 
+/* The codec has changed: what was kept of the one before is of no use, numbers and SSRCs go on. */
+static void begin_codec(rtc_recv_t *r, rtc_time_t now) {
+  uint32_t rtx_ssrc = r->rtx_ssrc;
+  renew(r, r->ssrc, now);
+  r->rtx_ssrc = rtx_ssrc;
+  rtc_rxstat_init(&r->stat, r->cfg.clock_rate);
+  (void)rtc_tap_codec(r); /* out of memory: no frames any more, packets all the same */
+}
+
+/* The peer goes on with another payload type. One of before that comes late changes nothing. */
+static bool change_pt(rtc_recv_t *r, const rtc_media_t *m, rtc_time_t now) {
+  int i = other_of(r, m->rtp.pt, false);
+  if (i < 0 || m->index <= r->highest) return false;
+  rtc_recv_pt_t *o = &r->cfg.other[i], had = {r->cfg.codec, r->cfg.pt, r->cfg.rtx_pt, r->cfg.clock_rate};
+  r->cfg.codec = o->codec;
+  r->cfg.pt = o->pt;
+  r->cfg.rtx_pt = o->rtx_pt;
+  r->cfg.clock_rate = o->clock_rate;
+  *o = had;
+  begin_codec(r, now);
+  return true;
+}
+
+int rtc_recv_agree(rtc_recv_t *r, const rtc_recv_cfg_t *cfg, rtc_time_t now) {
+  rtc_transport_t *t = r->transport;
+  if (!sound(cfg) || cfg->video != r->cfg.video) return RTC_EINVAL;
+  rtc_nack_t *nack = NULL;
+  if (cfg->nack && !r->nack) {
+    nack = malloc(sizeof *nack);
+    if (!nack) return RTC_ENOMEM;
+    rtc_nack_init(nack);
+  }
+  if (cfg->twcc && !t->arrival) {
+    t->arrival = malloc(sizeof *t->arrival);
+    if (!t->arrival) {
+      free(nack);
+      return RTC_ENOMEM;
+    }
+    rtc_arrival_init(t->arrival);
+  }
+  if (nack) r->nack = nack;
+  if (!cfg->nack) {
+    free(r->nack);
+    r->nack = NULL;
+  }
+  rtc_recv_cfg_t had = r->cfg;
+  r->cfg = *cfg;
+  r->cfg.frames = had.frames;
+  /* The one in use goes on being it, whatever place it has now. */
+  for (int i = 0; i < cfg->other_n && had.pt != cfg->pt; i++) {
+    const rtc_recv_pt_t *o = &cfg->other[i];
+    if (o->pt != had.pt || o->codec != had.codec) continue;
+    r->cfg.other[i] = (rtc_recv_pt_t){cfg->codec, cfg->pt, cfg->rtx_pt, cfg->clock_rate};
+    r->cfg.codec = o->codec;
+    r->cfg.pt = o->pt;
+    r->cfg.rtx_pt = o->rtx_pt;
+    r->cfg.clock_rate = o->clock_rate;
+    break;
+  }
+  if (cfg->ssrc && cfg->ssrc != had.ssrc && cfg->ssrc != r->ssrc) {
+    r->ssrc = cfg->ssrc; /* declared anew */
+    r->rtx_ssrc = cfg->rtx_ssrc;
+  } else if (cfg->rtx_ssrc && cfg->ssrc == r->ssrc) {
+    r->rtx_ssrc = cfg->rtx_ssrc;
+  }
+  if (r->cfg.codec != had.codec || r->cfg.clock_rate != had.clock_rate) begin_codec(r, now);
+  return 0;
+}
+
 /* The stream that a packet belongs to; NULL: none, and counted. */
 static const rtc_route_t *route(rtc_transport_t *t, const rtc_media_t *m, rtc_time_t now) {
   rtc_route_t *e = NULL;
@@ -165,6 +253,7 @@ static const rtc_route_t *route(rtc_transport_t *t, const rtc_media_t *m, rtc_ti
   }
   e->used = now;
   if (m->rtp.pt == (e->rtx ? e->recv->cfg.rtx_pt : e->recv->cfg.pt)) return e;
+  if (!e->rtx && change_pt(e->recv, m, now)) return e;
   rtc_hub_drop(t->hub, RTC_DROP_RTP_PT);
   return NULL;
 }

@@ -228,12 +228,12 @@ rtc_time_t rtc_report_next_at(const rtc_transport_t *t) {
   return at;
 }
 
-void rtc_report_bye(rtc_transport_t *t, rtc_time_t now) {
+void rtc_report_bye(rtc_transport_t *t, const rtc_send_t *only, rtc_time_t now) {
   (void)now;
   uint32_t ssrcs[31];
   int n = 0;
   for (rtc_send_t *s = t->sends; s && n < 31; s = s->next)
-    if (s->live) ssrcs[n++] = s->cfg.ssrc;
+    if (s->live && (!only || s == only)) ssrcs[n++] = s->cfg.ssrc;
   if (!n) ssrcs[n++] = t->cfg->ssrc;
   rtc_wr_t w;
   rtc_pkt_t *k = begin(t, &w);

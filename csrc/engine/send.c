@@ -53,6 +53,29 @@ void rtc_send_free(rtc_send_t *s) {
   free(s);
 }
 
+void rtc_send_reshape(rtc_send_t *s) {
+  const rtc_agreed_t *a = s->transport->cfg;
+  rtc_shape_init(&s->shape, &s->cfg, &a->ext, a->ext_two_byte);
+}
+
+int rtc_send_agree(rtc_send_t *s, const rtc_send_cfg_t *cfg) {
+  if (!cfg->clock_rate || cfg->pt < 0 || cfg->pt > 127 || cfg->rtx_pt > 127 || cfg->codec >= RTC_CODEC_COUNT) return RTC_EINVAL;
+  if (cfg->ssrc != s->cfg.ssrc || cfg->video != s->cfg.video) return RTC_EINVAL;
+  if (cfg->rtx_ssrc && s->cfg.rtx_ssrc && cfg->rtx_ssrc != s->cfg.rtx_ssrc) return RTC_EINVAL;
+  if (s->source && (cfg->codec != s->source->cfg.codec || cfg->clock_rate != s->source->cfg.clock_rate)) return RTC_EINVAL;
+  bool other = cfg->codec != s->cfg.codec;
+  uint32_t rtx_ssrc = cfg->rtx_ssrc ? cfg->rtx_ssrc : s->cfg.rtx_ssrc;
+  if (strcmp(cfg->mid, s->cfg.mid) != 0) s->mid_known = false;
+  s->cfg = *cfg;
+  s->cfg.rtx_ssrc = rtx_ssrc;
+  if (other) { /* a decoder begins at a key frame, and what was kept is of no use to it */
+    s->waiting = true;
+    rtc_keep_empty(&s->own);
+  }
+  rtc_send_reshape(s);
+  return 0;
+}
+
 typedef struct label {
   uint8_t pt;
   uint32_t ssrc;

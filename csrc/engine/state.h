@@ -239,6 +239,7 @@ void rtc_hub_unmap_paths(rtc_transport_t *t);
 /* transport.c: ICE, DTLS, life */
 rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transport_cfg_t *cfg, rtc_time_t now, int *err);
 void rtc_transport_free(rtc_transport_t *t);
+int rtc_transport_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_t now); /* RTC_OP_PEER */
 int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now);
 void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now);
 void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now);
@@ -253,6 +254,7 @@ void rtc_transport_arm(rtc_transport_t *t); /* sets its timer from all its deadl
 /* way.c: ICE, lite or full: which way datagrams go */
 int rtc_way_new(rtc_transport_t *t, const rtc_transport_cfg_t *cfg); /* 0, RTC_EINVAL, RTC_ENOMEM */
 void rtc_way_free(rtc_transport_t *t);
+int rtc_way_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_t now);
 int rtc_way_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now);
 bool rtc_way_used(const rtc_transport_t *t); /* the peer has followed the latest restart */
 int rtc_way_exec(rtc_transport_t *t, const rtc_cmd_t *c, rtc_time_t now);
@@ -274,13 +276,18 @@ void rtc_records_close(rtc_transport_t *t);                            /* says c
 /* recv.c: a media packet inward */
 rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *cfg, int *err);
 void rtc_recv_free(rtc_recv_t *r);
-void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now); /* borrows k */
-void rtc_recv_ask_key(rtc_recv_t *r);                                /* merged with other wishes; arms the timer */
-void rtc_recv_bye(rtc_recv_t *r);                                    /* the source has said goodbye */
+void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now);          /* borrows k */
+void rtc_recv_ask_key(rtc_recv_t *r);                                         /* merged with other wishes; arms the timer */
+int rtc_recv_agree(rtc_recv_t *r, const rtc_recv_cfg_t *cfg, rtc_time_t now); /* 0, or an error and no change */
+void rtc_recv_bye(rtc_recv_t *r);                                             /* the source has said goodbye */
+
+/* agree.c: what a later negotiation changes */
+int rtc_agree_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);
 
 /* tap.c: frames to the owner */
 int rtc_tap_open(rtc_recv_t *r); /* 0 or RTC_ENOMEM; open already: 0 */
 void rtc_tap_close(rtc_recv_t *r);
+int rtc_tap_codec(rtc_recv_t *r);  /* it has another codec: as renew; RTC_ENOMEM: closed */
 void rtc_tap_renew(rtc_recv_t *r); /* the stream begins afresh */
 void rtc_tap_on_packet(rtc_recv_t *r, const rtc_media_t *m, int64_t ts, rtc_time_t now);
 void rtc_tap_tick(rtc_recv_t *r, rtc_time_t now);
@@ -296,6 +303,8 @@ void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc
 /* send.c: a media packet outward */
 rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *cfg, int *err);
 void rtc_send_free(rtc_send_t *s);
+int rtc_send_agree(rtc_send_t *s, const rtc_send_cfg_t *cfg); /* 0 or RTC_EINVAL and no change */
+void rtc_send_reshape(rtc_send_t *s);                         /* the transport's extension ids are others */
 int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now);
 /* Sends one packet under the sender's own number, from plaintext that stays as it is: a copy made at once, or one of the fan's. */
 void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now);
@@ -312,8 +321,8 @@ void rtc_send_pace(rtc_transport_t *t, rtc_time_t now); /* lets out what the pac
 void rtc_feedback_rtcp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now); /* borrows k */
 void rtc_report_tick(rtc_transport_t *t, rtc_time_t now);
 rtc_time_t rtc_report_next_at(const rtc_transport_t *t);
-void rtc_report_bye(rtc_transport_t *t, rtc_time_t now);
-void rtc_report_soon(rtc_transport_t *t, rtc_time_t now); /* a report is worth sending early */
+void rtc_report_bye(rtc_transport_t *t, const rtc_send_t *only, rtc_time_t now); /* NULL: of all senders */
+void rtc_report_soon(rtc_transport_t *t, rtc_time_t now);                        /* a report is worth sending early */
 
 /* keep.c: histories of plaintext, which share half of the pool */
 int rtc_keep_open(rtc_hub_t *h, rtc_history_t *k, uint32_t cap); /* 0 or RTC_ENOMEM */

@@ -1,5 +1,6 @@
 /* tap: a receiver's frames to its owner, while its packets go on to the viewers. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/state.h"
 
@@ -51,6 +52,16 @@ void rtc_tap_renew(rtc_recv_t *r) {
   if (!r->tap) return;
   r->transport->hub->tapped -= r->tap->buf.held;
   rtc_framebuf_reset(&r->tap->buf);
+}
+
+int rtc_tap_codec(rtc_recv_t *r) {
+  if (!r->tap) return 0;
+  r->transport->hub->tapped -= r->tap->buf.held;
+  rtc_framebuf_clear(&r->tap->buf);
+  if (rtc_framebuf_init(&r->tap->buf, (rtc_codec_t)r->cfg.codec, r->cfg.video, wait_of(&r->cfg)) == 0) return 0;
+  memset(&r->tap->buf, 0, sizeof r->tap->buf);
+  rtc_tap_close(r);
+  return RTC_ENOMEM;
 }
 
 static void list(rtc_recv_t *r) {

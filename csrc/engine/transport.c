@@ -14,7 +14,9 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
   uint8_t key[RTC_LOCAL_UFRAG_MAX];
   ufrag_key(key, cfg->ice.local_ufrag);
   *err = RTC_EINVAL;
-  if (rtc_map_get(&h->ufrags, key) || cfg->fp_n > RTC_DTLS_FINGERPRINT_MAX || (h->cfg.dtls && !cfg->fp_n)) return NULL;
+  if (rtc_map_get(&h->ufrags, key) || cfg->fp_n > RTC_DTLS_FINGERPRINT_MAX) return NULL;
+  bool unknown = !cfg->ice.remote_ufrag[0] && cfg->ice_role != RTC_ICE_ROLE_LITE; /* who comes: RTC_OP_PEER says */
+  if (h->cfg.dtls && !cfg->fp_n && !unknown) return NULL;
   *err = RTC_ENOMEM;
   rtc_transport_t *t = calloc(1, sizeof *t);
   if (!t) return NULL;
@@ -35,7 +37,7 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
   *err = rtc_way_new(t, cfg);
   if (*err < 0) goto fail;
   *err = RTC_ENOMEM;
-  if (h->cfg.dtls) {
+  if (h->cfg.dtls && !unknown) {
     t->dtls = rtc_dtls_new(h->cfg.dtls, cfg->dtls_client, cfg->fp, cfg->fp_n);
     if (!t->dtls) goto fail;
   }
@@ -124,6 +126,27 @@ void rtc_transport_free(rtc_transport_t *t) {
   free(t->cfg);
   free(t->route);
   free(t);
+}
+
+static void start_dtls_client(rtc_transport_t *t);
+
+int rtc_transport_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_t now) {
+  rtc_hub_t *h = t->hub;
+  if (t->dtls || t->keyed || peer->fp_n > RTC_DTLS_FINGERPRINT_MAX || (h->cfg.dtls && !peer->fp_n)) return RTC_EINVAL;
+  rtc_dtls_t *dtls = NULL;
+  if (h->cfg.dtls) {
+    dtls = rtc_dtls_new(h->cfg.dtls, peer->dtls_client, peer->fp, peer->fp_n);
+    if (!dtls) return RTC_ENOMEM;
+  }
+  int err = rtc_way_meet(t, peer, now);
+  if (err < 0) {
+    rtc_dtls_free(dtls);
+    return err;
+  }
+  t->dtls = dtls;
+  t->cfg->dtls_client = peer->dtls_client;
+  start_dtls_client(t);
+  return 0;
 }
 
 int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now) {
@@ -358,7 +381,7 @@ void rtc_transport_on_srtp(rtc_transport_t *t, const rtc_path_t *from, rtc_time_
 void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now) {
   if (t->state == RTC_T_CLOSED) return;
   bool may_send = why != RTC_WHY_CONSENT; /* without consent not even a goodbye (RFC 7675 §5.1) */
-  if (t->keyed && may_send) rtc_report_bye(t, now);
+  if (t->keyed && may_send) rtc_report_bye(t, NULL, now);
   if (t->handed && may_send) {
     rtc_records_close(t);
   } else if (t->dtls && !t->busy && t->dtls_started && may_send) {

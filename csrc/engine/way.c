@@ -41,6 +41,13 @@ void rtc_way_free(rtc_transport_t *t) {
   free(t->mapped);
 }
 
+int rtc_way_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_t now) {
+  if (!t->ice || rtc_ice_introduced(t->ice)) return RTC_EINVAL;
+  int err = rtc_ice_set_remote(t->ice, peer->remote_ufrag, peer->remote_pwd);
+  if (err == 0) follow(t, now);
+  return err;
+}
+
 int rtc_way_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now) {
   if (!t->ice) return rtc_consent_restart(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd);
   int err = rtc_ice_restart(t->ice, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd, now);

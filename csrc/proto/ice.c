@@ -11,7 +11,8 @@ static bool length_in(const char *s, size_t min) {
 
 static int creds_set(rtc_ice_creds_t *k, const char *lu, const char *lp, const char *ru, const char *rp) {
   if (!length_in(lu, UFRAG_MIN) || !length_in(lp, PWD_MIN) || strchr(lu, ':')) return RTC_EINVAL;
-  if (!length_in(ru, UFRAG_MIN) || !length_in(rp, PWD_MIN)) return RTC_EINVAL;
+  bool unknown = !ru[0] && !rp[0]; /* until the peer's description has come */
+  if (!unknown && (!length_in(ru, UFRAG_MIN) || !length_in(rp, PWD_MIN))) return RTC_EINVAL;
   memset(k, 0, sizeof *k);
   memcpy(k->local_ufrag, lu, strlen(lu));
   memcpy(k->local_pwd, lp, strlen(lp));
@@ -77,6 +78,18 @@ int rtc_ice_restart(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd
   return 0;
 }
 
+int rtc_ice_set_remote(rtc_ice_t *c, const char *remote_ufrag, const char *remote_pwd) {
+  rtc_ice_creds_t next;
+  if (!remote_ufrag[0]) return RTC_EINVAL;
+  int err = creds_set(&next, c->creds.local_ufrag, c->creds.local_pwd, remote_ufrag, remote_pwd);
+  if (err == 0) c->creds = next;
+  rtc_cleanse(&next, sizeof next);
+  if (c->pair_n == 0) return err;
+  c->started = RTC_NEVER; /* the peer's patience and ours begin together */
+  rtc_ice_plan(c);
+  return err;
+}
+
 void rtc_ice_set_role(rtc_ice_t *c, bool controlling) {
   if (c->controlling == controlling) return;
   c->controlling = controlling;
@@ -108,7 +121,7 @@ bool rtc_ice_knows(const rtc_ice_t *c, const rtc_path_t *from) {
 }
 
 rtc_time_t rtc_ice_next_at(const rtc_ice_t *c) {
-  if (c->revoked) return RTC_NEVER;
+  if (c->revoked || !rtc_ice_introduced(c)) return RTC_NEVER;
   return rtc_time_min(rtc_time_min(c->plan_at, rtc_ice_keep_at(c)), rtc_ice_expire_at(c));
 }
 

@@ -117,7 +117,8 @@ typedef enum rtc_ice_result {
   RTC_ICE_MOVED = 2 /* path chosen or changed */
 } rtc_ice_result_t;
 
-/* Copies the texts. 0 or RTC_EINVAL (ufrag 4..256, pwd 22..256 characters, no colon in the local ufrag). seed: random. */
+/* Copies the texts; those of the peer may be empty until set_remote: then its checks are answered and none is sent. 0 or RTC_EINVAL
+ * (ufrag 4..256, pwd 22..256 characters, no colon in the local ufrag). seed: random. */
 RTC_MUST_USE int rtc_ice_init(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
                               const char *remote_pwd, bool controlling, uint64_t seed);
 void rtc_ice_clear(rtc_ice_t *c);
@@ -125,6 +126,9 @@ void rtc_ice_clear(rtc_ice_t *c);
  * talked to stays, and the path until another one is nominated (§9). 0 or RTC_EINVAL. */
 RTC_MUST_USE int rtc_ice_restart(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
                                  const char *remote_pwd, rtc_time_t now);
+/* The peer's, not known when init was called. 0 or RTC_EINVAL. */
+RTC_MUST_USE int rtc_ice_set_remote(rtc_ice_t *c, const char *remote_ufrag, const char *remote_pwd);
+static inline bool rtc_ice_introduced(const rtc_ice_t *c) { return c->creds.remote_pwd[0] != 0; }
 void rtc_ice_set_role(rtc_ice_t *c, bool controlling);
 
 /* One more candidate of ours or of the peer; one that is known already is no error. 0, RTC_ENOBUFS beyond RTC_ICE_CANDS, RTC_EINVAL. */

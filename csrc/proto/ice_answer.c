@@ -6,8 +6,9 @@ enum { ANSWER_MAX = 100, ERROR_UNKNOWN_ATTRIBUTE = 420, ERROR_ROLE_CONFLICT = 48
 
 static bool username_is(const rtc_stun_t *m, const char *first, const char *second) {
   size_t a = strlen(first), b = strlen(second);
-  if (m->username_len != a + 1 + b || memcmp(m->username, first, a) || m->username[a] != ':') return false;
-  return !memcmp(m->username + a + 1, second, b);
+  if (m->username_len <= a || memcmp(m->username, first, a) || m->username[a] != ':') return false;
+  if (b == 0) return true; /* the peer's is not known yet: its request shows that it knows our password */
+  return m->username_len == a + 1 + b && !memcmp(m->username + a + 1, second, b);
 }
 
 /* The credentials that guard this request, NULL when its USERNAME is not ours. */

@@ -123,8 +123,10 @@ static rtc_ice_pair_t *due_keep(rtc_ice_t *c, rtc_time_t now) {
 }
 
 int rtc_ice_pop(rtc_ice_t *c, uint8_t *out, size_t cap, rtc_path_t *path, rtc_time_t now) {
+  if (!rtc_ice_introduced(c)) return 0;
   rtc_ice_expire(c, now);
   if (c->revoked) return 0;
+  if (c->started == RTC_NEVER && c->pair_n) c->started = now;
   rtc_ice_nominate(c, now);
   rtc_ice_pair_t *p = due_keep(c, now);
   bool keep = p != NULL;

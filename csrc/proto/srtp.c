@@ -200,6 +200,11 @@ static int src_add(rtc_srtp_t *s, uint32_t ssrc, rtc_srtp_src_t **out) {
     int r = src_grow(s);
     if (r != RTC_OK) return r;
     src = &s->src[s->src_n++];
+    rtc_srtp_gone_t *place = s->sending ? gone_find(s, ssrc) : NULL; /* receiving none goes before all places are taken */
+    if (place) {
+      before = *place;
+      *place = s->gone[--s->gone_n];
+    }
   } else {
     if (s->sending) return RTC_ENOBUFS; /* forgetting one would let its indices be used again */
     rtc_srtp_gone_t *place = gone_find(s, ssrc);
@@ -217,8 +222,17 @@ static int src_add(rtc_srtp_t *s, uint32_t ssrc, rtc_srtp_src_t **out) {
   src->ssrc = ssrc;
   window_above(&src->rtp, before.rtp_top);
   window_above(&src->rtcp, before.rtcp_top);
+  src->rtcp_index = (uint32_t)(before.rtcp_top + 1);
   *out = src;
   return RTC_OK;
+}
+
+void rtc_srtp_end(rtc_srtp_t *s, uint32_t ssrc) {
+  rtc_srtp_src_t *src = s->sending ? src_find(s, ssrc) : NULL;
+  if (!src || gone_grow(s) != RTC_OK) return;
+  s->gone[s->gone_n++] = (rtc_srtp_gone_t){ssrc, (int32_t)src->rtcp_index - 1, src->rtp.top};
+  *src = s->src[--s->src_n];
+  s->src_last = 0;
 }
 
 static void src_touch(rtc_srtp_t *s, rtc_srtp_src_t *src) {

@@ -58,7 +58,7 @@ typedef struct rtc_srtp {
   uint32_t src_n, src_cap, src_last; /* src_last: where the last packet's SSRC was found, tried first */
   rtc_srtp_src_t *src;               /* grown by doubling up to RTC_SRTP_SSRC_MAX, never per packet */
   uint32_t gone_n, gone_cap;
-  rtc_srtp_gone_t *gone; /* receiving only; the same, up to RTC_SRTP_GONE_MAX */
+  rtc_srtp_gone_t *gone; /* evicted on receive, ended on send; the same, up to RTC_SRTP_GONE_MAX */
 } rtc_srtp_t;
 
 /* A hint: this one protects soon, with the SSRC that it protected last. */
@@ -81,6 +81,9 @@ RTC_MUST_USE int rtc_srtp_init(rtc_srtp_t *s, rtc_srtp_profile_t p, const uint8_
 RTC_MUST_USE int rtc_srtp_init_session(rtc_srtp_t *s, rtc_srtp_profile_t p, const rtc_srtp_session_t *rtp, const rtc_srtp_session_t *rtcp,
                                        int sending);
 void rtc_srtp_clear(rtc_srtp_t *s); /* idempotent; all zeros is a cleared one */
+
+/* Sending: this SSRC has ended and makes room for others. Should it come again, its numbers go on above those that it had. */
+void rtc_srtp_end(rtc_srtp_t *s, uint32_t ssrc);
 
 /* The key derivation function with rate 0 (RFC 3711 §4.3, 6188, 7714 §11): n bytes for one label. */
 RTC_MUST_USE int rtc_srtp_kdf(const uint8_t *key, size_t key_len, const uint8_t *salt, size_t salt_len, uint8_t label, uint8_t *out,

@@ -43,9 +43,7 @@ class Certificate:
             .not_valid_after(start + datetime.timedelta(days=DAYS))
         )
         cert = builder.sign(key, hashes.SHA256())
-        pkcs8 = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        pkcs8 = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return cls(cert.public_bytes(serialization.Encoding.PEM), pkcs8)
 
     def digest(self, algorithm: str = "sha-256") -> bytes:

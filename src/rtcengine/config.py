@@ -43,7 +43,8 @@ class TransportConfig:
 
     `ice_role`: lite answers checks and sends none; controlling and controlled are a full agent, which checks what
     `Batch.path` or the candidates say. `ice_survives` (full agents): failed ICE and lost consent do not close it, a restart
-    may bring it back.
+    may bring it back. A full agent may be made before the peer is known: without its credentials and fingerprints, which
+    `Batch.meet` tells later; until then its checks are answered.
     `fingerprints`: pairs like ("sha-256", digest bytes) that the peer's certificate must all match. `extensions`: ids
     of the whole BUNDLE group to URIs; unknown URIs are passed over. `two_byte`: extmap-allow-mixed was agreed (RFC 8285
     §6). `reduced_rtcp`: rtcp-rsize was agreed (RFC 5506). `ssrc`: ours in reports when no sender's fits, 0 for a random
@@ -63,10 +64,21 @@ class TransportConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadType:
+    """One codec under its number, and the number of its repairs."""
+
+    codec: str
+    pt: int
+    rtx_pt: int | None = None
+    clock_rate: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecvConfig:
     """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU or PCMA. `ssrc` and `rtx_ssrc` as declared; 0:
     found by MID, RID or payload type. `clock_rate` in Hz. `nack`, `pli`, `fir`, `twcc`: feedback that was
-    agreed. `frames`: Python gets its frames (`Receiver.frames`); `Batch.frames` changes that later."""
+    agreed. `frames`: Python gets its frames (`Receiver.frames`); `Batch.frames` changes that later. `others`: what the peer may
+    change to whenever it likes, 15 at most."""
 
     video: bool
     codec: str
@@ -82,6 +94,7 @@ class RecvConfig:
     fir: bool = False
     twcc: bool = False
     frames: bool = False
+    others: tuple[PayloadType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,22 +121,27 @@ def check_transport(config: TransportConfig) -> None:
         raise ValueError(f"ICE role {config.ice_role!r}: {', '.join(ICE_ROLES)} are known")
     if config.ice_survives and config.ice_role == "lite":
         raise ValueError("a lite agent ends with its consent")
-    for side, ufrag, pwd in (("local", ice.local_ufrag, ice.local_pwd), ("remote", ice.remote_ufrag, ice.remote_pwd)):
-        if side == "remote" and not ufrag and not pwd and config.ice_role == "lite":
-            continue
-        check_credentials(side, ufrag, pwd)
-    if not any(algorithm.lower() != "sha-1" for algorithm, _ in config.fingerprints):
+    check_credentials("local", ice.local_ufrag, ice.local_pwd)
+    unknown = not ice.remote_ufrag and not ice.remote_pwd
+    if not unknown or (config.ice_role != "lite" and config.fingerprints):
+        check_credentials("remote", ice.remote_ufrag, ice.remote_pwd)
+    if not unknown or config.ice_role == "lite":
+        check_fingerprints(config.fingerprints)
+    for number in config.extensions:
+        if not 1 <= number <= 255:
+            raise ValueError(f"extension id {number} is not in 1..255")
+    check_number("ssrc", config.ssrc, 0, 0xFFFFFFFF)
+
+
+def check_fingerprints(fingerprints: tuple[tuple[str, bytes], ...]) -> None:
+    if not any(algorithm.lower() != "sha-1" for algorithm, _ in fingerprints):
         raise ValueError("a transport needs a fingerprint of the peer's certificate other than by SHA-1")
-    for algorithm, digest in config.fingerprints:
+    for algorithm, digest in fingerprints:
         bits = DIGEST_BITS.get(algorithm.lower())
         if bits is None:
             raise ValueError(f"fingerprint by {algorithm!r}: {', '.join(DIGEST_BITS)} are known")
         if len(digest) != (20 if bits == 1 else bits // 8):
             raise ValueError(f"a {algorithm} fingerprint of {len(digest)} bytes")
-    for number in config.extensions:
-        if not 1 <= number <= 255:
-            raise ValueError(f"extension id {number} is not in 1..255")
-    check_number("ssrc", config.ssrc, 0, 0xFFFFFFFF)
 
 
 def check_candidate(candidate: IceCandidate) -> None:
@@ -144,14 +162,20 @@ def check_credentials(side: str, ufrag: str, pwd: str) -> None:
 
 def check_stream(config: RecvConfig | SendConfig) -> None:
     """ValueError that names the field which the engine could not use."""
+    check_payload_type(config)
+    for other in config.others if isinstance(config, RecvConfig) else ():
+        check_payload_type(other)
+    check_number("ssrc", config.ssrc, 1 if isinstance(config, SendConfig) else 0, 0xFFFFFFFF)
+    check_number("rtx_ssrc", config.rtx_ssrc, 0, 0xFFFFFFFF)
+
+
+def check_payload_type(config: RecvConfig | SendConfig | PayloadType) -> None:
     if config.codec.lower() not in {c.lower() for c in CODECS}:
         raise ValueError(f"codec {config.codec!r}: {', '.join(CODECS)} are known")
     check_number("pt", config.pt, 0, 127)
     if config.rtx_pt is not None:
         check_number("rtx_pt", config.rtx_pt, 0, 127)
     check_number("clock_rate", config.clock_rate, 1, 0xFFFFFFFF)
-    check_number("ssrc", config.ssrc, 1 if isinstance(config, SendConfig) else 0, 0xFFFFFFFF)
-    check_number("rtx_ssrc", config.rtx_ssrc, 0, 0xFFFFFFFF)
 
 
 def check_number(name: str, value: int, least: int, most: int) -> None:

@@ -133,7 +133,12 @@ static void texts_and_candidates_are_checked(void) {
   CHECK_EQ(rtc_ice_init(&c, "abc", LP, RU, RP, true, 1), RTC_EINVAL);
   CHECK_EQ(rtc_ice_init(&c, LU, "short", RU, RP, true, 1), RTC_EINVAL);
   CHECK_EQ(rtc_ice_init(&c, "a:cd", LP, RU, RP, true, 1), RTC_EINVAL);
-  CHECK_EQ(rtc_ice_init(&c, LU, LP, "", "", true, 1), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_init(&c, LU, LP, "", RP, true, 1), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_init(&c, LU, LP, RU, "", true, 1), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_init(&c, LU, LP, "", "", true, 1), 0); /* not known yet */
+  CHECK_EQ(rtc_ice_set_remote(&c, "", ""), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_set_remote(&c, RU, "short"), RTC_EINVAL);
+  CHECK_EQ(rtc_ice_set_remote(&c, RU, RP), 0);
   CHECK_EQ(rtc_ice_init(&c, NULL, LP, RU, RP, true, 1), RTC_EINVAL);
   CHECK_EQ(rtc_ice_init(&c, LU, LP, RU, long_text, true, 1), RTC_EINVAL);
   long_text[256] = 0;

@@ -333,6 +333,34 @@ static void bye_ends_a_source(void) {
   rig_close(&r);
 }
 
+/* A packet of before a change of payload type that comes late changes nothing back; more others than there is room for are refused. */
+static void others_have_a_cap(void) {
+  rig_t r;
+  rig_open(&r, 4096);
+  int peer = rig_join(&r, GCM);
+  rtc_recv_cfg_t in = rig_recv(peer, true);
+  in.other_n = RTC_RECV_OTHERS + 1;
+  CHECK_EQ(rtc_hub_exec(r.hub, &(rtc_cmd_t){.op = RTC_OP_RECV, .id = 1, .u.recv = in}, r.now), RTC_EINVAL);
+  in.other_n = RTC_RECV_OTHERS;
+  for (int i = 0; i < RTC_RECV_OTHERS; i++)
+    in.other[i] = (rtc_recv_pt_t){.codec = RTC_CODEC_VP8, .pt = (int16_t)(40 + i), .rtx_pt = -1, .clock_rate = 90000};
+  rig_add_recv(&r, 1, &in);
+  uint8_t vp8[20] = {0x10, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00};
+  rig_rtp_t p = {.pt = 54, .ssrc = 9, .index = 100, .ts = 0, .marker = true, .payload = vp8, .len = sizeof vp8};
+  rig_rtp(&r, peer, &p);
+  CHECK_EQ(rig_recv_stats(&r, 1)->packets, 1);
+  p.pt = 41, p.index = 102;
+  rig_rtp(&r, peer, &p);
+  CHECK_EQ(rig_recv_stats(&r, 1)->packets, 2);
+  p.pt = 54, p.index = 101;
+  rig_rtp(&r, peer, &p);
+  p.pt = 39, p.index = 103;
+  rig_rtp(&r, peer, &p);
+  CHECK_EQ(rig_recv_stats(&r, 1)->packets, 2);
+  CHECK_EQ(rig_drops(&r, RTC_DROP_RTP_PT), 2);
+  rig_close(&r);
+}
+
 int main(void) {
   RUN(new_ssrc_replaces_the_old);
   RUN(thousand_ssrcs);
@@ -346,5 +374,6 @@ int main(void) {
   RUN(long_silence_in_sound);
   RUN(histories_leave_room);
   RUN(bye_ends_a_source);
+  RUN(others_have_a_cap);
   return CHECK_END();
 }

@@ -39,6 +39,7 @@ cdef extern from "engine/cmd.h":
         RTC_OP_REMOTE
         RTC_OP_ICE_END
         RTC_OP_ROLE
+        RTC_OP_PEER
         RTC_OP_CLOSE
         RTC_OP_RECV
         RTC_OP_SEND
@@ -48,6 +49,12 @@ cdef extern from "engine/cmd.h":
         RTC_OP_FRAMES
         RTC_OP_RATE
         RTC_OP_STATS
+        RTC_OP_AGREE
+        RTC_OP_RECV_AGREE
+        RTC_OP_SEND_AGREE
+        RTC_OP_RECV_END
+        RTC_OP_SEND_END
+        RTC_RECV_OTHERS
     ctypedef struct rtc_fingerprint_t:
         uint16_t bits
         uint8_t len
@@ -69,6 +76,21 @@ cdef extern from "engine/cmd.h":
         bint reduced_rtcp
         uint32_t ssrc
         char cname[64]
+    ctypedef struct rtc_peer_cfg_t:
+        char remote_ufrag[257]
+        char remote_pwd[257]
+        bint dtls_client
+        uint8_t fp_n
+        rtc_fingerprint_t fp[8]
+    ctypedef struct rtc_agree_cfg_t:
+        rtc_extmap_t ext
+        bint ext_two_byte
+        bint reduced_rtcp
+    ctypedef struct rtc_recv_pt_t:
+        uint8_t codec
+        int16_t pt
+        int16_t rtx_pt
+        uint32_t clock_rate
     ctypedef struct rtc_recv_cfg_t:
         uint32_t transport
         bint video
@@ -85,6 +107,8 @@ cdef extern from "engine/cmd.h":
         bint fir
         bint twcc
         bint frames
+        uint8_t other_n
+        rtc_recv_pt_t other[15]
     ctypedef struct rtc_send_cfg_t:
         uint32_t transport
         bint video
@@ -122,6 +146,8 @@ cdef extern from "engine/cmd.h":
         bint controlling
         rtc_recv_cfg_t recv
         rtc_send_cfg_t send
+        rtc_agree_cfg_t agree
+        rtc_peer_cfg_t peer
         uint32_t link
         bint on
         int64_t rate_bps
@@ -163,6 +189,7 @@ cdef extern from "engine/frame.h":
         int64_t ts
         uint64_t lost
         int64_t at
+        uint8_t codec
         bint key
         uint8_t *data
 
@@ -245,6 +272,8 @@ CODECS = {
     "pcma": RTC_CODEC_PCMA,
 }
 
+CODEC_NAMES = {number: name for name, number in CODECS.items()}
+
 
 def crypto_version():
     """Name and version of the crypto library in use."""
@@ -273,6 +302,73 @@ cdef int put_ice(rtc_ice_cfg_t *out, object ice) except -1:
 cdef uint8_t ext_kind(str uri):
     cdef bytes raw = uri.encode()
     return rtc_ext_of_uri(raw, len(raw))
+
+
+cdef int put_fingerprints(rtc_fingerprint_t *out, object fingerprints, dict bits) except -1:
+    cdef bytes digest
+    cdef int n = 0
+    if len(fingerprints) > RTC_DTLS_FINGERPRINT_MAX:
+        raise ValueError(f"more than {RTC_DTLS_FINGERPRINT_MAX} fingerprints")
+    for name, digest in fingerprints:
+        if len(digest) > <Py_ssize_t>sizeof(out.value):
+            raise ValueError(f"a {name} digest of {len(digest)} bytes")
+        out[n].bits = bits[name]
+        out[n].len = <uint8_t>len(digest)
+        memcpy(out[n].value, PyBytes_AS_STRING(digest), len(digest))
+        n += 1
+    return n
+
+
+cdef int put_extensions(rtc_extmap_t *out, object extensions) except -1:
+    rtc_extmap_init(out)
+    for number, uri in extensions.items():
+        if ext_kind(uri) != RTC_EXT_UNKNOWN and rtc_extmap_set(out, ext_kind(uri), number) < 0:
+            raise ValueError(f"extension id {number}")
+    return 0
+
+
+cdef int put_recv(rtc_recv_cfg_t *r, uint32_t transport, object config) except -1:
+    r.transport = transport
+    r.video = config.video
+    r.codec = CODECS[config.codec.lower()]
+    r.pt = config.pt
+    r.rtx_pt = -1 if config.rtx_pt is None else config.rtx_pt
+    r.clock_rate = config.clock_rate
+    r.ssrc = config.ssrc
+    r.rtx_ssrc = config.rtx_ssrc
+    put_text(r.mid, sizeof(r.mid), config.mid, "mid")
+    put_text(r.rid, sizeof(r.rid), config.rid, "rid")
+    r.nack = config.nack
+    r.pli = config.pli
+    r.fir = config.fir
+    r.twcc = config.twcc
+    r.frames = config.frames
+    if len(config.others) > RTC_RECV_OTHERS:
+        raise ValueError(f"more than {RTC_RECV_OTHERS} other payload types")
+    for other in config.others:
+        r.other[r.other_n].codec = CODECS[other.codec.lower()]
+        r.other[r.other_n].pt = other.pt
+        r.other[r.other_n].rtx_pt = -1 if other.rtx_pt is None else other.rtx_pt
+        r.other[r.other_n].clock_rate = other.clock_rate
+        r.other_n += 1
+    return 0
+
+
+cdef int put_send(rtc_send_cfg_t *s, uint32_t transport, object config) except -1:
+    s.transport = transport
+    s.video = config.video
+    s.codec = CODECS[config.codec.lower()]
+    s.pt = config.pt
+    s.rtx_pt = -1 if config.rtx_pt is None else config.rtx_pt
+    s.clock_rate = config.clock_rate
+    s.ssrc = config.ssrc
+    s.rtx_ssrc = config.rtx_ssrc
+    put_text(s.mid, sizeof(s.mid), config.mid, "mid")
+    for uri in config.extensions:
+        if ext_kind(uri) != RTC_EXT_UNKNOWN:
+            s.ext_mask |= <uint32_t>1 << ext_kind(uri)
+    s.nack = config.nack
+    return 0
 
 
 cdef class Commands:
@@ -311,30 +407,25 @@ cdef class Commands:
         """config: TransportConfig; bits: digest names to their lengths in bits."""
         cdef rtc_cmd_t *c = self.add(RTC_OP_TRANSPORT, id)
         cdef rtc_transport_cfg_t *t = &c.u.transport
-        cdef rtc_fingerprint_t *f
-        cdef bytes digest
         put_ice(&t.ice, config.ice)
         t.ice_role = ICE_ROLES.index(config.ice_role)
         t.ice_survives = config.ice_survives
         t.dtls_client = config.dtls_client
-        if len(config.fingerprints) > RTC_DTLS_FINGERPRINT_MAX:
-            raise ValueError(f"more than {RTC_DTLS_FINGERPRINT_MAX} fingerprints")
-        for name, digest in config.fingerprints:
-            f = &t.fp[t.fp_n]
-            if len(digest) > <Py_ssize_t>sizeof(f.value):
-                raise ValueError(f"a {name} digest of {len(digest)} bytes")
-            f.bits = bits[name]
-            f.len = <uint8_t>len(digest)
-            memcpy(f.value, PyBytes_AS_STRING(digest), len(digest))
-            t.fp_n += 1
-        rtc_extmap_init(&t.ext)
-        for number, uri in config.extensions.items():
-            if ext_kind(uri) != RTC_EXT_UNKNOWN and rtc_extmap_set(&t.ext, ext_kind(uri), number) < 0:
-                raise ValueError(f"extension id {number}")
+        t.fp_n = put_fingerprints(t.fp, config.fingerprints, bits)
+        put_extensions(&t.ext, config.extensions)
         t.ext_two_byte = config.two_byte
         t.reduced_rtcp = config.reduced_rtcp
         t.ssrc = config.ssrc
         put_text(t.cname, sizeof(t.cname), config.cname, "cname")
+        self.done()
+
+    def peer(self, uint32_t id, ice, fingerprints, dict bits, bint dtls_client):
+        """ice: IceConfig, of which the remote half counts; bits: as for transport."""
+        cdef rtc_peer_cfg_t *p = &self.add(RTC_OP_PEER, id).u.peer
+        put_text(p.remote_ufrag, sizeof(p.remote_ufrag), ice.remote_ufrag, "remote_ufrag")
+        put_text(p.remote_pwd, sizeof(p.remote_pwd), ice.remote_pwd, "remote_pwd")
+        p.fp_n = put_fingerprints(p.fp, fingerprints, bits)
+        p.dtls_client = dtls_client
         self.done()
 
     def restart(self, uint32_t id, ice):
@@ -375,44 +466,25 @@ cdef class Commands:
         self.add(RTC_OP_CLOSE, id)
         self.done()
 
-    def receive(self, uint32_t id, uint32_t transport, config):
-        """config: RecvConfig."""
-        cdef rtc_cmd_t *c = self.add(RTC_OP_RECV, id)
-        cdef rtc_recv_cfg_t *r = &c.u.recv
-        r.transport = transport
-        r.video = config.video
-        r.codec = CODECS[config.codec.lower()]
-        r.pt = config.pt
-        r.rtx_pt = -1 if config.rtx_pt is None else config.rtx_pt
-        r.clock_rate = config.clock_rate
-        r.ssrc = config.ssrc
-        r.rtx_ssrc = config.rtx_ssrc
-        put_text(r.mid, sizeof(r.mid), config.mid, "mid")
-        put_text(r.rid, sizeof(r.rid), config.rid, "rid")
-        r.nack = config.nack
-        r.pli = config.pli
-        r.fir = config.fir
-        r.twcc = config.twcc
-        r.frames = config.frames
+    def receive(self, uint32_t id, uint32_t transport, config, bint agree=False):
+        """config: RecvConfig; agree: of a receiver that lives, else a new one."""
+        put_recv(&self.add(RTC_OP_RECV_AGREE if agree else RTC_OP_RECV, id).u.recv, transport, config)
         self.done()
 
-    def send(self, uint32_t id, uint32_t transport, config):
-        """config: SendConfig."""
-        cdef rtc_cmd_t *c = self.add(RTC_OP_SEND, id)
-        cdef rtc_send_cfg_t *s = &c.u.send
-        s.transport = transport
-        s.video = config.video
-        s.codec = CODECS[config.codec.lower()]
-        s.pt = config.pt
-        s.rtx_pt = -1 if config.rtx_pt is None else config.rtx_pt
-        s.clock_rate = config.clock_rate
-        s.ssrc = config.ssrc
-        s.rtx_ssrc = config.rtx_ssrc
-        put_text(s.mid, sizeof(s.mid), config.mid, "mid")
-        for uri in config.extensions:
-            if ext_kind(uri) != RTC_EXT_UNKNOWN:
-                s.ext_mask |= <uint32_t>1 << ext_kind(uri)
-        s.nack = config.nack
+    def send(self, uint32_t id, uint32_t transport, config, bint agree=False):
+        """config: SendConfig; agree: of a sender that lives, else a new one."""
+        put_send(&self.add(RTC_OP_SEND_AGREE if agree else RTC_OP_SEND, id).u.send, transport, config)
+        self.done()
+
+    def agree(self, uint32_t id, extensions, bint two_byte, bint reduced_rtcp):
+        cdef rtc_agree_cfg_t *a = &self.add(RTC_OP_AGREE, id).u.agree
+        put_extensions(&a.ext, extensions)
+        a.ext_two_byte = two_byte
+        a.reduced_rtcp = reduced_rtcp
+        self.done()
+
+    def end(self, uint32_t id, bint receiver):
+        self.add(RTC_OP_RECV_END if receiver else RTC_OP_SEND_END, id)
         self.done()
 
     def link(self, uint32_t id, uint32_t receiver):
@@ -554,7 +626,7 @@ cdef class Loop:
             found.append(receiver)
 
     def take_frame(self, uint32_t receiver):
-        """The oldest frame that waits: (data, RTP time, key, packets missing before it, monotonic microseconds); or None."""
+        """The oldest frame that waits: (data, RTP time, key, packets missing before it, monotonic microseconds, codec); or None."""
         cdef rtc_frame_t *f = rtc_loop_frame(self.loop, receiver)
         if f == NULL:
             return None
@@ -565,7 +637,7 @@ cdef class Loop:
             free(f)
             raise
         data.f = f
-        return memoryview(data), f.ts, bool(f.key), f.lost, f.at
+        return memoryview(data), f.ts, bool(f.key), f.lost, f.at, CODEC_NAMES[f.codec]
 
     def event_fd(self):
         """Readable when there are events or results."""

@@ -185,9 +185,7 @@ class Terminal:
         if not shown.with_media:  # else they were said when it joined
             words.append(times_text(times))
         event, colour = ("failed", "red") if failed else ("leave", "dim")
-        self._say(
-            session, shown, event, colour, "  ".join(words), reason=reason, why=why, seconds=round(seconds, 3), ms=times
-        )
+        self._say(session, shown, event, colour, "  ".join(words), reason=reason, why=why, seconds=round(seconds, 3), ms=times)
 
     def _say(self, session: Session, shown: Shown, event: str, colour: str, text: str, **fields: Any) -> None:
         role = "publisher" if session.role == PUBLISH else "viewer"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from .. import _core
@@ -16,6 +17,7 @@ from ..config import (
     TransportConfig,
     check_candidate,
     check_credentials,
+    check_fingerprints,
     check_stream,
     check_transport,
 )
@@ -38,6 +40,7 @@ class Batch:
         self._names: list[str] = []
         self._made: list[Transport | Receiver | Sender] = []
         self._frames: dict[Receiver, bool] = {}  # whose frames are wanted from now on, or no more
+        self._ended: list[Receiver | Sender] = []
         self._sent = False
 
     def transport(self, config: TransportConfig, on_event: EventHandler | None = None) -> Transport:
@@ -47,6 +50,16 @@ class Batch:
         bits = {name: DIGEST_BITS[name.lower()] for name, _ in config.fingerprints}
         self._commands.transport(transport.id, config, bits)
         return self._add(transport, f"transport {transport.id}")
+
+    def meet(
+        self, transport: Transport, ice: IceConfig, fingerprints: tuple[tuple[str, bytes], ...], *, dtls_client: bool
+    ) -> None:
+        """Who is expected on a transport that was made without knowing: the remote half of `ice`. Once."""
+        check_credentials("remote", ice.remote_ufrag, ice.remote_pwd)
+        check_fingerprints(fingerprints)
+        bits = {name: DIGEST_BITS[name.lower()] for name, _ in fingerprints}
+        self._commands.peer(self._full(transport), ice, fingerprints, bits, dtls_client)
+        self._names.append(f"peer of transport {transport.id}")
 
     def restart(self, transport: Transport, ice: IceConfig) -> None:
         """New ICE credentials (RFC 8445 §9). Media goes on over the old path until the new ones are used."""
@@ -103,6 +116,31 @@ class Batch:
         sender = Sender(next(self._engine._sender_ids), transport, config)
         self._commands.send(sender.id, self._own(transport), config)
         return self._add(sender, f"sender {sender.id} of transport {transport.id}")
+
+    def agree(self, transport: Transport, extensions: Mapping[int, str], *, two_byte: bool, reduced_rtcp: bool) -> None:
+        """What a later negotiation changed, see `TransportConfig`."""
+        self._commands.agree(self._own(transport), extensions, two_byte, reduced_rtcp)
+        self._names.append(f"agreement on transport {transport.id}")
+
+    def reconfigure(self, stream: Receiver | Sender, config: RecvConfig | SendConfig) -> None:
+        """Other payload types, codecs, ids or feedback for a stream that lives. A sender keeps SSRCs and
+        numbering; `frames` of a receiver is as it was."""
+        check_stream(config)
+        if isinstance(stream, Receiver) and isinstance(config, RecvConfig):
+            self._commands.receive(stream.id, self._own(stream.transport), config, True)
+        elif isinstance(stream, Sender) and isinstance(config, SendConfig):
+            self._commands.send(stream.id, self._own(stream.transport), config, True)
+        else:
+            raise TypeError("a receiver has a RecvConfig, a sender a SendConfig")
+        stream.config = config
+        self._names.append(f"agreement on {stream!r}")
+
+    def end(self, stream: Receiver | Sender) -> None:
+        """The stream is gone, a sender with BYE. The SSRC of a sender must not be used again on its transport."""
+        self._commands.end(stream.id, isinstance(stream, Receiver))
+        self._own(stream.transport)
+        self._ended.append(stream)
+        self._names.append(f"end of {stream!r}")
 
     def link(self, sender: Sender, receiver: Receiver | None) -> None:
         """Feeds the sender from the receiver, from its next key frame on; None: from nobody. One codec for both."""

@@ -62,9 +62,9 @@ class Engine:
         # By ticket: who waits for which batch.
         self._pending: dict[int, tuple[Batch, asyncio.Future[None]]] = {}
 
-    async def start(self) -> None:
-        """Binds and starts the thread. OSError when an address cannot be bound, ValueError when it is none or when the
-        certificate cannot be used."""
+    def open(self) -> None:
+        """Binds and starts the thread; events go to the asyncio loop that runs now. OSError when an address cannot be bound,
+        ValueError when it is none or when the certificate cannot be used."""
         if self._closed:
             raise EngineClosed("the engine is closed")
         if self._core is not None:
@@ -77,6 +77,10 @@ class Engine:
         self._core, self._loop = core, loop
         self._bound = core.info()["bound"]
         loop.add_reader(core.event_fd(), self._drain)
+
+    async def start(self) -> None:
+        """`open`, for those who await it."""
+        self.open()
 
     async def close(self) -> None:
         """BYE and close_notify to every peer, thread joined. No callback is called from now on. Idempotent."""
@@ -207,6 +211,8 @@ class Engine:
                 self._end_frames(receiver)
         for made in batch._made:
             self._register(made)
+        for ended in batch._ended:
+            self._end(ended)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending[ticket] = (batch, future)
         return future
@@ -228,6 +234,17 @@ class Engine:
             self._end_frames(receiver)
         for sender in transport.senders:
             self._senders.pop(sender.id, None)
+
+    def _end(self, stream: Receiver | Sender) -> None:
+        if isinstance(stream, Receiver):
+            self._receivers.pop(stream.id, None)
+            if stream in stream.transport.receivers:
+                stream.transport.receivers.remove(stream)
+            self._end_frames(stream)
+        else:
+            self._senders.pop(stream.id, None)
+            if stream in stream.transport.senders:
+                stream.transport.senders.remove(stream)
 
     def _end_frames(self, receiver: Receiver) -> None:
         """Ends the iteration, and lets go what waits."""

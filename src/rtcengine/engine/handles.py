@@ -154,12 +154,15 @@ class Receiver:
         taken = core.take_frame(self.id) if core is not None else None
         if taken is None:
             return None
-        data, timestamp, key, lost, at = taken
+        data, timestamp, key, lost, at, codec = taken
+        used = next((o for o in self.config.others if o.codec.lower() == codec), self.config)
+        if self.config.codec.lower() == codec:
+            used = self.config
         return EncodedFrame(
             data=data,
             timestamp=timestamp,
-            clock_rate=self.config.clock_rate,
-            codec=self.config.codec,
+            clock_rate=used.clock_rate,
+            codec=used.codec,
             key=key,
             lost=lost,
             arrived=at / 1e6,

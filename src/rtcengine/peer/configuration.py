@@ -91,9 +91,7 @@ def checked_change(before: RTCConfiguration, after: RTCConfiguration, *, describ
             raise InvalidModificationError(f"{name} cannot change")
     if wanted.certificates is None:
         wanted.certificates = before.certificates
-    elif before.certificates is None or any(
-        a is not b for a, b in zip(wanted.certificates, before.certificates, strict=False)
-    ):
+    elif before.certificates is None or any(a is not b for a, b in zip(wanted.certificates, before.certificates, strict=False)):
         raise InvalidModificationError("certificates cannot change")
     elif len(wanted.certificates) != len(before.certificates):
         raise InvalidModificationError("certificates cannot change")

@@ -179,9 +179,7 @@ class Jsep:
     def set_codec_preferences(self, transceiver: Transceiver, codecs: Sequence[RTCRtpCodecCapability]) -> None:
         transceiver.preferences = self.config.capabilities.preferred(transceiver.kind, list(codecs))
 
-    def set_encodings(
-        self, transceiver: Transceiver, encodings: Sequence[RTCRtpEncodingParameters]
-    ) -> tuple[Effect, ...]:
+    def set_encodings(self, transceiver: Transceiver, encodings: Sequence[RTCRtpEncodingParameters]) -> tuple[Effect, ...]:
         """Limits of the streams there are (W3C §5.2 setParameters); their number, rids and order stay."""
         if transceiver.stopping:
             raise InvalidStateError("the transceiver is stopped")
@@ -458,9 +456,7 @@ def _has_ufrag(described: Described, mid: str, ufrag: str) -> bool:
     return ice is not None and ice[0] == ufrag
 
 
-def _with_candidate(
-    described: Described, mids: tuple[str, ...], candidate: Candidate | None, ufrag: str | None
-) -> Described:
+def _with_candidate(described: Described, mids: tuple[str, ...], candidate: Candidate | None, ufrag: str | None) -> Described:
     media: list[MediaSection] = []
     for section, mid in zip(described.sdp.media, described.mids, strict=True):
         if mid in mids and not section.is_rejected and (not ufrag or _has_ufrag(described, mid, ufrag)):
@@ -493,9 +489,7 @@ def check_encodings(kind: str, encodings: Sequence[RTCRtpEncodingParameters]) ->
     if len(set(rids)) != len(rids):
         raise TypeError("two encodings have one rid")
     if kind == "audio":  # one stream, and nothing of a picture
-        return [
-            replace(encoding, scaleResolutionDownBy=None, maxFramerate=None, rid=None) for encoding in encodings[:1]
-        ]
+        return [replace(encoding, scaleResolutionDownBy=None, maxFramerate=None, rid=None) for encoding in encodings[:1]]
     if any(encoding.scaleResolutionDownBy is not None for encoding in encodings):
         return [replace(e, scaleResolutionDownBy=e.scaleResolutionDownBy or 1.0) for e in encodings]
     count = len(encodings)

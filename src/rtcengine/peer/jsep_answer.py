@@ -76,9 +76,7 @@ def _may_share(
     return True
 
 
-def common_codecs(
-    offer: MediaSection, transceiver: Transceiver, config: JsepConfig
-) -> list[tuple[Codec, Capability]]:
+def common_codecs(offer: MediaSection, transceiver: Transceiver, config: JsepConfig) -> list[tuple[Codec, Capability]]:
     """Offered codecs that we have too, in the offer's order, or in ours where the program prefers some."""
     wanted = config.capabilities.chosen(offer.kind, transceiver.preferences)
     found: list[tuple[Codec, Capability]] = []

@@ -46,9 +46,7 @@ class Outcome:
 def apply_local(state: State, config: JsepConfig, type: str, created: Created, out: Outcome) -> None:
     described = Described(type, created.sdp, created.mids)
     if type == "offer":
-        for i, (owner, section, mid) in enumerate(
-            zip(created.owners, created.sdp.media, created.mids, strict=True)
-        ):
+        for i, (owner, section, mid) in enumerate(zip(created.owners, created.sdp.media, created.mids, strict=True)):
             if owner is not None and owner in state.transceivers:
                 owner.mid, owner.index = mid, i
             elif owner is None and section.kind == "application" and not section.is_rejected:
@@ -220,9 +218,7 @@ def _narrow_encodings(section: MediaSection, transceiver: Transceiver) -> None:
     if section.is_rejected:
         return
     taken = {layer[0].id: layer[0] for layer in section.simulcast.recv} if section.simulcast is not None else {}
-    kept = tuple(
-        replace(e, active=e.active and not taken[e.rid].paused) for e in transceiver.encodings if e.rid in taken
-    )
+    kept = tuple(replace(e, active=e.active and not taken[e.rid].paused) for e in transceiver.encodings if e.rid in taken)
     transceiver.encodings = kept or transceiver.encodings[:1]
 
 

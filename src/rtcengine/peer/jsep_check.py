@@ -118,12 +118,8 @@ def _check_answer(described: Described, state: State) -> None:
     offer = state.pending_local
     assert offer is not None
     if len(described.sdp.media) != len(offer.sdp.media):
-        raise InvalidAccessError(
-            f"the answer has {len(described.sdp.media)} sections, the offer {len(offer.sdp.media)}"
-        )
-    for ours, theirs, mid, answered in zip(
-        offer.sdp.media, described.sdp.media, offer.mids, described.mids, strict=True
-    ):
+        raise InvalidAccessError(f"the answer has {len(described.sdp.media)} sections, the offer {len(offer.sdp.media)}")
+    for ours, theirs, mid, answered in zip(offer.sdp.media, described.sdp.media, offer.mids, described.mids, strict=True):
         if theirs.kind != ours.kind:
             raise InvalidAccessError(f'section "{mid}" is offered as {ours.kind} and answered as {theirs.kind}')
         if answered != mid:

@@ -79,17 +79,13 @@ def _uses(section: MediaSection, other: MediaSection | None) -> tuple[CodecUse, 
     return tuple(found)
 
 
-def _use(
-    section: MediaSection, codec: Codec, rtx: Codec | None, other: MediaSection | None, match: Codec | None
-) -> CodecUse:
+def _use(section: MediaSection, codec: Codec, rtx: Codec | None, other: MediaSection | None, match: Codec | None) -> CodecUse:
     feedback = feedback_of(section, codec)
     if other is not None and match is not None:
         both = feedback_of(other, match)
         feedback = [name for name in feedback if name in both]
     number = rtx.payload_type if rtx is not None else None
-    return CodecUse(
-        codec.payload_type, codec.name, codec.clock_rate, codec.channels, codec.fmtp, tuple(feedback), number
-    )
+    return CodecUse(codec.payload_type, codec.name, codec.clock_rate, codec.channels, codec.fmtp, tuple(feedback), number)
 
 
 def _extensions(

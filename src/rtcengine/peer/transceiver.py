@@ -235,11 +235,7 @@ def _codecs(kind: str, use: CodecUse) -> list[RTCRtpCodecParameters]:
         if name:
             parameters[name] = int(value) if value.isdigit() and name != "profile-level-id" else value or None
     feedback = [RTCRtcpFeedback(*(text.split(" ", 1))) for text in use.feedback]
-    codecs = [
-        RTCRtpCodecParameters(
-            f"{kind}/{use.name}", use.clock_rate, use.channels, use.payload_type, feedback, parameters
-        )
-    ]
+    codecs = [RTCRtpCodecParameters(f"{kind}/{use.name}", use.clock_rate, use.channels, use.payload_type, feedback, parameters)]
     if use.rtx_payload_type is not None:
         rtx = RTCRtpCodecParameters(f"{kind}/rtx", use.clock_rate, None, use.rtx_payload_type)
         rtx.parameters = {"apt": use.payload_type}

@@ -142,12 +142,8 @@ def _machine(stats: EngineStats) -> Iterable[Family]:
     yield Family("gso_runs_total", "counter", "Runs of packets to one viewer sent as one.", _one(loop.gso_runs))
     yield Family("gso_datagrams_total", "counter", "Packets in those runs.", _one(loop.gso_datagrams))
     yield Family("gso_refused_total", "counter", "Runs that the kernel took only one by one.", _one(loop.gso_refused))
-    yield Family(
-        "frames_refused_total", "counter", "Frames for a stream that takes none.", _one(loop.frames_refused)
-    )
-    yield Family(
-        "batches_refused_total", "counter", "Commands that met a full mailbox.", _one(loop.batches_refused)
-    )
+    yield Family("frames_refused_total", "counter", "Frames for a stream that takes none.", _one(loop.frames_refused))
+    yield Family("batches_refused_total", "counter", "Commands that met a full mailbox.", _one(loop.batches_refused))
     buffers = _in_out(min(loop.recv_buffer, default=0), min(loop.send_buffer, default=0))
     yield Family("udp_buffer_bytes", "gauge", "Smallest socket buffer that the kernel granted.", buffers)
     yield Family("packet_slots_used", "gauge", "Packet slots in use.", _one(stats.hub["pool_used"]))

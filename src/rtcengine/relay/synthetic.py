@@ -33,9 +33,7 @@ class SyntheticPublisher:
     Encoding runs on a thread of its own, so that neither the event loop nor the relay's packets wait for it.
     """
 
-    def __init__(
-        self, *, width: int = 640, height: int = 360, fps: int = 30, bitrate: int = 800_000
-    ) -> None:
+    def __init__(self, *, width: int = 640, height: int = 360, fps: int = 30, bitrate: int = 800_000) -> None:
         self._pattern = Pattern(width, height)
         self._encoder = Vp8Encoder(width, height, fps=fps, bitrate=bitrate)
         self._tone = Tone()

@@ -31,9 +31,7 @@ class NegotiationError(Exception):
     which `codecs` then lists. `mid` names the section at fault where there is one.
     """
 
-    def __init__(
-        self, message: str, *, status: int = 422, mid: str | None = None, codecs: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, message: str, *, status: int = 422, mid: str | None = None, codecs: tuple[str, ...] = ()) -> None:
         super().__init__(message if mid is None else f'section "{mid}": {message}')
         self.status = status
         self.mid = mid

@@ -50,8 +50,7 @@ _FROM_MAIN = frozenset({Profile.HIGH, Profile.HIGH_10, Profile.HIGH_42, Profile.
 
 # Whose decoders must decode the profile as well (H.264 Annex A.3), besides its own.
 _DECODED_BY: dict[Profile, frozenset[Profile]] = {
-    Profile.CONSTRAINED_BASELINE: _FROM_MAIN
-    | {Profile.BASELINE, Profile.MAIN, Profile.EXTENDED, Profile.CONSTRAINED_HIGH},
+    Profile.CONSTRAINED_BASELINE: _FROM_MAIN | {Profile.BASELINE, Profile.MAIN, Profile.EXTENDED, Profile.CONSTRAINED_HIGH},
     Profile.BASELINE: frozenset({Profile.EXTENDED}),
     Profile.MAIN: _FROM_MAIN,
     Profile.CONSTRAINED_HIGH: _FROM_MAIN,
