@@ -1,7 +1,7 @@
 /* cmd: what an owner tells the engine. Plain records, executed in order on the engine's thread; a batch is atomic:
  * no packet is handled between its commands. Ids are chosen by the owner (not 0, never reused); each kind has its own space. What can fail
  * is checked by the owner first; still a command returns an error rather than doing half of it. A peer may
- * close while a command is under way: closing what is closed, and linking what is gone, is no error. */
+ * close while a command is under way: closing or accepting what is closed, and linking what is gone, is no error. */
 #ifndef RTC_ENGINE_CMD_H
 #define RTC_ENGINE_CMD_H
 
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "engine/event.h"
 #include "engine/stats.h"
 #include "proto/consent.h"
 #include "proto/dtls.h"
@@ -39,6 +40,11 @@ typedef struct rtc_transport_cfg {
   uint8_t ice_role;  /* rtc_ice_role_t */
   bool ice_survives; /* full agents: failed ICE and lost consent are told, and RTC_OP_RESTART begins anew; else they close it */
   bool dtls_client;  /* our DTLS role */
+  bool certs;        /* the peer's certificates are wanted: an event brings them */
+  /* Above 0: a finished handshake with the right fingerprint waits so long for RTC_OP_ACCEPT, and then closes it. Until then it has no
+   * keys: no media, no RTCP in either direction. */
+  uint32_t hold_ms;
+  rtc_dtls_ctx_t *dtls; /* whose certificate it shows; NULL: the hub's. A reference (rtc_dtls_ctx_ref) that passes to the engine, always */
   uint8_t fp_n;
   rtc_fingerprint_t fp[RTC_DTLS_FINGERPRINT_MAX];
   rtc_extmap_t ext;  /* ids agreed for the BUNDLE group (RFC 9143 §9.4: one meaning an id) */
@@ -118,7 +124,8 @@ typedef enum rtc_op {
   RTC_OP_ICE_END,       /* id = transport (full), u.ends */
   RTC_OP_ROLE,          /* id = transport (full), u.controlling */
   RTC_OP_PEER,          /* id = transport made without fingerprints, u.peer: who is expected; once */
-  RTC_OP_CLOSE,         /* id = transport: BYE, close_notify, freed; ends in RTC_T_CLOSED with RTC_WHY_COMMAND */
+  RTC_OP_ACCEPT,        /* id = transport that is held: its keys are used from now on; RTC_ESTATE before its handshake is over */
+  RTC_OP_CLOSE,         /* id = transport: BYE, close_notify, freed; ends in RTC_T_CLOSED with RTC_WHY_COMMAND and u.why */
   RTC_OP_RECV,          /* id = new receiver, u.recv */
   RTC_OP_SEND,          /* id = new sender, u.send */
   RTC_OP_AGREE,         /* id = transport, u.agree: as negotiated anew */
@@ -153,7 +160,11 @@ typedef struct rtc_cmd {
     int64_t rate_bps;
     rtc_frame_cfg_t frame;
     rtc_stats_t *stats;
+    char why[RTC_WHY_MAX];
   } u;
 } rtc_cmd_t;
+
+/* Of commands that will not be executed: gives back what would have passed to the engine. */
+void rtc_cmd_drop(const rtc_cmd_t *c, uint32_t n);
 
 #endif

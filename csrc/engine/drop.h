@@ -14,6 +14,7 @@
   X(DTLS_AUTH, "dtls_auth")                                                             \
   X(DTLS_REPLAY, "dtls_replay")                                                         \
   X(NO_KEYS, "no_keys") /* media before the handshake is done */                        \
+  X(HELD, "held")       /* media before the owner has accepted the peer */              \
   X(RTP_FORM, "rtp_form")                                                               \
   X(RTP_AUTH, "rtp_auth")                                                               \
   X(RTP_REPLAY, "rtp_replay")                                                           \

@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "base/time.h"
+#include "proto/dtls.h"
 
 typedef enum rtc_event_type {
   RTC_EV_TRANSPORT = 1, /* id = transport: state, path, times */
@@ -21,6 +22,7 @@ typedef enum rtc_tstate {
   RTC_T_CONNECTED, /* DTLS done, fingerprint right, media may flow */
   RTC_T_STALLED,   /* connected, but nothing authentic came for RTC_STALL_MS */
   RTC_T_CLOSED,    /* freed; the last event of this id */
+  RTC_T_HELD,      /* between checked and connected: DTLS done, fingerprint right, the owner has yet to accept it */
 } rtc_tstate_t;
 
 typedef enum rtc_reason {
@@ -29,7 +31,7 @@ typedef enum rtc_reason {
   RTC_WHY_CONSENT,      /* consent ran out (RFC 7675) */
   RTC_WHY_CLOSE_NOTIFY, /* the peer closed DTLS */
   RTC_WHY_DTLS,         /* handshake failed; text says how */
-  RTC_WHY_TIMEOUT,      /* not connected in RTC_SETUP_MS */
+  RTC_WHY_TIMEOUT,      /* not connected in RTC_SETUP_MS, or not accepted in time */
 } rtc_reason_t;
 
 enum { RTC_WHY_MAX = 96 };
@@ -48,7 +50,8 @@ typedef struct rtc_event {
   uint32_t ssrc;
   rtc_path_t path;
   rtc_time_t added, checked, connected, first_media; /* monotonic; 0 when it has not happened */
-  char text[RTC_WHY_MAX];                            /* why DTLS failed, or "" */
+  rtc_certs_t *certs;                                /* once, with the handshake's end, where they are wanted: the collector's to free() */
+  char text[RTC_WHY_MAX];                            /* why it closed, where there is more to say, or "" */
 } rtc_event_t;
 
 #endif

@@ -203,7 +203,7 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
     return;
   }
   if (!t->keyed)
-    rtc_hub_drop(h, RTC_DROP_NO_KEYS);
+    rtc_hub_drop(h, t->held ? RTC_DROP_HELD : RTC_DROP_NO_KEYS);
   else if (kind == RTC_KIND_RTP)
     rtc_recv_rtp(t, k, now);
   else
@@ -290,7 +290,7 @@ static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
 
 static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   rtc_transport_t *t = rtc_map_get(&h->transports, &c->id);
-  if (!t || t->state == RTC_T_CLOSED) return c->op == RTC_OP_CLOSE ? 0 : RTC_EINVAL;
+  if (!t || t->state == RTC_T_CLOSED) return c->op == RTC_OP_CLOSE || c->op == RTC_OP_ACCEPT ? 0 : RTC_EINVAL;
   int err = 0;
   switch (c->op) {
     case RTC_OP_RESTART:
@@ -309,13 +309,16 @@ static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_PEER:
       err = rtc_transport_meet(t, &c->u.peer, now);
       break;
+    case RTC_OP_ACCEPT:
+      err = rtc_transport_accept(t, now);
+      break;
     case RTC_OP_RATE:
       if (c->u.rate_bps <= 0) return RTC_EINVAL;
       t->pacer_fixed = true;
       rtc_pacer_set_rate(&t->pacer, c->u.rate_bps, now);
       break;
     default:
-      rtc_transport_close(t, RTC_WHY_COMMAND, "", now);
+      rtc_transport_close(t, RTC_WHY_COMMAND, c->u.why, now);
       break;
   }
   rtc_transport_arm(t);
@@ -327,7 +330,9 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   int err;
   switch ((rtc_op_t)c->op) {
     case RTC_OP_TRANSPORT:
-      return add_transport(h, c, now);
+      err = add_transport(h, c, now);
+      rtc_dtls_ctx_free(c->u.transport.dtls); /* its association has its own reference */
+      return err;
     case RTC_OP_RESTART:
     case RTC_OP_PEER:
     case RTC_OP_PATH:
@@ -336,6 +341,7 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_ICE_END:
     case RTC_OP_ROLE:
     case RTC_OP_RATE:
+    case RTC_OP_ACCEPT:
     case RTC_OP_CLOSE:
       return on_transport(h, c, now);
     case RTC_OP_RECV:
@@ -363,7 +369,7 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   }
 }
 
-static void event_of(const rtc_transport_t *t, rtc_event_t *e) {
+static void event_of(rtc_transport_t *t, rtc_event_t *e) {
   *e = (rtc_event_t){.type = RTC_EV_TRANSPORT,
                      .id = t->id,
                      .state = t->state,
@@ -374,7 +380,9 @@ static void event_of(const rtc_transport_t *t, rtc_event_t *e) {
                      .added = t->added,
                      .checked = t->checked,
                      .connected = t->connected,
-                     .first_media = t->first_media};
+                     .first_media = t->first_media,
+                     .certs = t->certs};
+  t->certs = NULL;
   memcpy(e->text, t->text, sizeof e->text);
   rtc_way_event(t, e);
 }
@@ -422,7 +430,7 @@ int rtc_hub_job(rtc_hub_t *h, rtc_job_t *out) {
   h->job_n--;
   t->queued = false;
   t->busy = true;
-  *out = (rtc_job_t){.transport = t->id, .dtls = t->dtls, .keyed = t->keyed, .spent = t->handed};
+  *out = (rtc_job_t){.transport = t->id, .dtls = t->dtls, .keyed = t->keyed || t->held, .certs = t->wants_certs, .spent = t->handed};
   return 1;
 }
 

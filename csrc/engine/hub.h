@@ -16,7 +16,7 @@ typedef struct rtc_hub rtc_hub_t;
 enum { RTC_HUB_JOBS_MAX = 256 /* handshakes that may wait; further ClientHellos are dropped (the peer repeats them) */ };
 
 typedef struct rtc_hub_cfg {
-  rtc_dtls_ctx_t *dtls;   /* borrowed: outlives the hub. NULL allowed in simulations that give keys */
+  rtc_dtls_ctx_t *dtls;   /* of transports without their own; borrowed: outlives the hub. NULL allowed in simulations that give keys */
   rtc_sealer_t *sealer;   /* borrowed: runs the ciphers of a batch side by side; NULL: one packet after the other */
   uint32_t slots;         /* most packet slots; 0: 32768 */
   uint8_t seed[32];       /* random bytes: hash keys, SSRC and sequence starts, transaction ids */
@@ -59,7 +59,8 @@ void rtc_hub_runs(rtc_hub_t *h, uint32_t sock, bool on);
 /* The kernel did not take a run to this path: none there any more, until the transport's path is another. */
 void rtc_hub_run_refused(rtc_hub_t *h, const rtc_path_t *path);
 
-/* One command: 0 or RTC_E* (then nothing has changed). A frame's data and nothing else passes to the hub. */
+/* One command: 0 or RTC_E* (then nothing has changed). A frame's data and a transport's certificate pass to the hub, always; nothing else
+ * does. */
 RTC_MUST_USE int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);
 
 /* Next event: 1 or 0. */

@@ -18,6 +18,7 @@ void rtc_keying_free(rtc_keying_t *k) {
   if (!k) return;
   rtc_srtp_clear(&k->rx);
   rtc_srtp_clear(&k->tx);
+  free(k->certs);
   free(k);
 }
 
@@ -38,4 +39,5 @@ void rtc_job_work(rtc_job_t *j) {
   else
     j->keying->err = err;
   rtc_cleanse(&keys, sizeof keys);
+  if (err == 0 && j->certs) j->keying->certs = rtc_dtls_peer_certs(j->dtls);
 }

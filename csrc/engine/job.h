@@ -10,6 +10,7 @@ typedef struct rtc_keying {
   int err; /* 0, or why there are none */
   rtc_srtp_profile_t profile;
   rtc_srtp_t rx, tx;
+  rtc_certs_t *certs; /* the peer's, where they are wanted */
 } rtc_keying_t;
 
 void rtc_keying_init(rtc_keying_t *k, const rtc_dtls_keys_t *keys);
@@ -19,6 +20,7 @@ typedef struct rtc_job {
   uint32_t transport;
   rtc_dtls_t *dtls;
   bool keyed;           /* the transport has its keys */
+  bool certs;           /* and wants to know the peer's certificates */
   bool spent;           /* nobody needs the association any more: the work is to free it, then dtls is NULL */
   rtc_keying_t *keying; /* what this job has brought, NULL: nothing. It passes to the hub with the job */
 } rtc_job_t;

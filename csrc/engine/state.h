@@ -161,9 +161,10 @@ struct rtc_transport {
   rtc_path_t *mapped; /* paths under which the hub finds it */
   int mapped_n, mapped_cap;
 
-  rtc_dtls_t *dtls; /* NULL when keys were given, or records have been handed over */
-  bool busy;        /* a helper has dtls: do not touch it */
-  bool queued;      /* in the hub's job list */
+  rtc_dtls_t *dtls;          /* NULL when keys were given, or records have been handed over */
+  rtc_dtls_ctx_t *meet_with; /* whose association is made when the peer is known; NULL: the hub's, or made */
+  bool busy;                 /* a helper has dtls: do not touch it */
+  bool queued;               /* in the hub's job list */
   bool dtls_started;
   rtc_transport_t *next_job;
   rtc_pkt_t *early, *early_last;
@@ -176,6 +177,11 @@ struct rtc_transport {
 
   uint16_t profile;
   rtc_srtp_t rx, tx;
+  uint32_t hold_ms;     /* 0: keys are used at once */
+  rtc_keying_t *held;   /* the keys, while the owner has yet to accept the peer */
+  rtc_time_t held_till; /* RTC_NEVER when it is not waited for */
+  bool wants_certs;
+  rtc_certs_t *certs; /* the peer's, until they are told */
 
   uint8_t state, reason;
   char text[RTC_WHY_MAX];
@@ -241,6 +247,7 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
 void rtc_transport_free(rtc_transport_t *t);
 int rtc_transport_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_t now); /* RTC_OP_PEER */
 int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now);
+int rtc_transport_accept(rtc_transport_t *t, rtc_time_t now);
 void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now);
 void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now);
 void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now);            /* takes over k */

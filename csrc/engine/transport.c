@@ -13,17 +13,20 @@ static void ufrag_key(uint8_t key[RTC_LOCAL_UFRAG_MAX], const char *ufrag) {
 rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transport_cfg_t *cfg, rtc_time_t now, int *err) {
   uint8_t key[RTC_LOCAL_UFRAG_MAX];
   ufrag_key(key, cfg->ice.local_ufrag);
+  rtc_dtls_ctx_t *dtls = cfg->dtls ? cfg->dtls : h->cfg.dtls;
   *err = RTC_EINVAL;
   if (rtc_map_get(&h->ufrags, key) || cfg->fp_n > RTC_DTLS_FINGERPRINT_MAX) return NULL;
   bool unknown = !cfg->ice.remote_ufrag[0] && cfg->ice_role != RTC_ICE_ROLE_LITE; /* who comes: RTC_OP_PEER says */
-  if (h->cfg.dtls && !cfg->fp_n && !unknown) return NULL;
+  if (dtls && !cfg->fp_n && !unknown) return NULL;
   *err = RTC_ENOMEM;
   rtc_transport_t *t = calloc(1, sizeof *t);
   if (!t) return NULL;
   t->hub = h;
   t->id = id;
   t->added = now;
-  t->dtls_at = t->again_at = t->hand_at = t->report_at = RTC_NEVER;
+  t->dtls_at = t->again_at = t->hand_at = t->report_at = t->held_till = RTC_NEVER;
+  t->hold_ms = cfg->hold_ms;
+  t->wants_certs = cfg->certs;
   rtc_pacer_init(&t->pacer, RTC_PACER_START_BPS, now);
   t->rate_at = now;
   t->cfg = calloc(1, sizeof *t->cfg);
@@ -37,8 +40,9 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
   *err = rtc_way_new(t, cfg);
   if (*err < 0) goto fail;
   *err = RTC_ENOMEM;
-  if (h->cfg.dtls && !unknown) {
-    t->dtls = rtc_dtls_new(h->cfg.dtls, cfg->dtls_client, cfg->fp, cfg->fp_n);
+  if (unknown && cfg->dtls) t->meet_with = rtc_dtls_ctx_ref(cfg->dtls);
+  if (dtls && !unknown) {
+    t->dtls = rtc_dtls_new(dtls, cfg->dtls_client, cfg->fp, cfg->fp_n);
     if (!t->dtls) goto fail;
   }
   memcpy(t->ufrag_key, key, sizeof key);
@@ -113,6 +117,8 @@ static void shed(rtc_transport_t *t) {
     rtc_srtp_clear(&t->tx);
   }
   t->keyed = false;
+  rtc_keying_free(t->held);
+  t->held = NULL;
 }
 
 void rtc_transport_free(rtc_transport_t *t) {
@@ -122,7 +128,9 @@ void rtc_transport_free(rtc_transport_t *t) {
   rtc_heap_set(&t->hub->timers, &t->timer, RTC_NEVER);
   rtc_dtls_free(t->dtls);
   rtc_dtlsrec_clear(&t->rec);
+  rtc_dtls_ctx_free(t->meet_with);
   rtc_way_free(t);
+  free(t->certs);
   free(t->cfg);
   free(t->route);
   free(t);
@@ -131,11 +139,11 @@ void rtc_transport_free(rtc_transport_t *t) {
 static void start_dtls_client(rtc_transport_t *t);
 
 int rtc_transport_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_t now) {
-  rtc_hub_t *h = t->hub;
-  if (t->dtls || t->keyed || peer->fp_n > RTC_DTLS_FINGERPRINT_MAX || (h->cfg.dtls && !peer->fp_n)) return RTC_EINVAL;
+  rtc_dtls_ctx_t *ctx = t->meet_with ? t->meet_with : t->hub->cfg.dtls;
+  if (t->dtls || t->keyed || peer->fp_n > RTC_DTLS_FINGERPRINT_MAX || (ctx && !peer->fp_n)) return RTC_EINVAL;
   rtc_dtls_t *dtls = NULL;
-  if (h->cfg.dtls) {
-    dtls = rtc_dtls_new(h->cfg.dtls, peer->dtls_client, peer->fp, peer->fp_n);
+  if (ctx) {
+    dtls = rtc_dtls_new(ctx, peer->dtls_client, peer->fp, peer->fp_n);
     if (!dtls) return RTC_ENOMEM;
   }
   int err = rtc_way_meet(t, peer, now);
@@ -143,6 +151,8 @@ int rtc_transport_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_
     rtc_dtls_free(dtls);
     return err;
   }
+  rtc_dtls_ctx_free(t->meet_with);
+  t->meet_with = NULL;
   t->dtls = dtls;
   t->cfg->dtls_client = peer->dtls_client;
   start_dtls_client(t);
@@ -292,6 +302,7 @@ int rtc_transport_set_keys(rtc_transport_t *t, rtc_keying_t *k, rtc_time_t now) 
   t->tx = k->tx;
   t->keyed = true;
   t->profile = (uint16_t)k->profile;
+  if (k->certs) t->certs = k->certs;
   rtc_cleanse(k, sizeof *k);
   t->state = RTC_T_CONNECTED;
   t->connected = now;
@@ -327,11 +338,34 @@ static void hand_over(rtc_transport_t *t, rtc_time_t now) {
   t->dtls = NULL;
 }
 
+/* The handshake is over, and somebody else has to say whether this is the right peer. */
+static int hold(rtc_transport_t *t, rtc_keying_t *k, rtc_time_t now) {
+  if (k->err < 0) return k->err;
+  t->held = k;
+  t->held_till = now + RTC_MS(t->hold_ms);
+  t->certs = k->certs;
+  k->certs = NULL;
+  t->state = RTC_T_HELD;
+  rtc_way_on_heard(t, &t->path, now);
+  rtc_hub_touch(t);
+  return 0;
+}
+
 static int take_keys(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t now) {
   rtc_job_t made = *job;
   rtc_job_work(&made); /* the helper has done it, unless it had no memory */
-  int err = made.keying ? rtc_transport_set_keys(t, made.keying, now) : RTC_ENOMEM;
-  rtc_keying_free(made.keying);
+  int err = !made.keying ? RTC_ENOMEM : t->hold_ms ? hold(t, made.keying, now) : rtc_transport_set_keys(t, made.keying, now);
+  if (err < 0 || !t->held) rtc_keying_free(made.keying);
+  return err;
+}
+
+int rtc_transport_accept(rtc_transport_t *t, rtc_time_t now) {
+  if (!t->held) return t->keyed ? 0 : RTC_ESTATE;
+  rtc_keying_t *k = t->held;
+  t->held = NULL;
+  t->held_till = RTC_NEVER;
+  int err = rtc_transport_set_keys(t, k, now);
+  rtc_keying_free(k);
   return err;
 }
 
@@ -339,7 +373,7 @@ void rtc_transport_job_done(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t
   if (job->spent) return;
   flush_dtls(t);
   rtc_dtls_state_t state = rtc_dtls_state(t->dtls);
-  if (state == RTC_DTLS_CONNECTED && !t->keyed) {
+  if (state == RTC_DTLS_CONNECTED && !t->keyed && !t->held) {
     if (take_keys(t, job, now) < 0) {
       rtc_transport_close(t, RTC_WHY_DTLS, "no SRTP profile agreed", now);
       return;
@@ -412,6 +446,10 @@ void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now) {
     rtc_transport_close(t, RTC_WHY_TIMEOUT, t->checked ? "DTLS did not finish" : "no check reached us", now);
     return;
   }
+  if (t->held_till <= now) {
+    rtc_transport_close(t, RTC_WHY_TIMEOUT, "the peer was not accepted in time", now);
+    return;
+  }
   if (t->dtls_at <= now && !t->busy) t->dtls_at = queue(t) ? RTC_NEVER : now + RTC_MS(10);
   if (t->again_at <= now && !t->busy && !t->queued) send_again(t);
   if (t->hand_at <= now && !t->busy && !t->queued) hand_over(t, now);
@@ -429,6 +467,7 @@ void rtc_transport_arm(rtc_transport_t *t) {
   rtc_time_t at = RTC_NEVER;
   if (t->state != RTC_T_CLOSED) {
     at = rtc_time_min(rtc_way_next_at(t), t->busy ? RTC_NEVER : t->dtls_at);
+    at = rtc_time_min(at, t->held_till);
     if (!t->busy && !t->queued) at = rtc_time_min(at, rtc_time_min(t->again_at, t->hand_at)); /* else when the job is done */
     if (t->state < RTC_T_CONNECTED && !t->ice_survives) at = rtc_time_min(at, t->added + RTC_MS(RTC_SETUP_MS));
     if (t->state == RTC_T_CONNECTED && publishes(t)) at = rtc_time_min(at, t->heard + RTC_MS(RTC_STALL_MS));

@@ -63,8 +63,8 @@ void rtc_loop_free(rtc_loop_t *l); /* stops first; nobody may use it meanwhile; 
 /* Digest of the certificate by SHA-256, as an SDP has it ("AB:CD:.."); needs 96 bytes. Its length, or RTC_E*. */
 RTC_MUST_USE int rtc_loop_fingerprint(const rtc_loop_t *l, char *out, size_t cap);
 
-/* A batch, executed without a packet in between, up to the first command that fails. ticket NULL: nobody asks. Frame data is taken over
- * always. 0, RTC_ECLOSED, RTC_ESTATE (a forked child), or as rtc_mailbox_post. */
+/* A batch, executed without a packet in between, up to the first command that fails. ticket NULL: nobody asks. What commands hold (frames,
+ * certificates) is taken over always. 0, RTC_ECLOSED, RTC_ESTATE (a forked child), or as rtc_mailbox_post. */
 RTC_MUST_USE int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
 
 /* Readable when there are events or results. Call rtc_loop_look first, then collect both until 0. */

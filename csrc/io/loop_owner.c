@@ -27,6 +27,11 @@ static void refuse_commands(rtc_loop_t *l) {
   if (wanted) rtc_wake_signal(&l->owner);
 }
 
+/* What nobody has collected. */
+static void drop_events(rtc_loop_t *l) {
+  for (rtc_event_t e; rtc_ring_get(&l->events, &e);) free(e.certs);
+}
+
 static int open_hub(rtc_loop_t *l, const rtc_loop_cfg_t *cfg) {
   rtc_hub_cfg_t h = {.slots = cfg->slots, .unix_offset_us = rtc_clock_unix_offset()};
   int err = RTC_ENOMEM;
@@ -136,6 +141,7 @@ void rtc_loop_free(rtc_loop_t *l) {
   rtc_dtls_ctx_free(l->dtls);
   rtc_mailbox_clear(&l->mail);
   if (l->has_shelf) rtc_shelf_clear(&l->shelf);
+  drop_events(l);
   rtc_ring_clear(&l->events);
   close_fds(l);
   free(l);
@@ -144,9 +150,7 @@ void rtc_loop_free(rtc_loop_t *l) {
 int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket) {
   int err = forked(l) ? RTC_ESTATE : atomic_load(&l->closed) ? RTC_ECLOSED : 0;
   if (err < 0) {
-    for (uint32_t i = 0; i < n; i++) {
-      if (cmd[i].op == RTC_OP_FRAME) free(cmd[i].u.frame.data);
-    }
+    rtc_cmd_drop(cmd, n);
     return err;
   }
   err = rtc_mailbox_post(&l->mail, cmd, n, ticket);

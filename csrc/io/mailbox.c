@@ -40,12 +40,6 @@ void rtc_mailbox_clear(rtc_mailbox_t *m) {
   for (rtc_batch_t *b; (b = rtc_mailbox_collect(m));) free(b);
 }
 
-static void free_frames(const rtc_cmd_t *cmd, uint32_t n) {
-  for (uint32_t i = 0; i < n; i++) {
-    if (cmd[i].op == RTC_OP_FRAME) free(cmd[i].u.frame.data);
-  }
-}
-
 static void uncount(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) {
     if (cmd[i].op == RTC_OP_FRAME) atomic_fetch_sub(gauge(m, cmd[i].id), 1);
@@ -74,14 +68,14 @@ static int count(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n) {
 int rtc_mailbox_post(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket) {
   int err = n ? count(m, cmd, n) : RTC_EINVAL;
   if (err < 0) {
-    free_frames(cmd, n);
+    rtc_cmd_drop(cmd, n);
     return err;
   }
   rtc_batch_t *b = malloc(sizeof *b + n * sizeof *cmd);
   if (!b) {
     uncount(m, cmd, n);
     atomic_fetch_sub(&m->commands, n);
-    free_frames(cmd, n);
+    rtc_cmd_drop(cmd, n);
     return RTC_ENOMEM;
   }
   b->n = n;
@@ -98,7 +92,7 @@ rtc_batch_t *rtc_mailbox_take(rtc_mailbox_t *m) { return take_all(&m->in); }
 
 bool rtc_mailbox_done(rtc_mailbox_t *m, rtc_batch_t *b) {
   uncount(m, b->cmd, b->n);
-  free_frames(b->cmd + b->begun, b->n - b->begun); /* the others' data passed to the engine */
+  rtc_cmd_drop(b->cmd + b->begun, b->n - b->begun); /* what the others held passed to the engine */
   if (!b->ticket) {
     atomic_fetch_sub(&m->commands, b->n);
     free(b);

@@ -1,7 +1,7 @@
 /* mailbox: batches of commands on their way to a loop, and back when they are done. Any thread posts, without a lock; the loop
  * takes them all in order; who posted collects the results. A batch is one block of memory that goes round, so answering cannot
  * fail. Guarantee: every batch that was posted comes back or, when nobody wants its
- * result, is freed, with the data of frames that were not executed. */
+ * result, is freed, with what commands hold that were not executed. */
 #ifndef RTC_IO_MAILBOX_H
 #define RTC_IO_MAILBOX_H
 
@@ -38,8 +38,8 @@ void rtc_mailbox_init(rtc_mailbox_t *m);
 /* Frees what is left. Nobody else may use it any more. */
 void rtc_mailbox_clear(rtc_mailbox_t *m);
 
-/* Copies the commands. ticket may be NULL, else it gets a number above 0 under which the result comes. Frame data is taken over
- * always. 0, RTC_EINVAL (n is 0), RTC_ENOMEM, or RTC_ENOBUFS, counted: too many frames of a sender wait, or
+/* Copies the commands. ticket may be NULL, else it gets a number above 0 under which the result comes. What commands hold (rtc_cmd_drop) is
+ * taken over always. 0, RTC_EINVAL (n is 0), RTC_ENOMEM, or RTC_ENOBUFS, counted: too many frames of a sender wait, or
  * too many commands. */
 RTC_MUST_USE int rtc_mailbox_post(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
 /* All that was posted, oldest first; NULL when there is nothing. Each goes back by rtc_mailbox_done. */

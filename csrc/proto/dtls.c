@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/time.h> /* struct timeval alone */
 
+#include "base/bytes.h"
 #include "base/crypto.h"
 #include "proto/dtls_impl.h"
 
@@ -111,8 +112,7 @@ rtc_dtls_t *rtc_dtls_new(rtc_dtls_ctx_t *c, bool client, const rtc_fingerprint_t
   if (!c || !fingerprints_fit(fps, n)) return NULL;
   rtc_dtls_t *d = calloc(1, sizeof *d);
   if (!d) return NULL;
-  atomic_fetch_add(&c->refs, 1);
-  d->ctx = c;
+  d->ctx = rtc_dtls_ctx_ref(c);
   d->client = client;
   d->fp_n = (uint8_t)n;
   d->epoch1.reading = -1;
@@ -336,6 +336,29 @@ int rtc_dtls_peer_cert(const rtc_dtls_t *d, uint8_t *out, size_t cap) {
   if (n <= 0) return 0;
   if ((size_t)n > cap) return RTC_ENOBUFS;
   return i2d_X509(cert, &out);
+}
+
+/* One more certificate behind those that are there, as far as there is room. */
+static void add_cert(rtc_certs_t *out, X509 *cert) {
+  int n = i2d_X509(cert, NULL);
+  if (n <= 0 || (size_t)n + 3 > RTC_DTLS_CERTS_MAX - out->len) return;
+  uint8_t *p = out->data + out->len;
+  rtc_put24(p, (uint32_t)n);
+  p += 3;
+  out->len += 3 + (uint32_t)i2d_X509(cert, &p);
+}
+
+rtc_certs_t *rtc_dtls_peer_certs(const rtc_dtls_t *d) {
+  X509 *own = agreed(d) ? SSL_get0_peer_certificate(d->ssl) : NULL;
+  rtc_certs_t *out = own ? malloc(sizeof *out + RTC_DTLS_CERTS_MAX) : NULL;
+  if (!out) return NULL;
+  out->len = 0;
+  add_cert(out, own);
+  STACK_OF(X509) *chain = SSL_get_peer_cert_chain(d->ssl);
+  /* A client's chain begins with the server's own certificate; a server's has only what follows it. */
+  for (int i = d->client ? 1 : 0; i < sk_X509_num(chain); i++) add_cert(out, sk_X509_value(chain, i));
+  rtc_certs_t *fit = realloc(out, sizeof *out + out->len);
+  return fit ? fit : out;
 }
 
 size_t rtc_dtls_data_max(const rtc_dtls_t *d) { return d->state == RTC_DTLS_CONNECTED ? d->data_max : 0; }

@@ -22,6 +22,7 @@ enum {
   RTC_DTLS_IN_MAX = 16,          /* datagrams that may wait in the inbox; further ones are dropped */
   RTC_DTLS_IN_BYTES = 20 * 1024, /* and their bytes together. Outbox and received application data are capped alike */
   RTC_DTLS_FINGERPRINT_MAX = 8,
+  RTC_DTLS_CERTS_MAX = 4096 + 3, /* bytes of a peer's certificates: no message of a handshake is longer */
 };
 
 typedef struct rtc_dtls_ctx rtc_dtls_ctx_t; /* certificate, key, ciphers: one for many associations */
@@ -40,6 +41,13 @@ typedef struct rtc_dtls_keys {
   uint8_t local_key[32], local_salt[14], remote_key[32], remote_salt[14];
 } rtc_dtls_keys_t;
 
+/* Certificates in DER, the peer's own first, each behind its length in three bytes as TLS has them. One block, at most RTC_DTLS_CERTS_MAX.
+ */
+typedef struct rtc_certs {
+  uint32_t len;
+  uint8_t data[];
+} rtc_certs_t;
+
 /* What goes on with the association's records needs to know (DTLS 1.2, AES-GCM). Every explicit nonce under local_key was, and has to
  * be, nonce_base + the record's sequence number. */
 typedef struct rtc_dtls_records {
@@ -55,7 +63,9 @@ typedef struct rtc_dtls_records {
 rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, int *err);
 /* Digest of the certificate (bits as in rtc_fingerprint_t): its length or RTC_EINVAL. */
 RTC_MUST_USE int rtc_dtls_ctx_fingerprint(const rtc_dtls_ctx_t *c, int bits, uint8_t out[64]);
-void rtc_dtls_ctx_free(rtc_dtls_ctx_t *c); /* associations keep it alive: counted */
+/* Counted: associations keep it alive. Whoever lets go last frees it, on any thread. ref gives c back. */
+rtc_dtls_ctx_t *rtc_dtls_ctx_ref(rtc_dtls_ctx_t *c);
+void rtc_dtls_ctx_free(rtc_dtls_ctx_t *c);
 
 /* Fingerprints the peer's certificate must all match: 1 to RTC_DTLS_FINGERPRINT_MAX, of known hashes with their right
  * length, and not SHA-1 alone. NULL: not so, or out of memory. */
@@ -88,6 +98,8 @@ const char *rtc_dtls_version(const rtc_dtls_t *d);
 const char *rtc_dtls_cipher(const rtc_dtls_t *d);
 /* Peer's certificate, DER: length (0 before), or RTC_ENOBUFS. */
 int rtc_dtls_peer_cert(const rtc_dtls_t *d, uint8_t *out, size_t cap);
+/* All that it showed, the caller's to free(); NULL: not agreed yet, or out of memory. */
+rtc_certs_t *rtc_dtls_peer_certs(const rtc_dtls_t *d);
 /* Application data (SCTP). send: 0; RTC_ESTATE unless CONNECTED, RTC_EINVAL when empty or too long for one datagram
  * (rtc_dtls_data_max), RTC_ENOBUFS when the outbox is full. recv: length of the next message, 0 when none, RTC_ENOBUFS
  * when it was longer than cap (and is lost). What comes while 16 messages wait is dropped, as the network drops. */

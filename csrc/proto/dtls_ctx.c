@@ -91,6 +91,11 @@ rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const ch
   return NULL;
 }
 
+rtc_dtls_ctx_t *rtc_dtls_ctx_ref(rtc_dtls_ctx_t *c) {
+  atomic_fetch_add(&c->refs, 1);
+  return c;
+}
+
 void rtc_dtls_ctx_free(rtc_dtls_ctx_t *c) {
   if (!c || atomic_fetch_sub(&c->refs, 1) > 1) return;
   SSL_CTX_free(c->ssl_ctx);
