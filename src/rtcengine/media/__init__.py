@@ -1,1 +1,1 @@
-"""Sources of pictures and sound."""
+"""Tracks: sources of pictures and sound."""

@@ -1,0 +1,145 @@
+"""Tracks: where pictures and sound come from, as aiortc and the W3C have them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from abc import ABCMeta, abstractmethod
+from collections.abc import Generator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from pyee.asyncio import AsyncIOEventEmitter
+
+if TYPE_CHECKING:
+    import av
+
+AUDIO_PTIME = 0.020
+VIDEO_CLOCK_RATE = 90000
+VIDEO_PTIME = 1 / 30
+VIDEO_TIME_BASE = Fraction(1, VIDEO_CLOCK_RATE)
+
+
+class MediaStreamError(Exception):
+    """The track has ended: nothing more comes."""
+
+
+def convert_timebase(pts: int, from_base: Fraction, to_base: Fraction) -> int:
+    """A time in units of another base."""
+    return pts if from_base == to_base else int(pts * from_base / to_base)
+
+
+class Done:
+    """What is done already, for those who await it."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield
+
+
+class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
+    """One source of pictures or sound; subclasses set `kind` and write `recv`.
+
+    "ended" comes once, when it is stopped or its source has no more; "mute" and "unmute" when its source pauses and goes
+    on. `enabled` False sends black or silence in its place, whoever reads it.
+    """
+
+    kind = "unknown"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.__ended = False
+        self.__muted = False
+        self._id = str(uuid.uuid4())
+        self.enabled = True
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def readyState(self) -> str:
+        """"live" or "ended"."""
+        return "ended" if self.__ended else "live"
+
+    @property
+    def muted(self) -> bool:
+        """Whether its source gives nothing at the moment."""
+        return self.__muted
+
+    @abstractmethod
+    async def recv(self) -> av.AudioFrame | av.VideoFrame | av.Packet[Any]:
+        """The next frame, or the next packet of a source that is encoded. MediaStreamError when it has ended."""
+
+    def stop(self) -> Done:
+        """Ends the track, at once; awaiting it is allowed and does nothing."""
+        if not self.__ended:
+            self.__ended = True
+            self.emit("ended")
+            self.remove_all_listeners()  # nothing will be told any more
+        return Done()
+
+    def _set_muted(self, muted: bool) -> None:
+        """For its source, which knows."""
+        if muted != self.__muted and not self.__ended:
+            self.__muted = muted
+            self.emit("mute" if muted else "unmute")
+
+
+class AudioStreamTrack(MediaStreamTrack):
+    """Silence: 20 ms at a time, 8 kHz, one channel."""
+
+    kind = "audio"
+
+    _start: float
+    _timestamp: int
+
+    async def recv(self) -> av.AudioFrame | av.VideoFrame | av.Packet[Any]:
+        if self.readyState != "live":
+            raise MediaStreamError
+        import av
+
+        rate = 8000
+        samples = int(AUDIO_PTIME * rate)
+        # Subclasses written for aiortc keep the same two attributes, and find none before the first frame.
+        if hasattr(self, "_timestamp"):
+            self._timestamp += samples
+            await asyncio.sleep(self._start + self._timestamp / rate - time.monotonic())
+        else:
+            self._start, self._timestamp = time.monotonic(), 0
+        frame = av.AudioFrame(format="s16", layout="mono", samples=samples)
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        frame.pts, frame.sample_rate, frame.time_base = self._timestamp, rate, Fraction(1, rate)
+        return frame
+
+
+class VideoStreamTrack(MediaStreamTrack):
+    """Green pictures of 640 x 480, 30 a second; subclasses write `recv` and take its pace from `next_timestamp`."""
+
+    kind = "video"
+
+    _start: float
+    _timestamp: int
+
+    async def next_timestamp(self) -> tuple[int, Fraction]:
+        """Waits until the next picture is due: its pts and time base."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        if hasattr(self, "_timestamp"):
+            self._timestamp += int(VIDEO_PTIME * VIDEO_CLOCK_RATE)
+            await asyncio.sleep(self._start + self._timestamp / VIDEO_CLOCK_RATE - time.monotonic())
+        else:
+            self._start, self._timestamp = time.monotonic(), 0
+        return self._timestamp, VIDEO_TIME_BASE
+
+    async def recv(self) -> av.AudioFrame | av.VideoFrame | av.Packet[Any]:
+        import av
+
+        pts, time_base = await self.next_timestamp()
+        frame = av.VideoFrame(width=640, height=480)
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))  # I420 of zeros is green
+        frame.pts, frame.time_base = pts, time_base
+        return frame
