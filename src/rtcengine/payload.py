@@ -5,8 +5,8 @@
     if look("H264", packet.payload).key:
         ...  # a decoder can begin here
 
-Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", in any case. Opus, G.711 and VP8 can be split
-(RFC 7587, RFC 3551, RFC 7741), all looked into (also RFC 9628, RFC 6184, and AV1's payload format). Nothing here looks further
+Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", in any case. All but AV1 can be split
+(RFC 7587, RFC 7741, RFC 9628, RFC 6184, RFC 3551), all looked into (also AV1's payload format). Nothing here looks further
 than one payload.
 """
 
@@ -65,9 +65,10 @@ class Vp8Descriptor:
 def split(codec: str, frame: Bytes, max_payload: int = 1200, picture_id: int = 0) -> list[bytes]:
     """Payloads of one encoded frame, at least one, of at most `max_payload` bytes each (64 or more) and even sizes.
 
-    VP8 payloads begin with a descriptor of 4 bytes that carries the low 15 bits of `picture_id`, which the caller counts
-    up by one a frame. An Opus or G.711 frame is one payload (RFC 7587 §4.2). ValueError for a codec that is not split here, an
-    empty frame, one of more than 65535 payloads, or an Opus frame above `max_payload`.
+    VP8 and VP9 payloads begin with a descriptor that carries the low 15 bits of `picture_id`, which the caller counts up by
+    one a frame; VP9 is of one layer. An H.264 frame is an Annex B stream, with start codes; its payloads are those of
+    packetization-mode 1. An Opus or G.711 frame is one payload (RFC 7587 §4.2). ValueError for a codec that is not split
+    here, an empty frame, one of more than 65535 payloads, an Opus frame above `max_payload`, H.264 without start codes.
     """
     number = _number(codec)
     if max_payload < 0:
@@ -76,7 +77,8 @@ def split(codec: str, frame: Bytes, max_payload: int = 1200, picture_id: int = 0
     if payloads is None:
         raise ValueError(
             f"a {codec} frame of {memoryview(frame).nbytes} bytes cannot become payloads of at most {max_payload}:"
-            " Opus, G.711 and VP8 can be split, not empty, into 65535 payloads of 64 bytes or more, sound into one"
+            " all codecs but AV1 can be split, not empty, into 65535 payloads of 64 bytes or more, sound into one, H.264 with"
+            " start codes"
         )
     return payloads
 

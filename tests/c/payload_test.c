@@ -264,6 +264,38 @@ static void test_split_bytes(void) {
   CHECK_MEM(out, want, 9);
 }
 
+/* Descriptors by hand (RFC 9628 §4.2), and what comes back. */
+static void test_split_vp9(void) {
+  static const struct {
+    uint8_t first; /* of the frame: profile, show_existing_frame, frame_type */
+    bool key;
+  } t[] = {{0x82, true}, {0x86, false}, {0x8a, false}, {0xa2, true}, {0x92, true}, {0xb0, true}, {0xb2, false}, {0xb4, false}};
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    for (size_t len = 1; len < 4000; len += 1 + len / 3) {
+      uint8_t frame[4000], out[1200], joined[4000];
+      for (size_t k = 1; k < len; k++) frame[k] = (uint8_t)below(256);
+      frame[0] = t[i].first;
+      size_t head = t[i].key ? 3 : 4, count = (len + 1199 - head) / (1200 - head), got = 0;
+      rtc_split_t s;
+      rtc_join_t j;
+      bool last = false;
+      CHECK_EQ(rtc_split_init(&s, RTC_CODEC_VP9, frame, len, 1200, 0x12345, false), 0);
+      rtc_join_init(&j, RTC_CODEC_VP9, joined, len);
+      for (int n; (n = rtc_split_next(&s, out, sizeof out, &last)) > 0; got++) {
+        uint8_t want[4] = {(uint8_t)(0x90 | (t[i].key ? 0 : 0x40) | (got ? 0 : 0x08) | (got + 1 < count ? 0 : 0x04)), 0xa3, 0x45, 0x02};
+        CHECK_MEM(out, want, head);
+        CHECK_EQ(last, got + 1 == count);
+        rtc_payload_info_t info = look(RTC_CODEC_VP9, out, (size_t)n);
+        CHECK(info.start == (got == 0) && info.key == (got == 0 && t[i].key));
+        CHECK_EQ(rtc_join_put(&j, out, (size_t)n), 0);
+      }
+      CHECK_EQ(got, count);
+      CHECK_EQ(rtc_join_end(&j), (int)len);
+      CHECK_MEM(joined, frame, len);
+    }
+  }
+}
+
 static void test_split_opus(void) {
   uint8_t frame[1500], out[1500];
   for (size_t i = 0; i < sizeof frame; i++) frame[i] = (uint8_t)i;
@@ -286,18 +318,10 @@ static void test_split_refuses(void) {
     int codec;
     size_t len, max;
   } t[] = {
-      {RTC_CODEC_VP8, 0, 1200},
-      {RTC_CODEC_VP8, 10, 63},
-      {RTC_CODEC_VP8, 10, 0},
-      {RTC_CODEC_OPUS, 0, 1200},
-      {RTC_CODEC_OPUS, 1201, 1200},
-      {RTC_CODEC_NONE, 10, 1200},
-      {RTC_CODEC_VP9, 10, 1200},
-      {RTC_CODEC_H264, 10, 1200},
-      {RTC_CODEC_AV1, 10, 1200},
-      {RTC_CODEC_COUNT, 10, 1200},
-      {-1, 10, 1200},
-      {RTC_CODEC_VP8, 65535u * 60 + 1, 64},
+      {RTC_CODEC_VP8, 0, 1200},        {RTC_CODEC_VP8, 10, 63},     {RTC_CODEC_VP8, 10, 0},   {RTC_CODEC_OPUS, 0, 1200},
+      {RTC_CODEC_OPUS, 1201, 1200},    {RTC_CODEC_NONE, 10, 1200},  {RTC_CODEC_VP9, 0, 1200}, {RTC_CODEC_VP9, 65535u * 61 + 1, 64},
+      {RTC_CODEC_H264, 0, 1200},       {RTC_CODEC_H264, 10, 1200}, /* zeros: no unit */
+      {RTC_CODEC_AV1, 10, 1200},       {RTC_CODEC_COUNT, 10, 1200}, {-1, 10, 1200},           {RTC_CODEC_VP8, 65535u * 60 + 1, 64},
       {RTC_CODEC_VP8, SIZE_MAX, 1200},
   };
   for (size_t i = 0; i < sizeof t / sizeof *t; i++)
@@ -315,6 +339,7 @@ int main(void) {
   RUN(test_opus_and_others);
   RUN(test_split_vp8);
   RUN(test_split_bytes);
+  RUN(test_split_vp9);
   RUN(test_split_opus);
   RUN(test_split_refuses);
   return CHECK_END();

@@ -189,7 +189,18 @@ def payload() -> Seeds:
     yield "split_opus_too_long", b"\x81" + pack("!HH", 64, 0) + bytes(100)
     yield "split_vp8", b"\x82" + pack("!HH", 100, 0x8001) + bytes(500)
     yield "split_small", b"\x82" + pack("!HH", 63, 1) + bytes(50)
-    yield "split_other", b"\x83" + pack("!HH", 1000, 1) + bytes(50)
+    yield "split_vp9", b"\x83" + pack("!HH", 70, 1) + b"\x86" + bytes(150)
+    yield "split_av1", b"\x85" + pack("!HH", 1000, 1) + bytes(50)
+    sets = b"\0\0\0\1\x67\x42\xc0\0\0\0\1\x68\xce\x38"
+    for name, frame in {
+        "sets": sets + b"\0\0\1\x65\x88" + b"\xff" * 20,
+        "parts": b"\0\0\1\x65\x88" + b"\xff" * 200 + sets,
+        "slices": b"".join(b"\0\0\1\x41" + b"\x9a" * n for n in (61, 30, 29, 64, 62)),
+        "ends": b"\0\0\0\0\1\x0c\xff\x80\0\0\1\x41\x9a\0\0\0\1\x0b\0\0\1\x0a\0\0",
+        "refused": b"\0\0\1\x41\x9a\0\0\1\x7c\x85\x88",
+        "no_code": b"\x65\x88\0\0\1\x41\x9a",
+    }.items():
+        yield f"split_h264_{name}", b"\x84" + pack("!HH", 64, 0) + frame
 
 
 def dtls() -> Seeds:

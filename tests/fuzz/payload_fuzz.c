@@ -1,5 +1,6 @@
 /* payload: the look at a payload of every codec, the VP8 descriptor, splitting a frame, of which the pieces joined are the frame, and
  * joining whatever comes: counted first, then into a buffer of that size.
+ * Of H.264, the pieces joined are the units that a plain reader of Annex B finds.
  * Input: codec (1 byte; bit 7: split, bit 6: join), for a split max (2), picture id (2), then the payload or the frame; for a join its
  * payloads, each after its length (1, in eighths). */
 #include "fuzz.h"
@@ -21,38 +22,72 @@ static void look(int codec, const uint8_t *p, size_t n) {
   if (codec <= RTC_CODEC_NONE || codec >= RTC_CODEC_COUNT) MUST(!i.start);
 }
 
-static void split(rtc_rd_t *r, int codec) {
-  size_t max = rtc_rd16(r), n, at = 0;
-  uint32_t picture_id = rtc_rd16(r);
-  const uint8_t *rest = fuzz_take(r, 65536, &n);
-  uint8_t *frame = fuzz_copy(rest, n);
-  rtc_split_t s;
-  int got = rtc_split_init(&s, (rtc_codec_t)codec, frame, n, max, picture_id, false);
-  MUST(got == 0 || got == RTC_EINVAL);
-  MUST(got || (n && max >= 64 && (is_whole(codec) || codec == RTC_CODEC_VP8)));
-  size_t head = codec == RTC_CODEC_VP8 ? RTC_VP8_SPLIT_HEAD : 0;
-  bool last = got < 0;
+/* The units of an Annex B stream that go out, behind start codes of four bytes, found byte by byte; 0 when one of them may not. */
+static size_t units(const uint8_t *p, size_t n, uint8_t *out) {
+  size_t len = 0, open = 0;
+  bool in = false;
+  for (size_t i = 0; i <= n; i++) {
+    bool code = i + 3 <= n && !p[i] && !p[i + 1] && p[i + 2] == 1;
+    if (!in && !code && i < n && p[i]) return 0;
+    if (!code && i < n) {
+      if (in) out[len++] = p[i];
+      continue;
+    }
+    if (in) {
+      while (len > open && !out[len - 1]) len--;
+      uint8_t type = out[open] & 0x1f;
+      if (len - open < 2 || (type >= 10 && type <= 12)) {
+        len = open - 4;
+      } else if (out[open] & 0x80 || type == 0 || type >= 24) {
+        return 0;
+      }
+    }
+    if (i == n) break;
+    memcpy(out + len, (uint8_t[]){0, 0, 0, 1}, 4);
+    len = open = len + 4;
+    in = true;
+    i += 2;
+  }
+  return len;
+}
+
+/* Payloads of a frame: within max, whole in a room of just their size, and joined they are `want`, if there is one. */
+static void payloads(rtc_split_t *s, const uint8_t *want, size_t n) {
   uint8_t *joined = fuzz_room(n);
   rtc_join_t j;
-  rtc_join_init(&j, (rtc_codec_t)codec, joined, n);
+  rtc_join_init(&j, (rtc_codec_t)s->codec, joined, n);
+  bool last = false, no_last = true;
   while (!last) {
-    uint8_t *out = fuzz_room(max);
-    bool no_last = true;
-    MUST(rtc_split_next(&s, out, head, &no_last) == RTC_ENOBUFS && !no_last);
-    got = rtc_split_next(&s, out, max, &last);
-    MUST(got > 0 && (size_t)got > head && (size_t)got <= max && at + (size_t)got - head <= n);
-    MUST(memcmp(out + head, frame + at, (size_t)got - head) == 0);
-    rtc_vp8_desc_t d;
-    if (head)
-      MUST(rtc_vp8_parse(&d, out, (size_t)got) == 0 && d.len == head && d.start == (at == 0) && d.picture_id == (picture_id & 0x7fff));
+    rtc_split_t ahead = *s, same = *s;
+    uint8_t *all = fuzz_room(s->max);
+    int got = rtc_split_next(&ahead, all, s->max, &last);
+    MUST(got > 0 && (size_t)got <= s->max);
+    MUST(rtc_split_next(s, all, (size_t)got - 1, &no_last) == RTC_ENOBUFS && !no_last);
+    MUST(memcmp(&same, s, sizeof same) == 0);
+    uint8_t *out = fuzz_room((size_t)got);
+    MUST(rtc_split_next(s, out, (size_t)got, &no_last) == got && no_last == last);
     MUST(rtc_join_put(&j, out, (size_t)got) == (j.payloads == RTC_JOIN_PAYLOADS ? RTC_ENOBUFS : 0));
-    at += (size_t)got - head;
-    MUST(last == (at == n));
-    if (last) MUST(rtc_split_next(&s, out, max, &no_last) == 0);
-    fuzz_free(out, max);
+    fuzz_free(out, (size_t)got);
+    fuzz_free(all, s->max);
   }
-  if (last && at == n && n && j.len == n) MUST(rtc_join_end(&j) == (int)n && memcmp(joined, frame, n) == 0);
+  MUST(rtc_split_next(s, NULL, 0, &last) == 0);
+  if (j.payloads < RTC_JOIN_PAYLOADS) MUST(rtc_join_end(&j) == (int)n && memcmp(joined, want, n) == 0);
   fuzz_free(joined, n);
+}
+
+static void split(rtc_rd_t *r, int codec) {
+  size_t max = rtc_rd16(r), n;
+  uint32_t picture_id = rtc_rd16(r);
+  const uint8_t *rest = fuzz_take(r, 65536, &n);
+  uint8_t *frame = fuzz_copy(rest, n), *annexb = fuzz_room(n * 4 / 3 + 4);
+  size_t want = codec == RTC_CODEC_H264 ? units(frame, n, annexb) : n;
+  bool known = codec > RTC_CODEC_NONE && codec < RTC_CODEC_COUNT && codec != RTC_CODEC_AV1;
+  rtc_split_t s;
+  memset(&s, 0, sizeof s);
+  int got = rtc_split_init(&s, (rtc_codec_t)codec, frame, n, max, picture_id, false);
+  MUST(got == (known && want && max >= 64 && (n <= max || !is_whole(codec)) ? 0 : RTC_EINVAL));
+  if (got == 0) payloads(&s, codec == RTC_CODEC_H264 ? annexb : frame, want);
+  fuzz_free(annexb, n * 4 / 3 + 4);
   fuzz_free(frame, n);
 }
 

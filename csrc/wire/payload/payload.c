@@ -5,16 +5,18 @@ typedef struct row {
   rtc_payload_info_t (*look)(const uint8_t *p, size_t n);
   int (*join)(rtc_join_t *j, const uint8_t *p, size_t n);
   bool splits, whole; /* whole: a frame is one payload */
-  size_t head_len;
-  void (*head)(const rtc_split_t *s, uint8_t *out);
+  size_t (*head)(const rtc_split_t *s, uint8_t *out);
+  /* Of a codec that is not cut at any byte. */
+  int (*init)(rtc_split_t *s);
+  int (*next)(rtc_split_t *s, uint8_t *out, size_t cap);
 } row_t;
 
 static const row_t rows[RTC_CODEC_COUNT] = {
     [RTC_CODEC_OPUS] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
-    [RTC_CODEC_VP8] =
-        {.look = rtc_vp8_look, .join = rtc_vp8_join, .splits = true, .head_len = RTC_VP8_SPLIT_HEAD, .head = rtc_vp8_split_head},
-    [RTC_CODEC_VP9] = {.look = rtc_vp9_look, .join = rtc_vp9_join},
-    [RTC_CODEC_H264] = {.look = rtc_h264_look, .join = rtc_h264_join},
+    [RTC_CODEC_VP8] = {.look = rtc_vp8_look, .join = rtc_vp8_join, .splits = true, .head = rtc_vp8_split_head},
+    [RTC_CODEC_VP9] = {.look = rtc_vp9_look, .join = rtc_vp9_join, .splits = true, .head = rtc_vp9_split_head},
+    [RTC_CODEC_H264] =
+        {.look = rtc_h264_look, .join = rtc_h264_join, .splits = true, .init = rtc_h264_split_init, .next = rtc_h264_split_next},
     [RTC_CODEC_AV1] = {.look = rtc_av1_look, .join = rtc_av1_join},
     [RTC_CODEC_PCMU] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
     [RTC_CODEC_PCMA] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
@@ -28,25 +30,34 @@ static const row_t *row_of(int codec) { return codec > RTC_CODEC_NONE && codec <
 int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id, bool key) {
   const row_t *row = row_of((int)codec);
   if (!row || !row->splits || len == 0 || max < MAX_LEAST) return RTC_EINVAL;
-  size_t room = max - row->head_len, count = len / room + (len % room != 0);
+  *s = (rtc_split_t){.frame = frame, .len = len, .max = max, .picture_id = picture_id, .key = key, .codec = (uint8_t)codec};
+  if (row->init) return row->init(s);
+  size_t room = max - (row->head ? row->head(s, NULL) : 0), count = len / room + (len % room != 0);
   if (count > (row->whole ? 1 : UINT16_MAX)) return RTC_EINVAL;
-  *s = (rtc_split_t){
-      .frame = frame, .len = len, .max = max, .picture_id = picture_id, .key = key, .codec = (uint8_t)codec, .left = (uint16_t)count};
+  s->left = (uint16_t)count;
   return 0;
+}
+
+/* Even pieces, each behind its codec's head. */
+static int cut(rtc_split_t *s, const row_t *row, uint8_t *out, size_t cap) {
+  size_t head = row->head ? row->head(s, NULL) : 0;
+  size_t todo = s->len - s->pos, n = todo / s->left + (todo % s->left != 0);
+  if (cap < head + n) return RTC_ENOBUFS;
+  if (head) (void)row->head(s, out);
+  memcpy(out + head, s->frame + s->pos, n);
+  s->pos += n;
+  return (int)(head + n);
 }
 
 int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, bool *last) {
   *last = false;
   if (s->left == 0) return 0;
   const row_t *row = &rows[s->codec];
-  size_t todo = s->len - s->pos, n = todo / s->left + (todo % s->left != 0);
-  if (cap < row->head_len + n) return RTC_ENOBUFS;
-  if (row->head) row->head(s, out);
-  memcpy(out + row->head_len, s->frame + s->pos, n);
-  s->pos += n;
+  int n = row->next ? row->next(s, out, cap) : cut(s, row, out, cap);
+  if (n < 0) return n;
   s->left--;
   *last = s->left == 0;
-  return (int)(row->head_len + n);
+  return n;
 }
 
 rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t n) {

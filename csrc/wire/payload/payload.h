@@ -27,17 +27,19 @@ typedef struct rtc_split {
   const uint8_t *frame;
   size_t len, pos;
   size_t max;          /* largest payload, descriptor included */
-  uint32_t picture_id; /* VP8: 15 bits */
+  uint32_t picture_id; /* VP8, VP9: 15 bits */
   bool key;
-  uint8_t codec;
-  uint16_t left; /* payloads still to come, so that sizes come out even */
+  uint8_t codec, head; /* head: first byte of the unit that is in parts */
+  uint16_t left;       /* payloads still to come, so that sizes come out even */
+  size_t unit, parts;  /* H.264: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
 } rtc_split_t;
 
-/* max >= 64. RTC_EINVAL for a codec that cannot be split here (Opus, G.711 and VP8 can), an empty frame, one longer than its codec
- * allows: Opus and G.711 are never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. */
+/* max >= 64. RTC_EINVAL for a codec that cannot be split here (AV1), an empty frame, one longer than its codec allows: Opus and G.711 are
+ * never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. H.264 is an Annex B stream, and VP9 one layer of which each
+ * picture needs the one before it. */
 RTC_MUST_USE int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id,
                                 bool key);
-/* Next payload into out: its length, 0 at the end, or RTC_ENOBUFS. *last is set with the frame's final payload
+/* Next payload into out: its length, 0 at the end, or RTC_ENOBUFS and nothing has changed. *last is set with the frame's final payload
  * (the RTP marker for video). */
 RTC_MUST_USE int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, bool *last);
 
@@ -97,6 +99,12 @@ RTC_MUST_USE int rtc_vp8_parse(rtc_vp8_desc_t *d, const uint8_t *p, size_t n); /
 
 /* Writes the descriptor of the payload that s gives next; always RTC_VP8_SPLIT_HEAD bytes. */
 enum { RTC_VP8_SPLIT_HEAD = 4 };
-void rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out);
+size_t rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out);
+/* The same of VP9; with out NULL only the length, RTC_VP9_SPLIT_HEAD or one more, equal for the payloads of a frame. */
+enum { RTC_VP9_SPLIT_HEAD = 3 };
+size_t rtc_vp9_split_head(const rtc_split_t *s, uint8_t *out);
+/* The payloads of an Annex B stream: how many there are, and each; with out NULL only its length. */
+RTC_MUST_USE int rtc_h264_split_init(rtc_split_t *s);
+RTC_MUST_USE int rtc_h264_split_next(rtc_split_t *s, uint8_t *out, size_t cap);
 
 #endif

@@ -45,8 +45,10 @@ int rtc_vp8_join(rtc_join_t *j, const uint8_t *p, size_t n) {
   return rtc_join_add(j, p + d.len, n - d.len);
 }
 
-void rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out) {
+size_t rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out) {
+  if (!out) return RTC_VP8_SPLIT_HEAD;
   out[0] = 0x80 | (s->pos == 0 ? 0x10 : 0); /* S once: the whole frame goes as partition 0 */
   out[1] = 0x80;
   rtc_put16(out + 2, (uint16_t)(0x8000 | (s->picture_id & 0x7fff)));
+  return RTC_VP8_SPLIT_HEAD;
 }

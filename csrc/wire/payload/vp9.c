@@ -58,3 +58,21 @@ int rtc_vp9_join(rtc_join_t *j, const uint8_t *p, size_t n) {
   j->open = !(h.bits & E);
   return rtc_join_add(j, p + h.len, n - h.len);
 }
+
+/* VP9 bitstream §6.2: marker (2 bits), profile (2, one more of profile 3), show_existing_frame, frame_type, which is 0 of a key frame. */
+static bool is_key(uint8_t first) {
+  int at = (first & 0x30) == 0x30 ? 2 : 3;
+  return !(first >> at & 1) && !(first >> (at - 1) & 1);
+}
+
+/* Flexible mode, one layer: a picture says that it needs the one before it. The encoder may take older ones too; with each of them
+ * whoever has the last one has had those. */
+size_t rtc_vp9_split_head(const rtc_split_t *s, uint8_t *out) {
+  bool key = is_key(s->frame[0]);
+  if (out) {
+    out[0] = (uint8_t)(I | (key ? 0 : P) | F | (s->pos == 0 ? B : 0) | (s->left == 1 ? E : 0));
+    rtc_put16(out + 1, (uint16_t)(0x8000 | (s->picture_id & 0x7fff)));
+    if (!key) out[3] = 1 << 1; /* P_DIFF = 1, N = 0 */
+  }
+  return RTC_VP9_SPLIT_HEAD + !key;
+}

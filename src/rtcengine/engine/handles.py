@@ -186,7 +186,8 @@ class Sender:
         return f"<Sender {self.id} {self.config.codec} of transport {self.transport.id}>"
 
     def send_frame(self, data: bytes | bytearray | memoryview, timestamp: int, key: bool) -> None:
-        """One encoded frame (Opus, VP8), copied before this returns. Any thread; never blocks.
+        """One encoded frame, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream with start
+        codes, VP9 of one layer; AV1 is not sent so.
 
         `timestamp` in units of the clock rate, taken mod 2^32. BufferError when 64 frames of this sender wait for the
         engine's thread; EngineClosed when the transport or the engine is closed.
