@@ -10,7 +10,7 @@ run=("${lib[@]}" python3-dev python3-venv)
 test=("${run[@]}" g++ chromium firefox-esr fonts-dejavu-core
   gstreamer1.0-nice gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0
-  nftables iproute2 valgrind clang libclang-rt-dev clang-format pkgconf)
+  nftables iproute2 conntrack coturn valgrind clang libclang-rt-dev clang-format pkgconf)
 
 die() {
   echo "rtcengine: $*" >&2
@@ -49,3 +49,7 @@ echo "rtcengine: installing ${missing[*]}"
 "${sudo[@]}" apt-get update -qq || echo "rtcengine: apt-get update failed; trying with the lists at hand" >&2
 "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
   die "apt could not install: ${missing[*]}"
+# The tests start a TURN server of their own; the package's service need not listen on this machine.
+if [[ " ${missing[*]} " == *" coturn "* ]] && [ -d /run/systemd/system ]; then
+  "${sudo[@]}" systemctl disable -q --now coturn || true
+fi

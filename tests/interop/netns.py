@@ -118,17 +118,17 @@ async def _remove_stale() -> None:
     """Remove what test processes that were killed have left: the name holds the maker's process id."""
     for line in (await run("ip", "netns", "list")).splitlines():
         found = re.match(rf"{_PREFIX}-(\d+)-(\d+)\b", line)
-        if found and not _process_exists(int(found[2])):
+        if found and not process_exists(int(found[2])):
             await _remove(found[0], f"{_PREFIX}{found[1]}")
     for item in json.loads(await run("nft", "--json", "list", "tables"))["nftables"]:
         table = item.get("table", {}).get("name", "")
         found = re.fullmatch(rf"{_PREFIX}_(\d+)_\d+", table)
-        if found and not _process_exists(int(found[1])):
+        if found and not process_exists(int(found[1])):
             with contextlib.suppress(CommandError):
                 await run("nft", "delete", "table", "inet", table)
 
 
-def _process_exists(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
