@@ -96,6 +96,11 @@ RTC_MUST_USE int rtc_sealer_ctr_hmac(rtc_sealer_t *b, rtc_ctr_hmac_job_t *jobs, 
 RTC_MUST_USE int rtc_hmac_sha1_once(const uint8_t *key, size_t key_len, const uint8_t *a, size_t an, const uint8_t *b, size_t bn,
                                     uint8_t out[20]);
 RTC_MUST_USE int rtc_hmac_sha256_once(const uint8_t *key, size_t key_len, const uint8_t *p, size_t n, uint8_t out[32]);
+/* MAC over a then b. */
+RTC_MUST_USE int rtc_hmac_sha256_parts(const uint8_t *key, size_t key_len, const uint8_t *a, size_t an, const uint8_t *b, size_t bn,
+                                       uint8_t out[32]);
+/* MD5, which nothing but the keys of TURN's long-term credentials needs (RFC 8489 §9.2.2). RTC_ESTATE when this OpenSSL refuses it. */
+RTC_MUST_USE int rtc_md5(const uint8_t *p, size_t n, uint8_t out[16]);
 /* bits: 1, 256, 384 or 512; returns the digest's length or RTC_EINVAL. */
 RTC_MUST_USE int rtc_sha(int bits, const uint8_t *p, size_t n, uint8_t out[64]);
 uint32_t rtc_crc32(const uint8_t *p, size_t n); /* ISO 3309, for STUN FINGERPRINT */

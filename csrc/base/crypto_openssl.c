@@ -179,7 +179,36 @@ int rtc_hmac_sha256_once(const uint8_t *key, size_t key_len, const uint8_t *p, s
   return HMAC(EVP_sha256(), key_len ? key : empty, (int)key_len, p ? p : empty, n, out, NULL) ? RTC_OK : RTC_ENOMEM;
 }
 
+/* RFC 2104 by hand: the one-shot call of OpenSSL takes a single piece, and its contexts are deprecated or costly. */
+int rtc_hmac_sha256_parts(const uint8_t *key, size_t key_len, const uint8_t *a, size_t an, const uint8_t *b, size_t bn, uint8_t out[32]) {
+  uint8_t pad[SHA256_CBLOCK] = {0};
+  SHA256_CTX h;
+  if (key_len > sizeof pad)
+    SHA256(key, key_len, pad);
+  else if (key_len)
+    memcpy(pad, key, key_len);
+  for (size_t i = 0; i < sizeof pad; i++) pad[i] ^= 0x36;
+  SHA256_Init(&h);
+  SHA256_Update(&h, pad, sizeof pad);
+  if (an) SHA256_Update(&h, a, an);
+  if (bn) SHA256_Update(&h, b, bn);
+  SHA256_Final(out, &h);
+  for (size_t i = 0; i < sizeof pad; i++) pad[i] ^= 0x36 ^ 0x5c;
+  SHA256_Init(&h);
+  SHA256_Update(&h, pad, sizeof pad);
+  SHA256_Update(&h, out, SHA256_DIGEST_LENGTH);
+  SHA256_Final(out, &h);
+  rtc_cleanse(pad, sizeof pad);
+  return RTC_OK;
+}
+
 /* Hashes, checksum, random */
+
+int rtc_md5(const uint8_t *p, size_t n, uint8_t out[16]) {
+  static const uint8_t empty[1];
+  unsigned len = 0;
+  return EVP_Digest(p ? p : empty, n, out, &len, EVP_md5(), NULL) == 1 && len == 16 ? RTC_OK : RTC_ESTATE;
+}
 
 int rtc_sha(int bits, const uint8_t *p, size_t n, uint8_t out[64]) {
   static const uint8_t empty[1];

@@ -6,6 +6,7 @@ enum {
   COOKIE = 0x2112a442,
   ATTR_HEADER = 4,
   INTEGRITY_LEN = 20,
+  INTEGRITY256_LEN = 32, /* whole; at least 16 (RFC 8489 §14.6) */
   FINGERPRINT_XOR = 0x5354554e,
   FAMILY_V4 = 1,
   FAMILY_V6 = 2,
@@ -44,6 +45,8 @@ static int read_error(rtc_stun_t *m, const uint8_t *v, size_t n) {
   unsigned hundreds = v[2] & 7u, rest = v[3];
   if (hundreds < 3 || hundreds > 6 || rest > 99) return RTC_EPROTO;
   m->error = (uint16_t)(hundreds * 100 + rest);
+  m->reason = v + 4;
+  m->reason_len = (uint16_t)(n - 4);
   return 0;
 }
 
@@ -80,6 +83,13 @@ static int read_attr(rtc_stun_t *m, uint16_t attr, const uint8_t *v, uint16_t n)
       r = m->has_peer ? 0 : read_addr(&m->peer, v, n, mask);
       m->has_peer = true;
       return r;
+    case RTC_STUN_A_ALTERNATE:
+      r = m->has_alternate ? 0 : read_addr(&m->alternate, v, n, plain);
+      m->has_alternate = true;
+      return r;
+    case RTC_STUN_A_ALGORITHMS:
+      if (!m->algorithms) m->algorithms = v, m->algorithms_len = n;
+      return 0;
     case RTC_STUN_A_LIFETIME:
       if (m->has_lifetime) return 0;
       r = read_flag(&m->has_lifetime, n, 4);
@@ -104,7 +114,10 @@ static int read_attr(rtc_stun_t *m, uint16_t attr, const uint8_t *v, uint16_t n)
     }
     case RTC_STUN_A_UNKNOWN:
     case RTC_STUN_A_CHANNEL:
+    case RTC_STUN_A_FAMILY:
     case RTC_STUN_A_TRANSPORT:
+    case RTC_STUN_A_ALGORITHM:
+    case RTC_STUN_A_USERHASH:
       return 0;
     default:
       if (attr < OPTIONAL_FROM) note_unknown(m, attr);
@@ -131,7 +144,12 @@ int rtc_stun_parse(rtc_stun_t *m, const uint8_t *p, size_t n) {
     if (attr == RTC_STUN_A_FINGERPRINT) {
       if (len != 4 || (rtc_crc32(p, at) ^ FINGERPRINT_XOR) != rtc_get32(v)) return RTC_EPROTO;
       m->has_fingerprint = true;
-    } else if (!m->has_integrity) {
+    } else if (attr == RTC_STUN_A_INTEGRITY256 && !m->has_integrity256) { /* behind MESSAGE-INTEGRITY when both are there */
+      if (len < 16 || len > INTEGRITY256_LEN || len % 4) return RTC_EPROTO;
+      m->has_integrity256 = true;
+      m->integrity256_off = (uint16_t)at;
+      m->integrity256_len = len;
+    } else if (!m->has_integrity && !m->has_integrity256) {
       if (attr == RTC_STUN_A_INTEGRITY) {
         if (len != INTEGRITY_LEN) return RTC_EPROTO;
         m->has_integrity = true;
@@ -160,6 +178,16 @@ int rtc_stun_check(const rtc_stun_t *m, const uint8_t *p, const uint8_t *key, si
   rtc_put16(header + 2, (uint16_t)(m->integrity_off + ATTR_HEADER + INTEGRITY_LEN - RTC_STUN_HEADER));
   int r = rtc_hmac_sha1_once(key, key_len, header, sizeof header, p + sizeof header, m->integrity_off - sizeof header, mac);
   if (r || !rtc_equal_ct(mac, p + m->integrity_off + ATTR_HEADER, sizeof mac)) return RTC_EAUTH;
+  return 0;
+}
+
+int rtc_stun_check256(const rtc_stun_t *m, const uint8_t *p, const uint8_t *key, size_t key_len) {
+  if (!m->has_integrity256) return RTC_EAUTH;
+  uint8_t header[RTC_STUN_HEADER], mac[INTEGRITY256_LEN];
+  memcpy(header, p, sizeof header);
+  rtc_put16(header + 2, (uint16_t)(m->integrity256_off + ATTR_HEADER + m->integrity256_len - RTC_STUN_HEADER));
+  int r = rtc_hmac_sha256_parts(key, key_len, header, sizeof header, p + sizeof header, m->integrity256_off - sizeof header, mac);
+  if (r || !rtc_equal_ct(mac, p + m->integrity256_off + ATTR_HEADER, m->integrity256_len)) return RTC_EAUTH;
   return 0;
 }
 
@@ -218,15 +246,17 @@ static void set_length(rtc_wr_t *w, size_t value_len) {
   rtc_put16(w->start + 2, (uint16_t)(rtc_wr_len(w) - RTC_STUN_HEADER + ATTR_HEADER + value_len));
 }
 
-int rtc_stun_end(rtc_wr_t *w, const uint8_t *key, size_t key_len) {
-  const size_t tail = (key ? ATTR_HEADER + INTEGRITY_LEN : 0) + ATTR_HEADER + 4;
+/* Integrity of `n` bytes over what is written, then the fingerprint. */
+static int end(rtc_wr_t *w, const uint8_t *key, size_t key_len, size_t n) {
+  const size_t tail = (key ? ATTR_HEADER + n : 0) + ATTR_HEADER + 4;
   if (w->bad || rtc_wr_left(w) < tail || rtc_wr_len(w) < RTC_STUN_HEADER || rtc_wr_len(w) + tail > UINT16_MAX) return RTC_ENOBUFS;
   if (key) {
-    uint8_t mac[20];
-    set_length(w, sizeof mac);
-    int r = rtc_hmac_sha1_once(key, key_len, w->start, rtc_wr_len(w), NULL, 0, mac);
+    uint8_t mac[INTEGRITY256_LEN];
+    set_length(w, n);
+    int r = n == INTEGRITY_LEN ? rtc_hmac_sha1_once(key, key_len, w->start, rtc_wr_len(w), NULL, 0, mac)
+                               : rtc_hmac_sha256_once(key, key_len, w->start, rtc_wr_len(w), mac);
     if (r) return r;
-    rtc_stun_put(w, RTC_STUN_A_INTEGRITY, mac, sizeof mac);
+    rtc_stun_put(w, n == INTEGRITY_LEN ? RTC_STUN_A_INTEGRITY : RTC_STUN_A_INTEGRITY256, mac, n);
   }
   set_length(w, 4);
   uint8_t crc[4];
@@ -234,3 +264,6 @@ int rtc_stun_end(rtc_wr_t *w, const uint8_t *key, size_t key_len) {
   rtc_stun_put(w, RTC_STUN_A_FINGERPRINT, crc, sizeof crc);
   return (int)rtc_wr_len(w);
 }
+
+int rtc_stun_end(rtc_wr_t *w, const uint8_t *key, size_t key_len) { return end(w, key, key_len, INTEGRITY_LEN); }
+int rtc_stun_end256(rtc_wr_t *w, const uint8_t *key, size_t key_len) { return end(w, key, key_len, INTEGRITY256_LEN); }

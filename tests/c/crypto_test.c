@@ -192,6 +192,25 @@ static void hmac_sha256_vectors(void) { /* RFC 4231 §4.2, 4.3, 4.7 */
   static const char text[] = "Test Using Larger Than Block-Size Key - Hash Key First";
   CHECK_EQ(rtc_hmac_sha256_once(key, sizeof key, (const uint8_t *)text, sizeof text - 1, out), 0);
   CHECK_MEM(out, want, 32);
+  for (size_t cut = 0; cut < sizeof text; cut++) { /* in two pieces */
+    memset(out, 0, sizeof out);
+    CHECK_EQ(rtc_hmac_sha256_parts(key, sizeof key, (const uint8_t *)text, cut, (const uint8_t *)text + cut, sizeof text - 1 - cut, out),
+             0);
+    CHECK_MEM(out, want, 32);
+  }
+  CHECK_EQ(rtc_hmac_sha256_once(NULL, 0, (const uint8_t *)text, 5, want), 0);
+  CHECK_EQ(rtc_hmac_sha256_parts(NULL, 0, (const uint8_t *)text, 5, NULL, 0, out), 0);
+  CHECK_MEM(out, want, 32);
+}
+
+static void md5_vectors(void) { /* RFC 1321 §A.5, and the key of RFC 5389 §15.4 */
+  uint8_t out[16], want[16];
+  CHECK_EQ(rtc_md5(NULL, 0, out), 0);
+  check_hex(want, 16, "d41d8cd98f00b204e9800998ecf8427e");
+  CHECK_MEM(out, want, 16);
+  CHECK_EQ(rtc_md5((const uint8_t *)"user:realm:pass", 15, out), 0);
+  check_hex(want, 16, "8493fbc53ba582fb4c044c456bdc40eb");
+  CHECK_MEM(out, want, 16);
 }
 
 static void hash_vectors(void) { /* FIPS 180-4, "abc" and nothing */
@@ -266,6 +285,7 @@ int main(void) {
   RUN(ctr_vectors);
   RUN(hmac_sha1_vectors);
   RUN(hmac_sha256_vectors);
+  RUN(md5_vectors);
   RUN(hash_vectors);
   RUN(crc32_vectors);
   RUN(small_things);

@@ -75,6 +75,52 @@ static void rfc5769_long_term(void) {
   CHECK_EQ(rtc_stun_check(&m, p, key, sizeof key), 0);
 }
 
+/* RFC 8489 B.1 as erratum 6268 has it, built from its parts: the key by SHA-256, USERHASH, and MESSAGE-INTEGRITY-SHA256. */
+static void rfc8489_sha256(void) {
+  static const char HASH[] = "4a3cf38fef6992bda952c6780417da0f24819415569e60b205c46e41407f1704";
+  static const char MAC[] = "b5c7bf005b6c52a21c51c5e892f81924136296cb927c43149309278cc6518e65";
+  static const char USER[] = "\xe3\x83\x9e\xe3\x83\x88\xe3\x83\xaa\xe3\x83\x83\xe3\x82\xaf\xe3\x82\xb9:example.org:TheMatrIX";
+  uint8_t p[256], key[64], hash[64], want[32], tid[12], short_mac[32];
+  check_hex(tid, sizeof tid, "78ad3433c6ad72c029da412e");
+  check_hex(want, sizeof want, HASH);
+  CHECK_EQ(rtc_sha(256, (const uint8_t *)USER, strlen(USER) - 10, hash), 32);
+  CHECK_MEM(hash, want, 32);
+  CHECK_EQ(rtc_sha(256, (const uint8_t *)USER, strlen(USER), key), 32);
+  rtc_wr_t w = rtc_wr(p, sizeof p);
+  rtc_stun_begin(&w, RTC_STUN_BINDING_REQUEST, tid);
+  rtc_stun_put(&w, RTC_STUN_A_USERHASH, hash, 32);
+  rtc_stun_put(&w, RTC_STUN_A_NONCE, "obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA", 41);
+  rtc_stun_put(&w, RTC_STUN_A_REALM, "example.org", 11);
+  rtc_stun_put(&w, RTC_STUN_A_ALGORITHM, "\0\2\0\0", 4);
+  rtc_wr_t before = w;
+  int n = rtc_stun_end256(&w, key, 32);
+  rtc_stun_t m;
+  CHECK_EQ(rtc_stun_parse(&m, p, (size_t)n), 0);
+  CHECK(m.has_integrity256 && !m.has_integrity && m.has_fingerprint && m.unknown_n == 0);
+  CHECK_EQ(m.integrity256_len, 32);
+  check_hex(want, sizeof want, MAC);
+  CHECK_MEM(p + m.integrity256_off + 4, want, 32);
+  CHECK_EQ(rtc_stun_check256(&m, p, key, 32), 0);
+  CHECK_EQ(rtc_stun_check(&m, p, key, 32), RTC_EAUTH);
+  for (size_t bit = 0; bit < (size_t)(n - 8) * 8; bit++) { /* without the fingerprint's help */
+    p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    rtc_put16(p + 2, (uint16_t)(n - 28));
+    CHECK(rtc_stun_parse(&m, p, (size_t)n - 8) < 0 || rtc_stun_check256(&m, p, key, 32) < 0 || bit / 8 == 2 || bit / 8 == 3);
+    p[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    rtc_put16(p + 2, (uint16_t)(n - 20));
+  }
+  for (uint16_t len = 0; len <= 40; len++) { /* cut short: down to 16 bytes, by fours (§14.6) */
+    w = before;
+    rtc_put16(p + 2, (uint16_t)(rtc_wr_len(&w) - 20 + 4 + len));
+    CHECK_EQ(rtc_hmac_sha256_once(key, 32, p, rtc_wr_len(&w), short_mac), 0);
+    rtc_stun_put(&w, RTC_STUN_A_INTEGRITY256, len > 32 ? p : short_mac, len);
+    rtc_put16(p + 2, (uint16_t)(rtc_wr_len(&w) - 20));
+    bool good = len >= 16 && len <= 32 && len % 4 == 0;
+    CHECK_EQ(rtc_stun_parse(&m, p, rtc_wr_len(&w)), good ? 0 : RTC_EPROTO);
+    if (good) CHECK_EQ(rtc_stun_check256(&m, p, key, 32), 0);
+  }
+}
+
 /* Any single flipped bit is found by the form, the fingerprint or the integrity, but one that makes the FINGERPRINT's own
  * type another: that is then an attribute after MESSAGE-INTEGRITY, ignored. */
 static void flipped_bits(void) {
@@ -163,6 +209,7 @@ static void wrong_sizes(void) {
       {RTC_STUN_A_CONTROLLED, 12, "000000000000000000000000"},
       {RTC_STUN_A_LIFETIME, 2, "0000"},
       {RTC_STUN_A_INTEGRITY, 16, "00000000000000000000000000000000"},
+      {RTC_STUN_A_ALTERNATE, 4, "00010000"},
       {RTC_STUN_A_FINGERPRINT, 8, "0000000000000000"},
       {RTC_STUN_A_XOR_MAPPED, 8, "0003000011223344"},
       {RTC_STUN_A_XOR_MAPPED, 4, "00010000"},
@@ -214,6 +261,8 @@ static void attributes_there_and_back(void) {
   rtc_wr_t w = rtc_wr(p, sizeof p);
   rtc_stun_begin(&w, 0x0113, TID); /* an Allocate error */
   rtc_stun_put_error(&w, 438, "Stale Nonce");
+  rtc_stun_put(&w, RTC_STUN_A_ALGORITHMS, "\0\2\0\0\0\1\0\0", 8);
+  rtc_stun_put(&w, RTC_STUN_A_ALTERNATE, "\0\1\x0d\x96\xc0\0\2\7", 8);
   rtc_stun_put(&w, RTC_STUN_A_REALM, "r", 1);
   rtc_stun_put(&w, RTC_STUN_A_NONCE, "nonce", 5);
   rtc_stun_put(&w, RTC_STUN_A_DATA, "\1\2\3\4\5\6\7", 7);
@@ -228,6 +277,12 @@ static void attributes_there_and_back(void) {
   CHECK_EQ(rtc_stun_parse(&m, p, (size_t)n), 0);
   CHECK_EQ(m.type, 0x0113);
   CHECK_EQ(m.error, 438);
+  CHECK_EQ(m.reason_len, 11);
+  CHECK_MEM(m.reason, "Stale Nonce", 11);
+  CHECK_EQ(m.algorithms_len, 8);
+  rtc_addr_t alternate;
+  CHECK_EQ(rtc_addr_parse(&alternate, "192.0.2.7", 3478), 0);
+  CHECK(m.has_alternate && rtc_addr_eq(&m.alternate, &alternate));
   CHECK(m.realm_len == 1 && m.realm[0] == 'r');
   CHECK(m.nonce_len == 5 && !memcmp(m.nonce, "nonce", 5));
   CHECK(m.data_len == 7 && m.data[6] == 7);
@@ -337,6 +392,7 @@ int main(void) {
   RUN(rfc5769_request);
   RUN(rfc5769_responses);
   RUN(rfc5769_long_term);
+  RUN(rfc8489_sha256);
   RUN(flipped_bits);
   RUN(truncated);
   RUN(no_stun_at_all);
