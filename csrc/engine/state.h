@@ -168,7 +168,7 @@ struct rtc_transport {
   bool dtls_started;
   rtc_transport_t *next_job;
   rtc_pkt_t *early, *early_last;
-  int early_n;         /* DTLS datagrams that came while busy */
+  int early_n;         /* DTLS datagrams that came while busy, or before there was a way to answer */
   rtc_time_t dtls_at;  /* its time-out, RTC_NEVER */
   rtc_time_t again_at; /* when a flight that was repeated goes out once more, RTC_NEVER */
   rtc_time_t hand_at;  /* when its records go over to rec, RTC_NEVER */

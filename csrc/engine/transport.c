@@ -199,6 +199,26 @@ static bool queue(rtc_transport_t *t) {
   return true;
 }
 
+/* True when there were some. */
+static bool put_early(rtc_transport_t *t) {
+  bool any = t->early != NULL;
+  for (rtc_pkt_t *k; (k = t->early);) {
+    t->early = k->next;
+    if (rtc_dtls_put(t->dtls, k->data, k->len) < 0) rtc_hub_drop(t->hub, RTC_DROP_DTLS_QUEUE);
+    rtc_pkt_put(k);
+  }
+  t->early_last = NULL;
+  t->early_n = 0;
+  return any;
+}
+
+/* What the peer said before there was a way to answer. */
+static void take_early(rtc_transport_t *t) {
+  if (!t->early || t->busy || !t->dtls || !t->has_path || t->hub->job_n == RTC_HUB_JOBS_MAX) return;
+  put_early(t);
+  if (queue(t)) t->dtls_started = true;
+}
+
 static void start_dtls_client(rtc_transport_t *t) {
   if (!t->dtls || t->dtls_started || !t->cfg->dtls_client || !t->has_path) return;
   if (queue(t)) t->dtls_started = true;
@@ -248,6 +268,7 @@ void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m
     rtc_hub_touch(t);
   }
   start_dtls_client(t);
+  take_early(t);
 }
 
 void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
@@ -256,7 +277,7 @@ void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
     rtc_pkt_put(k);
     return;
   }
-  if (t->busy && t->early_n < RTC_EARLY_MAX) {
+  if ((t->busy || !t->has_path) && t->early_n < RTC_EARLY_MAX) { /* a peer may begin before a check of ours has told us where to answer */
     count_in(t, k);
     k->next = NULL;
     if (t->early_last)
@@ -267,7 +288,7 @@ void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
     t->early_n++;
     return;
   }
-  bool room = t->dtls && !t->busy && (t->queued || t->hub->job_n < RTC_HUB_JOBS_MAX);
+  bool room = t->dtls && !t->busy && t->has_path && (t->queued || t->hub->job_n < RTC_HUB_JOBS_MAX);
   if (room && rtc_dtls_put(t->dtls, k->data, k->len) == 0 && queue(t)) {
     count_in(t, k);
     t->dtls_started = true;
@@ -385,14 +406,7 @@ void rtc_transport_job_done(rtc_transport_t *t, const rtc_job_t *job, rtc_time_t
     rtc_transport_close(t, failed ? RTC_WHY_DTLS : RTC_WHY_CLOSE_NOTIFY, failed ? rtc_dtls_error(t->dtls) : "", now);
     return;
   }
-  bool more = t->early != NULL;
-  for (rtc_pkt_t *k; (k = t->early);) {
-    t->early = k->next;
-    if (rtc_dtls_put(t->dtls, k->data, k->len) < 0) rtc_hub_drop(t->hub, RTC_DROP_DTLS_QUEUE);
-    rtc_pkt_put(k);
-  }
-  t->early_last = NULL;
-  t->early_n = 0;
+  bool more = put_early(t);
   if (rtc_dtls_settled(t->dtls)) hand_over_soon(t, now);
   rtc_time_t in = rtc_dtls_timeout_in(t->dtls);
   t->dtls_at = in == RTC_NEVER ? RTC_NEVER : now + in;

@@ -110,8 +110,7 @@ void rtc_ice_end(rtc_ice_t *c, bool local, bool remote) {
 bool rtc_ice_on_path(const rtc_ice_t *c, const rtc_path_t *from) { return c->has_path && rtc_path_eq(&c->path, from); }
 
 bool rtc_ice_knows(const rtc_ice_t *c, const rtc_path_t *from) {
-  if (!c->has_path) return false;
-  if (rtc_path_eq(&c->path, from)) return true;
+  if (c->has_path && rtc_path_eq(&c->path, from)) return true;
   for (int i = 0; i < c->pair_n; i++) {
     const rtc_ice_pair_t *p = &c->pair[i];
     rtc_path_t path = rtc_ice_path(c, p);

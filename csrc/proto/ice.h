@@ -144,7 +144,7 @@ RTC_MUST_USE int rtc_ice_on_stun(rtc_ice_t *c, const rtc_stun_t *m, const uint8_
                                  size_t *out_len, rtc_time_t now);
 /* Something authentic other than STUN came from this path. */
 void rtc_ice_on_heard(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now);
-/* True for the chosen path and, while there is one, those that passed a check of either side: DTLS and media come from there only. */
+/* True for the chosen path and those that passed a check of either side: DTLS and media come from there only. */
 bool rtc_ice_knows(const rtc_ice_t *c, const rtc_path_t *from);
 /* Next request that is due: writes it to out, its goal to *path, returns its length; 0 when none is due, RTC_ENOBUFS when cap is
  * too small (1300 always suffices). Call until 0: it also sees to time-outs. */

@@ -168,11 +168,12 @@ def _ice(offer: Described, section: MediaSection, mid: str, state: State, config
     """Ours stay unless the offer restarts ICE, or the program wants to (RFC 9429 §5.3.1)."""
     id = transport_id(offer, section, mid, state)
     if id is None:
-        return fresh_ice(state, config)
+        group = offer.sdp.bundle_of(section)
+        return fresh_ice(state, config, f"m{group.mids[0] if group is not None else mid}")
     transport = state.transports[id]
     offered = offer.sdp.ice_of(section)
     restarted = transport.remote is not None and offered != (transport.remote.ice_ufrag, transport.remote.ice_pwd)
-    return fresh_ice(state, config) if restarted or transport.ice in state.stale_ice else transport.ice
+    return fresh_ice(state, config, f"t{id}") if restarted or transport.ice in state.stale_ice else transport.ice
 
 
 def _setup(offer: Described, section: MediaSection, mid: str, state: State) -> Setup:

@@ -137,7 +137,7 @@ def _ice(mid: str, state: State, config: JsepConfig) -> tuple[str, str]:
     if id is None and config.bundle_policy is RTCBundlePolicy.MAX_BUNDLE and state.transports:
         id = next(iter(state.transports))
     if id is None or state.transports[id].ice in state.stale_ice:
-        return fresh_ice(state, config)
+        return fresh_ice(state, config, f"m{mid}" if id is None else f"t{id}")
     return state.transports[id].ice
 
 

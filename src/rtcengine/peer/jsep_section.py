@@ -37,11 +37,12 @@ def text(config: JsepConfig, size: int) -> str:
     return base64.b64encode(config.random(size)).decode().rstrip("=")
 
 
-def fresh_ice(state: State, config: JsepConfig) -> tuple[str, str]:
-    """Credentials of this round: 24 and 144 random bits (RFC 8839 §5.4 asks for 24 and 128)."""
-    if state.fresh_ice is None or state.fresh_ice in state.stale_ice:
-        state.fresh_ice = (text(config, 3), text(config, 18))
-    return state.fresh_ice
+def fresh_ice(state: State, config: JsepConfig, transport: str) -> tuple[str, str]:
+    """Credentials of this round for a transport, however it is named: 24 and 144 random bits (RFC 8839 §5.4 asks for 24 and
+    128). Each has its own, for a check is told apart by its user name where several share a port."""
+    if transport not in state.fresh_ice or state.fresh_ice[transport] in state.stale_ice:
+        state.fresh_ice = state.fresh_ice | {transport: (text(config, 3), text(config, 18))}
+    return state.fresh_ice[transport]
 
 
 def new_mid(state: State, taken: set[str]) -> str:

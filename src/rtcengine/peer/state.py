@@ -123,8 +123,8 @@ class State:
     controlling: bool | None = None
     last_offer: Created | None = None
     last_answer: Created | None = None
-    fresh_ice: tuple[str, str] | None = None
-    """Credentials for what this round opens or restarts."""
+    fresh_ice: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Credentials for the transports that this round opens or restarts; never changed in place."""
     stale_ice: frozenset[tuple[str, str]] = frozenset()
     """LocalIceCredentialsToReplace."""
     default_stream: str | None = None
