@@ -111,7 +111,7 @@ static void measure(int viewers, bool single, int pending) {
     for (int i = 0; i < viewers; i++) empty(&viewer[i]);
     rtc_stats_t before = {0}, after = {0};
     must(rtc_hub_exec(h, &(rtc_cmd_t){.op = RTC_OP_STATS, .u.stats = &before}, now) == 0, "stats");
-    uint64_t calls_before = u.send_calls;
+    uint64_t calls_before = u.count.send_calls;
     int64_t start = cpu_ns(), own_work = 0;
     for (int i = 0; i < packets; i++, index++) {
       int64_t mine = cpu_ns();
@@ -142,12 +142,12 @@ static void measure(int viewers, bool single, int pending) {
     cost[f - WARM] = (double)took / (double)left;
     sent += left;
     arrived += got;
-    calls += u.send_calls - calls_before;
+    calls += u.count.send_calls - calls_before;
   }
   qsort(cost, FRAMES - WARM, sizeof cost[0], compare);
   printf("%4d viewers, %-9s flush at %4d: %5.0f ns a packet, %.4f calls a packet, runs of %.1f, %llu of %llu arrived\n", viewers,
          single ? "one by one" : "runs", pending, cost[(FRAMES - WARM) / 2], (double)calls / (double)sent,
-         u.runs_sent ? (double)u.run_datagrams / (double)u.runs_sent : 1.0, (unsigned long long)arrived, (unsigned long long)sent);
+         u.count.runs_sent ? (double)u.count.run_datagrams / (double)u.count.runs_sent : 1.0, (unsigned long long)arrived, (unsigned long long)sent);
   rtc_srtp_clear(&tx);
   rtc_hub_free(h);
   rtc_udp_close(&u);

@@ -139,6 +139,9 @@ typedef enum rtc_op {
   RTC_OP_FRAMES,        /* id = receiver, u.on: its frames are wanted, while forwarding goes on; no change: no effect */
   RTC_OP_RATE,          /* id = transport, u.rate_bps: pace of what is paced */
   RTC_OP_STATS,         /* u.stats: filled in; the caller's memory, valid until the batch is acknowledged */
+  /* The driver's own, none of the hub's. */
+  RTC_OP_SOCKET,       /* id = new socket, as path.sock names it, u.sock: passes to the driver, always */
+  RTC_OP_SOCKET_CLOSE, /* id = socket: closed, after what was to be sent on it; no such socket: no effect */
 } rtc_op_t;
 
 typedef struct rtc_cmd {
@@ -161,6 +164,7 @@ typedef struct rtc_cmd {
     rtc_frame_cfg_t frame;
     rtc_stats_t *stats;
     char why[RTC_WHY_MAX];
+    struct rtc_sock *sock; /* io/socks.h */
   } u;
 } rtc_cmd_t;
 

@@ -33,6 +33,7 @@ rtc_hub_t *rtc_hub_new(const rtc_hub_cfg_t *cfg, rtc_time_t now) {
   rtc_map_init(&h->transports, sizeof(uint32_t), cfg->seed + 16);
   rtc_map_init(&h->recvs, sizeof(uint32_t), cfg->seed + 16);
   rtc_map_init(&h->sends, sizeof(uint32_t), cfg->seed + 16);
+  rtc_map_init(&h->run_more, sizeof(uint32_t), cfg->seed + 16);
   rtc_heap_init(&h->timers);
   h->slots = cfg->slots ? cfg->slots : 32768;
   h->pool = rtc_pool_new(h->slots);
@@ -55,6 +56,7 @@ void rtc_hub_free(rtc_hub_t *h) {
   rtc_map_clear(&h->transports);
   rtc_map_clear(&h->recvs);
   rtc_map_clear(&h->sends);
+  rtc_map_clear(&h->run_more);
   rtc_heap_clear(&h->timers);
   rtc_out_clear(&h->out);
   rtc_pool_free(h->pool);
@@ -123,7 +125,13 @@ void rtc_hub_unmap_paths(rtc_transport_t *t) {
 }
 
 void rtc_hub_runs(rtc_hub_t *h, uint32_t sock, bool on) {
-  if (sock >= RTC_RUN_SOCKETS_MAX) return;
+  if (sock >= RTC_RUN_SOCKETS_MAX) {
+    if (on)
+      (void)rtc_map_put(&h->run_more, &sock, h); /* memory is out: then one by one */
+    else
+      rtc_map_del(&h->run_more, &sock);
+    return;
+  }
   uint64_t bit = (uint64_t)1 << sock;
   h->run_socks = on ? h->run_socks | bit : h->run_socks & ~bit;
 }

@@ -17,7 +17,7 @@ enum {
   RTC_RUN_BYTES = 65000,
   RTC_RUN_PAD_MAX = 255,    /* RTP padding of one packet (RFC 3550 §5.1: its length is one byte) */
   RTC_RUN_PAD_PERCENT = 3,  /* and of a run, of what it is without */
-  RTC_RUN_SOCKETS_MAX = 64, /* of the driver that may have runs: path.sock below this */
+  RTC_RUN_SOCKETS_MAX = 64, /* of the driver whose runs are known by a bit, not in a map: path.sock below this */
 };
 
 typedef struct rtc_transport rtc_transport_t;

@@ -39,8 +39,9 @@ static void cut(rtc_out_item_t *v, uint32_t n) {
 }
 
 static bool allowed(const rtc_hub_t *h, const rtc_out_item_t *i) {
-  uint32_t sock = i->to ? i->to->out_path.sock : RTC_RUN_SOCKETS_MAX;
-  return sock < RTC_RUN_SOCKETS_MAX && !i->to->no_run && (h->run_socks >> sock & 1u);
+  if (!i->to || i->to->no_run) return false;
+  uint32_t sock = i->to->out_path.sock;
+  return sock < RTC_RUN_SOCKETS_MAX ? h->run_socks >> sock & 1u : rtc_map_get(&h->run_more, &sock) != NULL;
 }
 
 void rtc_runs_plan(const rtc_hub_t *h, rtc_out_item_t *v, uint32_t n) {

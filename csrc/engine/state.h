@@ -217,6 +217,7 @@ struct rtc_hub {
   rtc_heap_t timers;
   rtc_out_t out;
   uint64_t run_socks;               /* a bit per socket of the driver: runs are taken there */
+  rtc_map_t run_more;               /* sockets with numbers beyond these bits: runs are taken by those in here */
   uint32_t slots;                   /* the pool's cap */
   uint32_t kept_cap;                /* of all histories together */
   uint32_t tapped;                  /* packets in frame buffers */

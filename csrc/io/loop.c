@@ -10,11 +10,26 @@
 #include "io/loop_state.h"
 #include "io/thread.h"
 
-enum { PUBLISH_US = 100000, FRAMES_RETRY_US = 1000 };
+enum {
+  PUBLISH_US = 100000,
+  FRAMES_RETRY_US = 1000,
+  SOCKS_TURN = 64, /* sockets of peers that have their turn at a time */
+  SOCK_BATCH = 16, /* datagrams that one of them is expected to have */
+};
+
+/* NULL: there is no such socket any more. */
+static rtc_udp_t *udp_of(rtc_loop_t *l, uint32_t sock) {
+  if (sock < (uint32_t)l->udp_n) return &l->udp[sock];
+  rtc_sock_t *s = rtc_socks_get(&l->socks, sock);
+  return s ? &s->udp : NULL;
+}
 
 /* The kernel did not take some of these as one: the engine has to know where. */
 static void tell_refused(rtc_loop_t *l, rtc_pkt_t *const *v, int n, uint32_t sock) {
-  if (!l->udp[sock].runs) rtc_hub_runs(l->hub, sock, false);
+  if (!udp_of(l, sock)->runs) {
+    rtc_hub_runs(l->hub, sock, false);
+    if (sock >= RTC_SOCK_FIRST) l->socks_run = false; /* one device is told for all */
+  }
   for (int i = 0; i < n; i++) {
     if (v[i]->tag[RTC_PKT_RUN] == RTC_RUN_REFUSED) rtc_hub_run_refused(l->hub, &v[i]->path);
   }
@@ -26,13 +41,13 @@ static void send_of(rtc_loop_t *l, rtc_pkt_t *const *v, int n, uint32_t sock) {
   for (int i = 0; i < n; i++) {
     if (v[i]->path.sock == sock) own[m++] = v[i];
   }
-  if (sock < (uint32_t)l->udp_n) {
-    rtc_udp_t *u = &l->udp[sock];
-    uint64_t refused = u->runs_refused;
+  rtc_udp_t *u = udp_of(l, sock);
+  if (u) {
     sent = rtc_udp_send(u, own, m, &l->wait_us);
-    if (u->runs_refused != refused) tell_refused(l, own, m, sock);
+    if (u->count.runs_refused) tell_refused(l, own, m, sock);
+    rtc_udp_tally(u, &l->count);
   }
-  for (; sent < m; sent++) rtc_hub_dropped(l->hub, RTC_DROP_SEND);
+  for (; sent < m; sent++) rtc_hub_dropped(l->hub, u ? RTC_DROP_SEND : RTC_DROP_SOCKET);
 }
 
 /* Sends all that waits. Datagrams of one socket keep their order. */
@@ -95,37 +110,44 @@ static void run_later(rtc_loop_t *l, uint32_t most) {
   l->more |= l->later != NULL;
 }
 
-static void receive(rtc_loop_t *l, int sock) {
+/* first: how many the first call asks for, of a socket that seldom has more. crowded: others wait behind this one. */
+static void receive(rtc_loop_t *l, rtc_udp_t *u, uint32_t sock, int first, bool crowded) {
   for (int batch = 0; batch < RTC_LOOP_BATCHES; batch++) {
     refill(l);
-    int want = l->slot_n;
+    int want = batch || l->slot_n < first ? l->slot_n : first;
     if (!want) {
       /* No slot: what came is lost now, rather than in the kernel where nobody can tell why. */
-      for (int n = rtc_udp_discard(&l->udp[sock], RTC_UDP_BATCH); n; n--) rtc_hub_dropped(l->hub, RTC_DROP_POOL);
+      for (int n = rtc_udp_discard(u, RTC_UDP_BATCH); n; n--) rtc_hub_dropped(l->hub, RTC_DROP_POOL);
       return;
     }
-    int n = rtc_udp_recv(&l->udp[sock], l->slots, want);
+    int n = rtc_udp_recv(u, l->slots, want);
+    rtc_udp_tally(u, &l->count);
     rtc_time_t now = rtc_clock_now();
-    bool crowded = n == want || l->later;
+    bool wait = crowded || n == want || l->later;
     for (int i = 0; i < n; i++) {
-      l->slots[i]->path.sock = (uint32_t)sock;
-      if (!crowded || !put_off(l, l->slots[i])) take(l, l->slots[i], now);
+      l->slots[i]->path.sock = sock;
+      if (!wait || !put_off(l, l->slots[i])) take(l, l->slots[i], now);
     }
-    l->slot_n = want - n;
+    l->slot_n -= n;
     memmove(l->slots, l->slots + n, (size_t)l->slot_n * sizeof *l->slots);
     flush(l);
     if (n < want) return; /* drained, without another call to hear so */
   }
 }
 
+static void receive_socks(rtc_loop_t *l) {
+  uint32_t ready[SOCKS_TURN], n = rtc_socks_ready(&l->socks, ready, SOCKS_TURN);
+  for (uint32_t i = 0; i < n; i++) {
+    rtc_sock_t *s = rtc_socks_get(&l->socks, ready[i]);
+    if (s) receive(l, &s->udp, s->number, SOCK_BATCH, n == SOCKS_TURN);
+  }
+  l->more |= n == SOCKS_TURN;
+}
+
 /* How long packets may wait for others from now on. */
 static void coalesce(rtc_loop_t *l, rtc_time_t now) {
-  uint64_t sent = 0, joined = 0;
-  for (int i = 0; i < l->udp_n; i++) {
-    sent += l->udp[i].sent;
-    joined += l->udp[i].run_datagrams - l->udp[i].runs_sent;
-  }
-  if (!rtc_coalesce_tick(&l->coalesce, sent, joined, now)) return;
+  const rtc_udp_counts_t *n = &l->count;
+  if (!rtc_coalesce_tick(&l->coalesce, n->sent, n->run_datagrams - n->runs_sent, now)) return;
   rtc_hub_window(l->hub, l->coalesce.window_us);
   atomic_store_explicit(&l->counts.window_us, l->coalesce.window_us, memory_order_relaxed);
   flush(l);
@@ -133,30 +155,52 @@ static void coalesce(rtc_loop_t *l, rtc_time_t now) {
 
 static void publish(rtc_loop_t *l, rtc_time_t now) {
   rtc_loop_counts_t *c = &l->counts;
-  uint64_t recv_calls = 0, send_calls = 0, drops = 0, refused = 0, gso_runs = 0, gso_datagrams = 0, gso_refused = 0;
-  bool runs = false;
-  for (int i = 0; i < l->udp_n; i++) {
-    recv_calls += l->udp[i].recv_calls;
-    send_calls += l->udp[i].send_calls;
-    drops += l->udp[i].kernel_drops;
-    refused += l->udp[i].refused;
-    gso_runs += l->udp[i].runs_sent;
-    gso_datagrams += l->udp[i].run_datagrams;
-    gso_refused += l->udp[i].runs_refused;
-    runs |= l->udp[i].runs;
-  }
+  const rtc_udp_counts_t *n = &l->count;
+  bool runs = l->socks_run;
+  for (int i = 0; i < l->udp_n; i++) runs |= l->udp[i].runs;
   atomic_store_explicit(&c->cpu_us, rtc_clock_thread_cpu_us(), memory_order_relaxed);
   atomic_store_explicit(&c->steps, l->steps, memory_order_relaxed);
-  atomic_store_explicit(&c->recv_calls, recv_calls, memory_order_relaxed);
-  atomic_store_explicit(&c->send_calls, send_calls, memory_order_relaxed);
-  atomic_store_explicit(&c->kernel_drops, drops, memory_order_relaxed);
-  atomic_store_explicit(&c->send_refused, refused, memory_order_relaxed);
-  atomic_store_explicit(&c->gso_runs, gso_runs, memory_order_relaxed);
-  atomic_store_explicit(&c->gso_datagrams, gso_datagrams, memory_order_relaxed);
-  atomic_store_explicit(&c->gso_refused, gso_refused, memory_order_relaxed);
+  atomic_store_explicit(&c->recv_calls, n->recv_calls, memory_order_relaxed);
+  atomic_store_explicit(&c->send_calls, n->send_calls, memory_order_relaxed);
+  atomic_store_explicit(&c->kernel_drops, n->kernel_drops, memory_order_relaxed);
+  atomic_store_explicit(&c->send_refused, n->refused, memory_order_relaxed);
+  atomic_store_explicit(&c->gso_runs, n->runs_sent, memory_order_relaxed);
+  atomic_store_explicit(&c->gso_datagrams, n->run_datagrams, memory_order_relaxed);
+  atomic_store_explicit(&c->gso_refused, n->runs_refused, memory_order_relaxed);
   atomic_store_explicit(&c->runs, runs, memory_order_relaxed);
   atomic_store_explicit(&c->frames_refused, l->frames_refused, memory_order_relaxed);
   l->published = now;
+}
+
+static int add_socket(rtc_loop_t *l, const rtc_cmd_t *c) {
+  int err = rtc_loop_reserve(l);
+  if (err < 0) {
+    rtc_sock_free(c->u.sock);
+    return err;
+  }
+  bool runs = c->u.sock->udp.runs;
+  err = rtc_socks_add(&l->socks, c->u.sock, c->id);
+  if (err < 0) return err;
+  rtc_hub_runs(l->hub, c->id, runs);
+  l->socks_run |= runs;
+  return 0;
+}
+
+/* What was said before on it is sent before it closes. */
+static int close_socket(rtc_loop_t *l, const rtc_cmd_t *c) {
+  if (!rtc_socks_get(&l->socks, c->id)) return 0;
+  rtc_hub_window(l->hub, 0);
+  flush(l);
+  rtc_hub_window(l->hub, l->coalesce.window_us);
+  rtc_hub_runs(l->hub, c->id, false);
+  rtc_socks_del(&l->socks, c->id);
+  return 0;
+}
+
+static int exec(rtc_loop_t *l, const rtc_cmd_t *c, rtc_time_t now) {
+  if (c->op == RTC_OP_SOCKET) return add_socket(l, c);
+  if (c->op == RTC_OP_SOCKET_CLOSE) return close_socket(l, c);
+  return rtc_hub_exec(l->hub, c, now);
 }
 
 static void execute(rtc_loop_t *l, rtc_batch_t *b) {
@@ -164,7 +208,7 @@ static void execute(rtc_loop_t *l, rtc_batch_t *b) {
   while (b->begun < b->n && b->err == 0) {
     const rtc_cmd_t *c = &b->cmd[b->begun];
     b->index = b->begun++;
-    b->err = rtc_hub_exec(l->hub, c, now);
+    b->err = exec(l, c, now);
     if (b->err < 0 && c->op == RTC_OP_FRAME) l->frames_refused++;
   }
 }
@@ -229,14 +273,15 @@ static void run_jobs(rtc_loop_t *l) {
   while (rtc_handshake_room(l->helper) && rtc_hub_job(l->hub, &job)) rtc_handshake_put(l->helper, &job);
 }
 
-void rtc_loop_turn(rtc_loop_t *l, uint32_t ready) {
+void rtc_loop_turn(rtc_loop_t *l, uint32_t ready, bool socks) {
   l->steps++;
   l->wait_us = RTC_LOOP_STALL_US;
   l->more = false;
   bool tell = run_commands(l);
   for (int i = 0; i < l->udp_n; i++) {
-    if (ready >> i & 1) receive(l, i);
+    if (ready >> i & 1) receive(l, &l->udp[i], (uint32_t)i, RTC_UDP_BATCH, false);
   }
+  if (socks) receive_socks(l);
   if (l->later) run_later(l, l->helper ? RTC_LOOP_LATER_TURN : UINT32_MAX); /* who steps does not wait for us */
   rtc_time_t now = rtc_clock_now();
   if (rtc_hub_next_at(l->hub) <= now) {
@@ -251,7 +296,7 @@ void rtc_loop_turn(rtc_loop_t *l, uint32_t ready) {
   if (now - l->published >= PUBLISH_US) publish(l, now);
 }
 
-static void wait_for_work(rtc_loop_t *l, struct pollfd *p, int n) {
+static void wait_for_work(rtc_loop_t *l, struct pollfd *p, uint32_t n) {
   rtc_time_t at = rtc_hub_next_at(l->hub), now = rtc_clock_now();
   int64_t us = l->more ? 0 : at == RTC_NEVER ? -1 : at > now ? at - now : 0;
   if (l->frames_wait && (us < 0 || us > FRAMES_RETRY_US)) us = FRAMES_RETRY_US;
@@ -263,7 +308,7 @@ static void wait_for_work(rtc_loop_t *l, struct pollfd *p, int n) {
 #endif
   rtc_coalesce_waited(&l->coalesce, rtc_clock_now() - now);
   if (r > 0) return;
-  for (int i = 0; i < n; i++) p[i].revents = 0;
+  for (uint32_t i = 0; i < n; i++) p[i].revents = 0;
 }
 
 /* The ids of all transports, to close them; NULL when there are none or memory is out. */
@@ -312,15 +357,17 @@ void rtc_loop_finish(rtc_loop_t *l) {
 void *rtc_loop_run(void *arg) {
   rtc_loop_t *l = arg;
   rtc_thread_name("rtc-loop");
-  struct pollfd p[RTC_LOOP_SOCKETS + 1];
-  for (int i = 0; i < l->udp_n; i++) p[i] = (struct pollfd){.fd = l->udp[i].fd, .events = POLLIN};
-  p[l->udp_n] = (struct pollfd){.fd = rtc_wake_fd(&l->wake), .events = POLLIN};
+  uint32_t own = (uint32_t)l->udp_n + 1;
   while (!atomic_load(&l->stop)) {
-    wait_for_work(l, p, l->udp_n + 1);
+    struct pollfd *p = l->polled;
+    uint32_t n = own + rtc_socks_fds(&l->socks, p + own);
+    wait_for_work(l, p, n);
     if (p[l->udp_n].revents) rtc_wake_drain(&l->wake);
     uint32_t ready = 0;
     for (int i = 0; i < l->udp_n; i++) ready |= p[i].revents ? 1u << i : 0;
-    rtc_loop_turn(l, ready);
+    bool socks = false;
+    for (uint32_t i = own; i < n && !socks; i++) socks = p[i].revents;
+    rtc_loop_turn(l, ready, socks);
   }
   rtc_loop_finish(l);
   return NULL;

@@ -6,10 +6,10 @@
 #define RTC_IO_LOOP_H
 
 #include "engine/hub.h"
-#include "io/udp.h"
+#include "io/socks.h"
 
 enum {
-  RTC_LOOP_SOCKETS = 16,    /* most addresses */
+  RTC_LOOP_SOCKETS = 16,    /* most addresses from the start */
   RTC_LOOP_EVENTS = 1024,   /* events that wait outside the engine; at the cap they wait inside */
   RTC_LOOP_FLUSH = 4096,    /* datagrams that wait inside a receive batch before they are sent: a frame's packets to many viewers */
   RTC_LOOP_FLUSH_PART = 8,  /* and at most this part of the slots */
@@ -22,8 +22,8 @@ enum {
 typedef struct rtc_loop rtc_loop_t;
 
 typedef struct rtc_loop_cfg {
-  const rtc_addr_t *bind; /* see rtc_udp_open_all */
-  int bind_n;
+  const rtc_addr_t *bind;       /* see rtc_udp_open_all */
+  int bind_n;                   /* may be 0 */
   int recv_buffer, send_buffer; /* bytes a socket; 0: as the system has it */
   const char *cert_pem, *key_pem;
   size_t cert_len, key_len;
@@ -35,7 +35,8 @@ typedef struct rtc_loop_cfg {
   int64_t window_us;
 } rtc_loop_cfg_t;
 
-/* Numbers as they stand; a thread's own are at most 100 ms old, and exact at the result of a batch. */
+/* Numbers as they stand; a thread's own are at most 100 ms old, and exact at the result of a batch. Addresses and buffers are those of
+ * the sockets from the start, counters those of all. */
 typedef struct rtc_loop_info {
   int socket_n;
   rtc_addr_t bound[RTC_LOOP_SOCKETS];
@@ -64,8 +65,11 @@ void rtc_loop_free(rtc_loop_t *l); /* stops first; nobody may use it meanwhile; 
 RTC_MUST_USE int rtc_loop_fingerprint(const rtc_loop_t *l, char *out, size_t cap);
 
 /* A batch, executed without a packet in between, up to the first command that fails. ticket NULL: nobody asks. What commands hold (frames,
- * certificates) is taken over always. 0, RTC_ECLOSED, RTC_ESTATE (a forked child), or as rtc_mailbox_post. */
+ * certificates, sockets) is taken over always. 0, RTC_ECLOSED, RTC_ESTATE (a forked child), or as rtc_mailbox_post. */
 RTC_MUST_USE int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
+
+/* A socket for RTC_OP_SOCKET, as those from the start are; buffers in bytes, 0: as the system has it. NULL, and *why tells. Any thread. */
+rtc_sock_t *rtc_loop_open_udp(const rtc_loop_t *l, const rtc_addr_t *bind, int recv_buffer, int send_buffer, rtc_udp_fault_t *why);
 
 /* Readable when there are events or results. Call rtc_loop_look first, then collect both until 0. */
 int rtc_loop_event_fd(const rtc_loop_t *l);
@@ -81,8 +85,8 @@ uint32_t rtc_loop_frames_news(rtc_loop_t *l);
 rtc_frame_t *rtc_loop_frame(rtc_loop_t *l, uint32_t receiver); /* the caller's to free(), NULL when there is none */
 void rtc_loop_info(const rtc_loop_t *l, rtc_loop_info_t *out);
 
-/* Without a thread. fd: readable when step has something to do (Linux; RTC_ESTATE elsewhere: use fds). fds: all that may be polled for
- * input; how many. next_at: when step is due by the clock (io/clock.h), RTC_NEVER when not. RTC_ESTATE once started. */
+/* Without a thread. fd: readable when step has something to do (Linux; RTC_ESTATE elsewhere, and when portable: use fds). fds: all that may
+ * be polled for input; how many. next_at: when step is due by the clock (io/clock.h), RTC_NEVER when not. RTC_ESTATE once started. */
 int rtc_loop_fd(rtc_loop_t *l);
 int rtc_loop_fds(const rtc_loop_t *l, int *out, int cap);
 rtc_time_t rtc_loop_next_at(const rtc_loop_t *l);

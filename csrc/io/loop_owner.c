@@ -16,6 +16,20 @@ enum { ALL_SOCKETS = (1 << RTC_LOOP_SOCKETS) - 1 };
 
 static bool forked(const rtc_loop_t *l) { return l->pid && l->pid != getpid(); }
 
+int rtc_loop_reserve(rtc_loop_t *l) {
+  uint32_t own = (uint32_t)l->udp_n + 1, need = own + 1 + rtc_socks_fds_max(&l->socks);
+  if (need <= l->polled_cap) return 0;
+  struct pollfd *p = realloc(l->polled, 2 * need * sizeof *p);
+  if (!p) return RTC_ENOMEM;
+  if (!l->polled) {
+    for (int i = 0; i < l->udp_n; i++) p[i] = (struct pollfd){.fd = l->udp[i].fd, .events = POLLIN};
+    p[l->udp_n] = (struct pollfd){.fd = rtc_wake_fd(&l->wake), .events = POLLIN};
+  }
+  l->polled = p;
+  l->polled_cap = 2 * need;
+  return 0;
+}
+
 /* Nothing will execute these any more. */
 static void refuse_commands(rtc_loop_t *l) {
   bool wanted = false;
@@ -52,7 +66,7 @@ static int open_hub(rtc_loop_t *l, const rtc_loop_cfg_t *cfg) {
 }
 
 static int open_all(rtc_loop_t *l, const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why) {
-  if (cfg->bind_n < 1 || cfg->bind_n > RTC_LOOP_SOCKETS) return RTC_EINVAL;
+  if (cfg->bind_n < 0 || cfg->bind_n > RTC_LOOP_SOCKETS) return RTC_EINVAL;
   int err = rtc_ring_init(&l->events, RTC_LOOP_EVENTS, sizeof(rtc_event_t));
   if (err == 0) err = rtc_wake_init(&l->wake, cfg->portable);
   if (err == 0) err = rtc_wake_init(&l->owner, cfg->portable);
@@ -60,16 +74,18 @@ static int open_all(rtc_loop_t *l, const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *w
   if (err == 0) err = rtc_random(seed, sizeof seed);
   if (err == 0) err = rtc_shelf_init(&l->shelf, seed);
   if (err == 0) l->has_shelf = true;
+  if (err == 0) err = rtc_random(seed, sizeof seed);
+  if (err == 0) err = rtc_socks_init(&l->socks, cfg->portable, seed);
   if (err == 0) err = open_hub(l, cfg);
   if (err < 0) return err;
   rtc_udp_cfg_t udp = {.recv_buffer = cfg->recv_buffer, .send_buffer = cfg->send_buffer, .portable = cfg->portable, .single = cfg->single};
-  int n = rtc_udp_open_all(l->udp, cfg->bind, cfg->bind_n, &udp, why);
+  int n = cfg->bind_n ? rtc_udp_open_all(l->udp, cfg->bind, cfg->bind_n, &udp, why) : 0;
   if (n > 0) l->udp_n = n;
   for (int i = 0; i < l->udp_n; i++) {
     rtc_hub_runs(l->hub, (uint32_t)i, l->udp[i].runs);
     if (l->udp[i].runs) atomic_store(&l->counts.runs, true);
   }
-  return n < 0 ? why->err : 0;
+  return n < 0 ? why->err : rtc_loop_reserve(l);
 }
 
 rtc_loop_t *rtc_loop_new(const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why) {
@@ -78,8 +94,9 @@ rtc_loop_t *rtc_loop_new(const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why) {
   if (!l) return NULL;
   memset(l, 0, sizeof *l);
   l->portable = cfg->portable;
+  l->single = cfg->single;
   rtc_coalesce_init(&l->coalesce, cfg->window_us < RTC_WINDOW_MAX_US ? cfg->window_us : RTC_WINDOW_MAX_US, rtc_clock_now());
-  l->epoll_fd = l->wake.rd = l->wake.wr = l->owner.rd = l->owner.wr = -1;
+  l->epoll_fd = l->socks.epoll_fd = l->wake.rd = l->wake.wr = l->owner.rd = l->owner.wr = -1;
   rtc_mailbox_init(&l->mail);
   int err = open_all(l, cfg, why);
   if (err == 0) return l;
@@ -116,6 +133,7 @@ void rtc_loop_stop(rtc_loop_t *l) {
   /* After this a submitter either sees the flag or has posted what is refused here. */
   atomic_store(&l->closed, true);
   refuse_commands(l);
+  rtc_socks_clear(&l->socks);
 }
 
 static void close_fds(rtc_loop_t *l) {
@@ -129,7 +147,8 @@ static void close_fds(rtc_loop_t *l) {
 void rtc_loop_free(rtc_loop_t *l) {
   if (!l) return;
   if (forked(l)) {
-    /* The threads are not here, and what they were in the middle of cannot be taken apart: only descriptors go. */
+    /* The threads are not here, and what they were in the middle of cannot be taken apart, the table of sockets among it: only
+     * descriptors that never change go. */
     close_fds(l);
     return;
   }
@@ -143,6 +162,7 @@ void rtc_loop_free(rtc_loop_t *l) {
   if (l->has_shelf) rtc_shelf_clear(&l->shelf);
   drop_events(l);
   rtc_ring_clear(&l->events);
+  free(l->polled);
   close_fds(l);
   free(l);
 }
@@ -150,7 +170,7 @@ void rtc_loop_free(rtc_loop_t *l) {
 int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket) {
   int err = forked(l) ? RTC_ESTATE : atomic_load(&l->closed) ? RTC_ECLOSED : 0;
   if (err < 0) {
-    rtc_cmd_drop(cmd, n);
+    rtc_mailbox_drop(cmd, n);
     return err;
   }
   err = rtc_mailbox_post(&l->mail, cmd, n, ticket);
@@ -219,10 +239,17 @@ uint32_t rtc_loop_frames_news(rtc_loop_t *l) { return forked(l) ? 0 : rtc_shelf_
 
 rtc_frame_t *rtc_loop_frame(rtc_loop_t *l, uint32_t receiver) { return forked(l) ? NULL : rtc_shelf_get(&l->shelf, receiver); }
 
+rtc_sock_t *rtc_loop_open_udp(const rtc_loop_t *l, const rtc_addr_t *bind, int recv_buffer, int send_buffer, rtc_udp_fault_t *why) {
+  rtc_udp_cfg_t cfg = {.bind = *bind, .recv_buffer = recv_buffer, .send_buffer = send_buffer, .portable = l->portable, .single = l->single};
+  return rtc_sock_open_udp(&cfg, why);
+}
+
 int rtc_loop_fds(const rtc_loop_t *l, int *out, int cap) {
   int n = 0;
   for (int i = 0; i < l->udp_n && n < cap; i++) out[n++] = l->udp[i].fd;
   if (n < cap) out[n++] = rtc_wake_fd(&l->wake);
+  if (n < cap && l->socks.epoll_fd >= 0) out[n++] = l->socks.epoll_fd;
+  for (uint32_t i = 0; l->socks.epoll_fd < 0 && i < l->socks.n && n < cap; i++) out[n++] = l->socks.v[i]->udp.fd;
   return n;
 }
 
@@ -230,7 +257,8 @@ int rtc_loop_fd(rtc_loop_t *l) {
 #ifdef __linux__
   if (atomic_load(&l->state) != RTC_LOOP_NEW) return RTC_ESTATE;
   if (l->epoll_fd >= 0) return l->epoll_fd;
-  int fds[RTC_LOOP_SOCKETS + 1], n = rtc_loop_fds(l, fds, RTC_LOOP_SOCKETS + 1);
+  if (l->portable) return RTC_ESTATE; /* its sockets come and go */
+  int fds[RTC_LOOP_SOCKETS + 2], n = rtc_loop_fds(l, fds, RTC_LOOP_SOCKETS + 2);
   int e = epoll_create1(EPOLL_CLOEXEC);
   if (e < 0) return RTC_ENOBUFS;
   for (int i = 0; i < n; i++) {
@@ -251,7 +279,7 @@ rtc_time_t rtc_loop_next_at(const rtc_loop_t *l) { return rtc_hub_next_at(l->hub
 int rtc_loop_step(rtc_loop_t *l) {
   if (atomic_load(&l->state) != RTC_LOOP_NEW) return RTC_ESTATE;
   rtc_wake_drain(&l->wake);
-  rtc_loop_turn(l, ALL_SOCKETS);
+  rtc_loop_turn(l, ALL_SOCKETS, true);
   return 0;
 }
 

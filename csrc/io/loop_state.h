@@ -12,6 +12,7 @@
 #include "io/loop.h"
 #include "io/mailbox.h"
 #include "io/shelf.h"
+#include "io/socks.h"
 #include "io/wake.h"
 
 typedef enum rtc_loop_state { RTC_LOOP_NEW, RTC_LOOP_RUNNING, RTC_LOOP_STOPPED } rtc_loop_state_t;
@@ -31,9 +32,14 @@ struct rtc_loop {
   rtc_hub_t *hub;
   rtc_sealer_t sealer; /* the hub's */
   rtc_dtls_ctx_t *dtls;
-  rtc_udp_t udp[RTC_LOOP_SOCKETS];
+  rtc_udp_t udp[RTC_LOOP_SOCKETS]; /* from the start, numbered from 0 */
   int udp_n, epoll_fd;
-  bool portable;
+  rtc_socks_t socks;     /* opened while it runs */
+  struct pollfd *polled; /* what the thread waits for: udp, wake, and what socks says */
+  uint32_t polled_cap;
+  rtc_udp_counts_t count; /* of all sockets that there were */
+  bool portable, single;
+  bool socks_run;   /* one of socks sends runs */
   rtc_wake_t wake;  /* to the loop */
   rtc_wake_t owner; /* to who collects */
   rtc_mailbox_t mail;
@@ -58,8 +64,10 @@ struct rtc_loop {
   rtc_loop_counts_t counts;
 };
 
-/* One turn over everything that may be due; `ready` has a bit per socket to read. */
-void rtc_loop_turn(rtc_loop_t *l, uint32_t ready);
+/* One turn over everything that may be due; `ready` has a bit per fixed socket to read, `socks` says whether to look at the others. */
+void rtc_loop_turn(rtc_loop_t *l, uint32_t ready, bool socks);
+/* Room in `polled` for all that there is and one socket more. 0 or RTC_ENOMEM. */
+int rtc_loop_reserve(rtc_loop_t *l);
 /* The last things a loop does: goodbyes, results, events. Nothing is received any more. */
 void rtc_loop_finish(rtc_loop_t *l);
 /* The thread. */

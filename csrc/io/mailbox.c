@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/socks.h"
+
 /* Two stacks, each only ever pushed to or taken whole, so an old head cannot be mistaken for a new one. */
 static void push(_Atomic(rtc_batch_t *) *head, rtc_batch_t *b) {
   b->next = atomic_load_explicit(head, memory_order_relaxed);
@@ -40,6 +42,15 @@ void rtc_mailbox_clear(rtc_mailbox_t *m) {
   for (rtc_batch_t *b; (b = rtc_mailbox_collect(m));) free(b);
 }
 
+void rtc_mailbox_drop(const rtc_cmd_t *cmd, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) {
+    if (cmd[i].op == RTC_OP_SOCKET)
+      rtc_sock_free(cmd[i].u.sock);
+    else
+      rtc_cmd_drop(&cmd[i], 1);
+  }
+}
+
 static void uncount(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) {
     if (cmd[i].op == RTC_OP_FRAME) atomic_fetch_sub(gauge(m, cmd[i].id), 1);
@@ -68,14 +79,14 @@ static int count(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n) {
 int rtc_mailbox_post(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket) {
   int err = n ? count(m, cmd, n) : RTC_EINVAL;
   if (err < 0) {
-    rtc_cmd_drop(cmd, n);
+    rtc_mailbox_drop(cmd, n);
     return err;
   }
   rtc_batch_t *b = malloc(sizeof *b + n * sizeof *cmd);
   if (!b) {
     uncount(m, cmd, n);
     atomic_fetch_sub(&m->commands, n);
-    rtc_cmd_drop(cmd, n);
+    rtc_mailbox_drop(cmd, n);
     return RTC_ENOMEM;
   }
   b->n = n;
@@ -92,7 +103,7 @@ rtc_batch_t *rtc_mailbox_take(rtc_mailbox_t *m) { return take_all(&m->in); }
 
 bool rtc_mailbox_done(rtc_mailbox_t *m, rtc_batch_t *b) {
   uncount(m, b->cmd, b->n);
-  rtc_cmd_drop(b->cmd + b->begun, b->n - b->begun); /* what the others held passed to the engine */
+  rtc_mailbox_drop(b->cmd + b->begun, b->n - b->begun); /* what the others owned has passed on */
   if (!b->ticket) {
     atomic_fetch_sub(&m->commands, b->n);
     free(b);

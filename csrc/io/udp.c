@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "io/clock.h"
@@ -75,6 +74,7 @@ int rtc_udp_open(rtc_udp_t *u, const rtc_udp_cfg_t *cfg, int *sys) {
   u->v6 = !rtc_addr_is_v4(&cfg->bind);
   u->wildcard = is_wildcard(&cfg->bind);
   u->portable = cfg->portable;
+  u->lent = cfg->lent;
   u->runs = !cfg->portable && !cfg->single;
   *sys = 0;
   rtc_sockaddr_t sa;
@@ -97,8 +97,12 @@ int rtc_udp_open(rtc_udp_t *u, const rtc_udp_cfg_t *cfg, int *sys) {
 void rtc_udp_close(rtc_udp_t *u) {
   if (u->fd >= 0) close(u->fd);
   u->fd = -1;
-  free(u->scratch);
+  if (!u->lent) rtc_udp_scratch_free(u->scratch);
   u->scratch = NULL;
+}
+
+void rtc_udp_lend(rtc_udp_t *u, rtc_udp_scratch_t *s) {
+  if (u->lent) u->scratch = s;
 }
 
 int rtc_udp_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n) {
@@ -110,7 +114,7 @@ int rtc_udp_discard(rtc_udp_t *u, int n) {
   int got = 0;
   uint8_t byte;
   while (got < n) {
-    u->recv_calls++;
+    u->count.recv_calls++;
     if (recv(u->fd, &byte, 1, MSG_DONTWAIT) >= 0)
       got++;
     else if (errno != EINTR)
@@ -121,9 +125,22 @@ int rtc_udp_discard(rtc_udp_t *u, int n) {
 
 int rtc_udp_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us) {
   int sent = u->portable ? rtc_udp_posix_send(u, v, n, wait_us) : rtc_udp_linux_send(u, v, n, wait_us);
-  u->sent += (uint64_t)sent;
-  u->refused += (uint64_t)(n - sent);
+  u->count.sent += (uint64_t)sent;
+  u->count.refused += (uint64_t)(n - sent);
   return sent;
+}
+
+void rtc_udp_tally(rtc_udp_t *u, rtc_udp_counts_t *total) {
+  rtc_udp_counts_t *c = &u->count;
+  total->recv_calls += c->recv_calls;
+  total->send_calls += c->send_calls;
+  total->sent += c->sent;
+  total->refused += c->refused;
+  total->runs_sent += c->runs_sent;
+  total->run_datagrams += c->run_datagrams;
+  total->runs_refused += c->runs_refused;
+  total->kernel_drops += c->kernel_drops;
+  *c = (rtc_udp_counts_t){0};
 }
 
 /* A machine without IPv6 says so at socket(), or at bind() to `::` or `::1`. */

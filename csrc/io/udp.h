@@ -12,6 +12,7 @@ enum {
   RTC_UDP_BATCH = 64,                 /* datagrams a call */
   RTC_UDP_TOO_BIG = RTC_PKT_DATA + 1, /* rtc_pkt.len of a datagram that did not fit its slot */
   RTC_UDP_BUFFER_DEFAULT = 4 << 20,   /* what a loop asks for when it is told nothing */
+  RTC_UDP_BUFFER_SMALL = 512 << 10,   /* and for a socket that is one peer's */
 };
 
 typedef struct rtc_udp_cfg {
@@ -19,22 +20,27 @@ typedef struct rtc_udp_cfg {
   int recv_buffer, send_buffer; /* bytes; 0: as the system has it */
   bool portable;                /* udp_posix.c, also where there is better */
   bool single;                  /* no runs: each datagram is given to the kernel by itself */
+  bool lent;                    /* rtc_udp_lend before the first datagram: one scratch for many sockets */
 } rtc_udp_cfg_t;
 
 typedef struct rtc_udp_scratch rtc_udp_scratch_t;
 
-typedef struct rtc_udp {
-  int fd; /* -1 when closed */
-  bool v6, wildcard, portable;
-  bool whole;                   /* IPv4, Linux: datagrams leave with DF, until one is too big for its way */
-  bool runs;                    /* sends runs as one (UDP GSO): where the kernel can, until a device cannot */
-  rtc_addr_t bound;             /* really bound, with its port */
-  int recv_buffer, send_buffer; /* bytes that the kernel granted */
+typedef struct rtc_udp_counts {
   uint64_t recv_calls, send_calls;
   uint64_t sent, refused;            /* datagrams that the kernel took, and that it did not */
   uint64_t runs_sent, run_datagrams; /* runs that were taken as one, and the datagrams in them */
   uint64_t runs_refused;             /* runs that were not, and went one by one */
   uint64_t kernel_drops;             /* datagrams that the kernel dropped because the receive buffer was full (Linux) */
+} rtc_udp_counts_t;
+
+typedef struct rtc_udp {
+  int fd; /* -1 when closed */
+  bool v6, wildcard, portable, lent;
+  bool whole;                   /* IPv4, Linux: datagrams leave with DF, until one is too big for its way */
+  bool runs;                    /* sends runs as one (UDP GSO): where the kernel can, until a device cannot */
+  rtc_addr_t bound;             /* really bound, with its port */
+  int recv_buffer, send_buffer; /* bytes that the kernel granted */
+  rtc_udp_counts_t count;
   uint32_t kernel_drops_seen;
   int64_t unix_offset_us; /* of this moment, for the kernel's time stamps */
   rtc_udp_scratch_t *scratch;
@@ -43,6 +49,11 @@ typedef struct rtc_udp {
 /* 0, RTC_ENOMEM, or RTC_EINVAL with *sys = errno. */
 RTC_MUST_USE int rtc_udp_open(rtc_udp_t *u, const rtc_udp_cfg_t *cfg, int *sys);
 void rtc_udp_close(rtc_udp_t *u); /* idempotent */
+
+/* What a socket works with (some 15 KB), for sockets of one thread to share; NULL: memory is out. Borrowed: outlives them. */
+rtc_udp_scratch_t *rtc_udp_scratch_new(void);
+void rtc_udp_scratch_free(rtc_udp_scratch_t *s);
+void rtc_udp_lend(rtc_udp_t *u, rtc_udp_scratch_t *s);
 
 /* Receives up to n datagrams (n <= RTC_UDP_BATCH) into the slots' data, without waiting. Sets len, path.remote,
  * path.local (no port) and at (when the kernel took it in, on the monotonic clock; 0 where it does not tell) of each. Returns how many; 0
@@ -57,6 +68,9 @@ int rtc_udp_discard(rtc_udp_t *u, int n);
  * path and the sizes allow it. A run that the kernel refuses is sent one by one: EIO (the device or the way has no checksums for it) ends
  * runs for the socket; after EINVAL or EMSGSIZE (too big for this way) its first datagram is marked RTC_RUN_REFUSED. */
 int rtc_udp_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us);
+
+/* Moves what u has counted to a total of many sockets. */
+void rtc_udp_tally(rtc_udp_t *u, rtc_udp_counts_t *total);
 
 typedef struct rtc_udp_fault {
   int err;   /* RTC_E* */

@@ -23,12 +23,15 @@ struct rtc_udp_scratch {
   int first[RTC_UDP_BATCH], count[RTC_UDP_BATCH]; /* of a message out: its datagrams */
 };
 
+rtc_udp_scratch_t *rtc_udp_scratch_new(void) { return malloc(sizeof(rtc_udp_scratch_t)); }
+void rtc_udp_scratch_free(rtc_udp_scratch_t *s) { free(s); }
+
 bool rtc_udp_linux_init(rtc_udp_t *u) {
-  u->scratch = malloc(sizeof *u->scratch);
+  if (!u->lent) u->scratch = rtc_udp_scratch_new();
   int size;
   socklen_t n = sizeof size;
   if (u->runs && getsockopt(u->fd, IPPROTO_UDP, UDP_SEGMENT, &size, &n) != 0) u->runs = false; /* before Linux 4.18 */
-  return u->scratch != NULL;
+  return u->lent || u->scratch;
 }
 
 int rtc_udp_linux_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n) {
@@ -36,7 +39,7 @@ int rtc_udp_linux_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n) {
   for (int i = 0; i < n; i++) rtc_udp_fill_in(slots[i], &s->msg[i].msg_hdr, &s->iov[i], &s->addr[i], &s->control[i]);
   int got;
   do {
-    u->recv_calls++;
+    u->count.recv_calls++;
     got = recvmmsg(u->fd, s->msg, (unsigned)n, MSG_DONTWAIT, NULL);
   } while (got < 0 && errno == EINTR);
   for (int i = 0; i < got; i++) rtc_udp_take_in(u, slots[i], &s->msg[i].msg_hdr, s->msg[i].msg_len);
@@ -97,14 +100,14 @@ static int count_sent(rtc_udp_t *u, int at, int n) {
     int count = u->scratch->count[i];
     sent += count;
     if (count == 1) continue;
-    u->runs_sent++;
-    u->run_datagrams += (uint64_t)count;
+    u->count.runs_sent++;
+    u->count.run_datagrams += (uint64_t)count;
   }
   return sent;
 }
 
 static void run_refused(rtc_udp_t *u, rtc_pkt_t *first, int why) {
-  u->runs_refused++;
+  u->count.runs_refused++;
   if (why == EIO) u->runs = false;
   if (why == EINVAL || why == EMSGSIZE) first->tag[RTC_PKT_RUN] = RTC_RUN_REFUSED;
 }
@@ -115,7 +118,7 @@ int rtc_udp_linux_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_u
   for (int at = 0, single = 0; at < n; at = next) {
     int m = fill(u, v, at, n, single, &next);
     for (int i = 0; i < m;) {
-      u->send_calls++;
+      u->count.send_calls++;
       /* A failure is told only for the first message of a call: what came before it has been sent. */
       int r = sendmmsg(u->fd, s->msg + i, (unsigned)(m - i), MSG_DONTWAIT);
       if (r > 0) {
@@ -142,6 +145,11 @@ int rtc_udp_linux_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_u
 }
 
 #else
+
+#include <stdlib.h>
+
+rtc_udp_scratch_t *rtc_udp_scratch_new(void) { return malloc(1); } /* nothing is needed, but no NULL */
+void rtc_udp_scratch_free(rtc_udp_scratch_t *s) { free(s); }
 
 bool rtc_udp_linux_init(rtc_udp_t *u) {
   u->portable = true;

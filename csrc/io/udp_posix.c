@@ -13,7 +13,7 @@ int rtc_udp_posix_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n) {
     rtc_sockaddr_t from;
     rtc_udp_control_t control;
     rtc_udp_fill_in(slots[got], &m, &iov, &from, &control);
-    u->recv_calls++;
+    u->count.recv_calls++;
     ssize_t len = recvmsg(u->fd, &m, MSG_DONTWAIT);
     if (len >= 0)
       rtc_udp_take_in(u, slots[got++], &m, (size_t)len);
@@ -34,7 +34,7 @@ int rtc_udp_posix_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_u
       i++;
       continue;
     }
-    u->send_calls++;
+    u->count.send_calls++;
     if (sendmsg(u->fd, &m, MSG_DONTWAIT) >= 0) {
       sent++;
       i++;

@@ -119,7 +119,7 @@ static void take_control(rtc_udp_t *u, const struct cmsghdr *c, rtc_pkt_t *k) {
   if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
     uint32_t seen;
     memcpy(&seen, CMSG_DATA(c), sizeof seen);
-    u->kernel_drops += seen - u->kernel_drops_seen; /* the kernel's counter wraps at 2^32 */
+    u->count.kernel_drops += seen - u->kernel_drops_seen; /* the kernel's counter wraps at 2^32 */
     u->kernel_drops_seen = seen;
   }
 #endif

@@ -156,10 +156,10 @@ static void batches(const char *any, const char *loopback) {
     put_all(in, n);
   }
   CHECK_EQ(seen, 150);
-  if (portable) CHECK(a.send_calls == 150 && b.recv_calls > 150);
+  if (portable) CHECK(a.count.send_calls == 150 && b.count.recv_calls > 150);
 #ifdef __linux__
   else
-    CHECK(a.send_calls == 3 && b.recv_calls <= 10);
+    CHECK(a.count.send_calls == 3 && b.count.recv_calls <= 10);
 #endif
   CHECK_EQ(rtc_udp_recv(&a, in, 0), 0);
   rtc_udp_close(&a);
@@ -227,7 +227,7 @@ static void a_bad_goal_is_lost_alone(void) {
                      packet(&no_port, 4, 8),   packet(&good, 5, 8), packet(&good, 6, 8)};
   v[6]->path.local = addr("203.0.113.77", 0); /* not an address of this machine */
   CHECK_EQ(send_all(&a, v, 7), 3);
-  CHECK_EQ(a.refused, 4);
+  CHECK_EQ(a.count.refused, 4);
   rtc_pkt_t *in[4];
   uint32_t expect = 1;
   for (int n, seen = 0; seen < 3 && (n = recv_some(&b, in, 4)) > 0; seen += n) {
@@ -252,10 +252,10 @@ static void a_full_buffer_never_stalls(void) {
   busy_sends = -1; /* it never comes */
   CHECK_EQ(rtc_udp_send(&a, v, 3, &wait_us), 0);
   CHECK(wait_us <= 0);
-  uint64_t calls = a.send_calls;
+  uint64_t calls = a.count.send_calls;
   CHECK_EQ(rtc_udp_send(&a, v, 3, &wait_us), 0); /* patience is used up: one try, no wait */
-  CHECK_EQ(a.send_calls, calls + 1);
-  CHECK_EQ(a.refused, 6);
+  CHECK_EQ(a.count.send_calls, calls + 1);
+  CHECK_EQ(a.count.refused, 6);
   busy_sends = 0;
   CHECK_EQ(rtc_udp_send(&a, v, 3, &wait_us), 3);
   put_all(v, 3);
@@ -288,7 +288,7 @@ static void too_big_for_the_way(void) {
     put_all(in, n);
   }
   CHECK_EQ(seen, 10);
-  CHECK_EQ(a.refused, 0);
+  CHECK_EQ(a.count.refused, 0);
   way_bytes = 0;
   rtc_udp_close(&a);
   rtc_udp_close(&b);
@@ -389,15 +389,15 @@ static void runs_arrive_as_datagrams(void) {
           if (f == 1) v[i]->path.local = addr("127.0.0.7", 0);
           if (f == 3) v[i]->path.local = addr("::1", 0);
         }
-        uint64_t n = a.runs_sent, in = a.run_datagrams, calls = a.send_calls;
+        uint64_t n = a.count.runs_sent, in = a.count.run_datagrams, calls = a.count.send_calls;
         CHECK_EQ(send_all(&a, v, row[r].n), row[r].n);
-        CHECK_EQ(a.runs_sent - n, runs ? row[r].runs : 0);
-        CHECK_EQ(a.run_datagrams - in, runs ? row[r].in_runs : 0);
-        CHECK_EQ(a.send_calls - calls, portable ? row[r].n : 1);
+        CHECK_EQ(a.count.runs_sent - n, runs ? row[r].runs : 0);
+        CHECK_EQ(a.count.run_datagrams - in, runs ? row[r].in_runs : 0);
+        CHECK_EQ(a.count.send_calls - calls, portable ? row[r].n : 1);
         expect(&b, row[r].len, row[r].n, r * 100);
       }
-      CHECK_EQ(a.refused, 0);
-      CHECK_EQ(a.runs_refused, 0);
+      CHECK_EQ(a.count.refused, 0);
+      CHECK_EQ(a.count.runs_refused, 0);
       rtc_udp_close(&a);
       rtc_udp_close(&b);
     }
@@ -418,7 +418,7 @@ static void a_run_has_one_path(void) {
   uint32_t len[4] = {300, 300, 300, 300};
   bool runs = a.runs;
   CHECK_EQ(send_all(&a, v, 6), 6);
-  CHECK_EQ(a.runs_sent, runs ? 3 : 0);
+  CHECK_EQ(a.count.runs_sent, runs ? 3 : 0);
   expect(&b, len, 2, 0);
   expect(&c, len, 4, 0);
   rtc_udp_close(&a);
@@ -442,8 +442,8 @@ static void long_runs(void) {
     }
     bool on = a.runs;
     CHECK_EQ(send_all(&a, v, 150), 150);
-    CHECK_EQ(a.refused, 0);
-    if (on) CHECK(a.runs_sent >= 3 && a.runs_sent <= runs[r] && a.run_datagrams >= 147);
+    CHECK_EQ(a.count.refused, 0);
+    if (on) CHECK(a.count.runs_sent >= 3 && a.count.runs_sent <= runs[r] && a.count.run_datagrams >= 147);
     expect(&b, len, 150, 0);
     rtc_udp_close(&a);
     rtc_udp_close(&b);
@@ -467,10 +467,10 @@ static void refused_runs_go_one_by_one(void) {
     run_tries = 0;
     int64_t wait_us = 0;
     CHECK_EQ(rtc_udp_send(&a, v, 10, &wait_us), 10);
-    CHECK_EQ(a.refused, 0);
-    CHECK_EQ(a.runs_refused, runs);
+    CHECK_EQ(a.count.refused, 0);
+    CHECK_EQ(a.count.runs_refused, runs);
     CHECK_EQ(run_tries, runs);
-    CHECK_EQ(a.runs_sent, runs && e > 0 ? 1 : 0);
+    CHECK_EQ(a.count.runs_sent, runs && e > 0 ? 1 : 0);
     CHECK_EQ(a.runs, runs && e > 0);
     bool told = runs && (errors[e] == EINVAL || errors[e] == EMSGSIZE);
     for (int i = 0; i < 10; i++) CHECK_EQ(v[i]->tag[RTC_PKT_RUN] == RTC_RUN_REFUSED, told && i == 5);
@@ -495,7 +495,7 @@ static void runs_meet_the_usual_trouble(void) {
   for (uint32_t i = 0; i < 9; i++) v[i] = member(i < 3 ? &broadcast : i < 6 ? &family : &b.bound, i % 3, 400, i % 3 > 0);
   int64_t wait_us = 0;
   CHECK_EQ(rtc_udp_send(&a, v, 9, &wait_us), 3);
-  CHECK_EQ(a.refused, 6);
+  CHECK_EQ(a.count.refused, 6);
   expect(&b, len, 3, 0);
   busy_sends = 2;
   wait_us = 1000000;
@@ -504,7 +504,7 @@ static void runs_meet_the_usual_trouble(void) {
   busy_sends = -1;
   wait_us = 0;
   CHECK_EQ(rtc_udp_send(&a, v + 6, 3, &wait_us), 0);
-  CHECK_EQ(a.refused, 9);
+  CHECK_EQ(a.count.refused, 9);
   busy_sends = 0;
   put_all(v, 9);
   rtc_udp_close(&a);
@@ -543,12 +543,12 @@ static void buffers_and_kernel_drops(void) {
   uint64_t got = 0;
   for (int n; (n = rtc_udp_discard(&b, RTC_UDP_BATCH)) > 0;) got += (uint64_t)n;
   CHECK(got < SENT);
-  CHECK_EQ(b.kernel_drops, 0); /* told with the next datagram */
+  CHECK_EQ(b.count.kernel_drops, 0); /* told with the next datagram */
   rtc_pkt_t *v[1] = {packet(&b.bound, 0, 8)};
   CHECK_EQ(send_all(&a, v, 1), 1);
   CHECK_EQ(recv_some(&b, in, 1), 1);
   put_all(in, 1);
-  CHECK_EQ(b.kernel_drops, SENT - got);
+  CHECK_EQ(b.count.kernel_drops, SENT - got);
 #endif
   rtc_udp_close(&a);
   rtc_udp_close(&b);

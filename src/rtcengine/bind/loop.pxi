@@ -55,6 +55,8 @@ cdef extern from "engine/cmd.h":
         RTC_OP_RECV_END
         RTC_OP_SEND_END
         RTC_RECV_OTHERS
+        RTC_OP_SOCKET
+        RTC_OP_SOCKET_CLOSE
     ctypedef struct rtc_fingerprint_t:
         uint16_t bits
         uint8_t len
@@ -137,6 +139,8 @@ cdef extern from "engine/cmd.h":
         uint32_t ts
         bint key
         int64_t captured
+    ctypedef struct rtc_sock_t "struct rtc_sock":
+        pass
     ctypedef union rtc_cmd_u:
         rtc_transport_cfg_t transport
         rtc_ice_cfg_t ice
@@ -153,6 +157,7 @@ cdef extern from "engine/cmd.h":
         int64_t rate_bps
         rtc_frame_cfg_t frame
         rtc_stats_t *stats
+        rtc_sock_t *sock
     ctypedef struct rtc_cmd_t:
         uint16_t op
         uint32_t id
@@ -196,10 +201,17 @@ cdef extern from "engine/frame.h":
 cdef extern from "io/udp.h":
     enum:
         RTC_UDP_BUFFER_DEFAULT
+        RTC_UDP_BUFFER_SMALL
     ctypedef struct rtc_udp_fault_t:
         int err
         int sys
         int index
+
+cdef extern from "io/socks.h":
+    enum:
+        RTC_SOCK_FIRST
+    rtc_addr_t rtc_sock_bound(const rtc_sock_t *s)
+    void rtc_sock_free(rtc_sock_t *s)
 
 cdef extern from "io/loop.h":
     enum:
@@ -243,6 +255,8 @@ cdef extern from "io/loop.h":
     void rtc_loop_stop(rtc_loop_t *l) nogil
     void rtc_loop_free(rtc_loop_t *l) nogil
     int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket)
+    rtc_sock_t *rtc_loop_open_udp(const rtc_loop_t *l, const rtc_addr_t *bind, int recv_buffer, int send_buffer,
+                                  rtc_udp_fault_t *why)
     int rtc_loop_event_fd(const rtc_loop_t *l)
     void rtc_loop_look(rtc_loop_t *l)
     int rtc_loop_event(rtc_loop_t *l, rtc_event_t *out)
@@ -254,6 +268,8 @@ cdef extern from "io/loop.h":
     rtc_frame_t *rtc_loop_frame(rtc_loop_t *l, uint32_t receiver)
 
 BUFFER_DEFAULT = RTC_UDP_BUFFER_DEFAULT
+BUFFER_SMALL = RTC_UDP_BUFFER_SMALL
+SOCKET_FIRST = RTC_SOCK_FIRST
 MAX_SOCKETS = RTC_LOOP_SOCKETS
 EVENT_TRANSPORT = RTC_EV_TRANSPORT
 EVENT_RECEIVER = RTC_EV_RECV
@@ -499,6 +515,10 @@ cdef class Commands:
         self.add(RTC_OP_FRAMES, id).u.on = on
         self.done()
 
+    def close_socket(self, uint32_t number):
+        self.add(RTC_OP_SOCKET_CLOSE, number)
+        self.done()
+
     def rate(self, uint32_t id, int64_t bps):
         self.add(RTC_OP_RATE, id).u.rate_bps = bps
         self.done()
@@ -525,6 +545,12 @@ cdef class FrameData:
         PyBuffer_FillInfo(view, self, self.f.data, self.f.len, 1, flags)
 
 
+cdef object bind_error(object address, int number):
+    host, port = address
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return OSError(number, f"cannot bind UDP {where}: {os.strerror(number)}")
+
+
 @cython.no_gc_clear  # what the thread writes to must outlive it
 cdef class Loop:
     """One engine thread. Stopped and freed with the object at the latest."""
@@ -543,8 +569,8 @@ cdef class Loop:
         cdef rtc_udp_fault_t why
         if self.loop != NULL:
             raise RuntimeError("made already")
-        if not 1 <= len(addresses) <= RTC_LOOP_SOCKETS:
-            raise ValueError(f"1 to {RTC_LOOP_SOCKETS} addresses are needed")
+        if len(addresses) > RTC_LOOP_SOCKETS:
+            raise ValueError(f"more than {RTC_LOOP_SOCKETS} addresses")
         memset(&cfg, 0, sizeof(cfg))
         for i, address in enumerate(addresses):
             put_addr(&bind[i], address)
@@ -558,9 +584,7 @@ cdef class Loop:
         if self.loop != NULL:
             return
         if why.index >= 0:
-            host, port = addresses[why.index]
-            where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            raise OSError(why.sys, f"cannot bind UDP {where}: {os.strerror(why.sys)}")
+            raise bind_error(addresses[why.index], why.sys)
         raise err_exception(why.err, "certificate and key" if why.err == RTC_EINVAL else "engine loop")
 
     def __dealloc__(self):
@@ -586,6 +610,24 @@ cdef class Loop:
         if commands.rows:
             self.asked[ticket] = commands
         return ticket
+
+    def open_udp(self, uint32_t number, address, int recv_buffer, int send_buffer):
+        """Binds, and hands the socket to the thread; the (IP, port) really bound."""
+        cdef rtc_addr_t bind
+        cdef rtc_udp_fault_t why
+        cdef rtc_cmd_t c
+        put_addr(&bind, address)
+        memset(&c, 0, sizeof(c))
+        c.op = RTC_OP_SOCKET
+        c.id = number
+        c.u.sock = rtc_loop_open_udp(self.loop, &bind, recv_buffer, send_buffer, &why)
+        if c.u.sock == NULL:
+            raise bind_error(address, why.sys) if why.sys else err_exception(why.err, "UDP socket")
+        bind = rtc_sock_bound(c.u.sock)
+        cdef int err = rtc_loop_submit(self.loop, &c, 1, NULL)
+        if err < 0:
+            raise err_exception(err, "UDP socket")
+        return get_addr(&bind)
 
     def frame(self, uint32_t sender, const uint8_t[::1] data, uint32_t timestamp, bint key):
         """One encoded frame, copied. Any thread. BufferError when too many wait."""

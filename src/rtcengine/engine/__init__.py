@@ -13,7 +13,7 @@ from ..frames import EncodedFrame, FrameStream
 from ..stats import Address, EngineStats, HubStats, LoopStats, ReceiverStats, SenderStats, TransportStats
 from .batch import Batch
 from .engine import Engine
-from .handles import EngineClosed, EngineError, Receiver, Sender, Transport, TransportEvent, TransportTimes
+from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
 
 __all__ = [
     "Address",
@@ -35,6 +35,7 @@ __all__ = [
     "SendConfig",
     "Sender",
     "SenderStats",
+    "Socket",
     "Transport",
     "TransportConfig",
     "TransportEvent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from .. import _core
@@ -22,11 +23,12 @@ from ..config import (
     check_transport,
 )
 from ..stats import Address
-from .handles import EventHandler, Receiver, Sender, Transport, log
+from .handles import EventHandler, Receiver, Sender, Socket, Transport, log
 
 if TYPE_CHECKING:
     from .engine import Engine
 
+WILDCARDS = ("0.0.0.0", "::")
 Made = TypeVar("Made", Transport, Receiver, Sender)
 
 
@@ -41,6 +43,7 @@ class Batch:
         self._made: list[Transport | Receiver | Sender] = []
         self._frames: dict[Receiver, bool] = {}  # whose frames are wanted from now on, or no more
         self._ended: list[Receiver | Sender] = []
+        self._closing: list[Socket] = []
         self._sent = False
 
     def transport(self, config: TransportConfig, on_event: EventHandler | None = None) -> Transport:
@@ -69,16 +72,23 @@ class Batch:
         self._commands.restart(self._own(transport), ice)
         self._names.append(f"restart of transport {transport.id}")
 
-    def path(self, transport: Transport, address: Address) -> None:
-        """One more (IP, port) of the peer to check, from whatever socket reaches it. For full agents."""
-        self._commands.path(self._full(transport), address, self._engine._socket_for(address))
+    def path(self, transport: Transport, address: Address, base: Socket | None = None) -> None:
+        """One more (IP, port) of the peer to check, from `base`, or from whatever socket bound at the start reaches it. For
+        full agents."""
+        sock = self._engine._socket_for(address) if base is None else self._socket(base)
+        self._commands.path(self._full(transport), address, sock)
         self._names.append(f"path of transport {transport.id}")
 
-    def local_candidate(self, transport: Transport, candidate: IceCandidate) -> None:
-        """One more candidate of ours, at any time. Its base, or its address, is of the family and port of a bound one.
-        For full agents; 50 are the most."""
+    def local_candidate(self, transport: Transport, candidate: IceCandidate, base: Socket | None = None) -> None:
+        """One more candidate of ours, at any time, reached by the socket `base`; without, by the one that its base, or its
+        address, is bound to. For full agents; 50 are the most."""
         check_candidate(candidate)
-        sock = self._engine._socket_of(candidate.base or candidate.address)
+        if base is None:
+            sock = self._engine._socket_of(candidate.base or candidate.address)
+        else:
+            sock = self._socket(base)
+            if candidate.base is None and base.address[0] not in WILDCARDS:
+                candidate = replace(candidate, base=base.address)
         self._candidate(transport, True, candidate, sock)
 
     def remote_candidate(self, transport: Transport, candidate: IceCandidate) -> None:
@@ -167,6 +177,14 @@ class Batch:
         self._frames[receiver] = wanted
         self._names.append(f"frames of receiver {receiver.id}")
 
+    def close_socket(self, socket: Socket) -> None:
+        """Closes it, after what was to be sent on it. Of one that is closed already: nothing."""
+        if socket._engine is not self._engine:
+            raise ValueError(f"{socket!r} belongs to another engine")
+        self._commands.close_socket(socket.number)
+        self._closing.append(socket)
+        self._names.append(f"close of socket {socket.number}")
+
     def rate(self, transport: Transport, bps: int) -> None:
         """Pace of what is paced on this transport, in bits a second."""
         if bps <= 0:
@@ -196,6 +214,13 @@ class Batch:
         foundation = zlib.crc32(candidate.foundation.encode())
         self._commands.candidate(self._full(transport), local, candidate, sock, foundation)
         self._names.append(f"{'local' if local else 'remote'} candidate of transport {transport.id}")
+
+    def _socket(self, socket: Socket) -> int:
+        if socket._engine is not self._engine:
+            raise ValueError(f"{socket!r} belongs to another engine")
+        if socket.closed:
+            raise ValueError(f"{socket!r} is closed")
+        return socket.number
 
     def _full(self, transport: Transport) -> int:
         if transport.config.ice_role == "lite":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
+import random
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,7 +15,7 @@ from .. import _core
 from ..certificate import Certificate
 from ..stats import PROFILES, STATES, Address, EngineStats
 from .batch import Batch
-from .handles import EngineClosed, EngineError, Receiver, Sender, Transport, TransportEvent, TransportTimes
+from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
 
 REASONS = ("", "command", "consent", "close_notify", "dtls", "timeout")
 
@@ -21,11 +23,12 @@ REASONS = ("", "command", "consent", "close_notify", "dtls", "timeout")
 class Engine:
     """One engine thread with its UDP sockets.
 
-    `udp`: (IP, port) pairs to bind at start. Port 0 is a free one, the same for all of them. An address of a family
-    that this machine lacks is left out as long as another one remains. `recv_buffer`, `send_buffer`: bytes asked for, a
-    socket; what was granted is in `features`. `coalesce`: seconds, 0 to 0.005, that packets may at most be held while
-    the thread is busy, so that several to one peer leave as one; 0: never. `portable`: only what POSIX has; `openssl`: its
-    ciphers alone, one packet after the other (for tests and measurements).
+    `udp`: (IP, port) pairs to bind at start, or none: `open_udp` binds later. Port 0 is a free one, the same for all of
+    them. An address of a family that this machine lacks is left out as long as another one remains. `recv_buffer`,
+    `send_buffer`: bytes asked for, a socket; what was granted is in `features`. `coalesce`: seconds, 0 to 0.005, that
+    packets may at most be held while the thread is busy, so that several to one peer leave as one; 0: never.
+    `portable`: only what POSIX has; `openssl`: its ciphers alone, one packet after the other (for tests and
+    measurements).
     """
 
     def __init__(
@@ -55,10 +58,12 @@ class Engine:
         self._transport_ids = itertools.count(1)
         self._receiver_ids = itertools.count(1)
         self._sender_ids = itertools.count(1)
+        self._socket_numbers = itertools.count(_core.SOCKET_FIRST)
         # What lives, by id. Ids are never used again, so an event of what is gone finds nothing here.
         self._transports: dict[int, Transport] = {}
         self._receivers: dict[int, Receiver] = {}
         self._senders: dict[int, Sender] = {}
+        self._sockets: dict[Address, Socket] = {}  # opened while it runs, by what is bound
         # By ticket: who waits for which batch.
         self._pending: dict[int, tuple[Batch, asyncio.Future[None]]] = {}
 
@@ -99,6 +104,9 @@ class Engine:
         for transport in list(self._transports.values()):
             self._forget(transport)
             transport._set_state("closed", "command")
+        for socket in self._sockets.values():
+            socket.closed = True
+        self._sockets.clear()
 
     async def __aenter__(self) -> Engine:
         await self.start()
@@ -118,14 +126,14 @@ class Engine:
 
     @property
     def addresses(self) -> list[Address]:
-        """The (IP, port) pairs really bound."""
+        """The (IP, port) pairs really bound at the start."""
         return list(self._bound)
 
     @property
     def port(self) -> int:
         """The port of the first address."""
         if not self._bound:
-            raise EngineError("the engine has not been started")
+            raise EngineError("the engine has not been started" if self._core is None else "it was started without sockets")
         return self._bound[0][1]
 
     @property
@@ -146,6 +154,39 @@ class Engine:
             "crypto": _core.crypto_version(),
             "sealer": _core.sealer_backend(),
         }
+
+    def open_udp(
+        self,
+        address: Address,
+        *,
+        ports: Sequence[int] | None = None,
+        recv_buffer: int = _core.BUFFER_SMALL,
+        send_buffer: int = _core.BUFFER_SMALL,
+    ) -> Socket:
+        """One more socket, bound to this (IP, port). OSError that names the address when it cannot be. With port 0 it gets a
+        free one; of `ports`, when they are given, tried in random order. Batches made later may name it."""
+        core = self._running()
+        host, port = address
+        if ports is None:
+            return self._open_udp(core, address, recv_buffer, send_buffer)
+        if port:
+            raise ValueError(f"port {port} and ports to choose from")
+        for port in random.sample(ports, len(ports)):
+            try:
+                return self._open_udp(core, (host, port), recv_buffer, send_buffer)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise OSError(errno.EADDRINUSE, f"cannot bind UDP {host}: none of {len(ports)} ports is free")
+
+    def _open_udp(self, core: _core.Loop, address: Address, recv_buffer: int, send_buffer: int) -> Socket:
+        number = next(self._socket_numbers)
+        try:
+            bound = core.open_udp(number, address, recv_buffer, send_buffer)
+        except RuntimeError as error:
+            raise EngineClosed(str(error)) from None
+        socket = self._sockets[bound] = Socket(self, number, bound)
+        return socket
 
     def batch(self) -> Batch:
         """An empty batch of commands."""
@@ -182,11 +223,13 @@ class Engine:
 
     def _socket_of(self, base: Address) -> int:
         """Number of the socket that is bound to this address, or to all of its family with this port."""
-        v6 = ":" in base[0]
-        for number, (host, port) in enumerate(self._bound):
-            if (":" in host) == v6 and port == base[1] and host in (base[0], "::" if v6 else "0.0.0.0"):
-                return number
-        raise ValueError(f"no socket of ours is bound to {base}: bound are {self._bound}")
+        host, port = base
+        for bound in (base, ("::" if ":" in host else "0.0.0.0", port)):
+            if bound in self._bound:
+                return self._bound.index(bound)
+            if bound in self._sockets:
+                return self._sockets[bound].number
+        raise ValueError(f"no socket of ours is bound to {base}: bound are {self._bound} and {len(self._sockets)} others")
 
     def _submit(self, batch: Batch) -> asyncio.Future[None]:
         core = self._running()
@@ -213,6 +256,10 @@ class Engine:
             self._register(made)
         for ended in batch._ended:
             self._end(ended)
+        for socket in batch._closing:
+            socket.closed = True
+            if self._sockets.get(socket.address) is socket:
+                del self._sockets[socket.address]
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending[ticket] = (batch, future)
         return future
@@ -253,8 +300,8 @@ class Engine:
         if self._core is not None:
             self._core.frames_close(receiver.id)
 
-    def _undo(self, made: list[Transport | Receiver | Sender]) -> None:
-        """Takes back what a batch made that failed or that nobody waits for."""
+    def _undo(self, made: list[Transport | Receiver | Sender], closing: Sequence[Socket] = ()) -> None:
+        """Takes back what a batch made that failed or that nobody waits for; what it was to close is closed."""
         commands = _core.Commands()
         for one in made:
             if isinstance(one, Transport):
@@ -266,6 +313,8 @@ class Engine:
                 self._end_frames(one)
             else:
                 self._senders.pop(one.id, None)
+        for socket in closing:
+            commands.close_socket(socket.number)
         if commands.n and not self._closed and self._core is not None:
             self._core.submit(commands)
 
@@ -297,7 +346,7 @@ class Engine:
             elif err:
                 error = EngineError(f"{batch._names[index]}: {_core.err_text(err)}")
             if error is not None:
-                self._undo(batch._made)
+                self._undo(batch._made, batch._closing)
             if future.done():
                 continue
             if error is None:

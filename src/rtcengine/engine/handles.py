@@ -125,6 +125,20 @@ class Transport:
                 future.set_exception(self._ended())
 
 
+class Socket:
+    """One socket of the engine, opened while it runs (`Engine.open_udp`) and closed by `Batch.close_socket` or with the engine.
+    `address`: the (IP, port) really bound."""
+
+    def __init__(self, engine: Engine, number: int, address: Address) -> None:
+        self.number = number
+        self.address = address
+        self.closed = False
+        self._engine = engine
+
+    def __repr__(self) -> str:
+        return f"<Socket {self.number} {self.address}{' closed' if self.closed else ''}>"
+
+
 class Receiver:
     """One stream that the peer sends. `ssrc` is 0 until its first authentic packet, which calls `on_active`."""
 
