@@ -33,11 +33,11 @@ def test_pattern_refuses_odd_sizes(size: tuple[int, int]) -> None:
 
 
 def test_vp8_decodes_to_the_same_numbers() -> None:
-    pattern, encoder = Pattern(), Vp8Encoder(640, 360, bitrate=600_000)
+    pattern, encoder = Pattern(), Vp8Encoder(bitrate=600_000)
     decoder = av.CodecContext.create("vp8", "r")
     keys, numbers, size = [], [], 0
     for number in range(60):
-        for data, key in encoder.encode(pattern.frame(number), number * 3000, key=number == 40):
+        for data, _, key in encoder.encode(pattern.video_frame(number, number * 3000), number == 40):
             keys.append(key)
             size += len(data)
             for frame in decoder.decode(av.Packet(data)):

@@ -1,40 +1,41 @@
-"""H.264 by libx264 through PyAV: constrained baseline, no lag, no spontaneous key frames; Annex B comes out."""
+"""H.264 by libx264 through PyAV: constrained baseline, no lag; Annex B comes out, with parameter sets in each key frame."""
 
 from __future__ import annotations
 
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
-import av
-import numpy as np
-import numpy.typing as npt
-from av.video.frame import PictureType
+from .encode import VideoEncoder
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+
+HEADROOM = 4
+"""How often the bitrate fits into the most that a running encoder can be raised to."""
 
 
-class H264Encoder:
-    """Encodes I420 pictures of one size. `bitrate` is in bits per second. Parameter sets come with each key frame."""
+class H264Encoder(VideoEncoder):
+    """Its bitrate changes without a key frame, up to four times what it was at a change of size."""
 
-    def __init__(self, width: int, height: int, *, fps: int = 30, bitrate: int = 800_000) -> None:
-        codec = av.CodecContext.create("libx264", "w")
-        codec.width = width
-        codec.height = height
-        codec.pix_fmt = "yuv420p"
-        codec.time_base = Fraction(1, 90_000)
-        codec.framerate = Fraction(fps, 1)
-        codec.bit_rate = bitrate
-        codec.gop_size = 3000
-        codec.options = {
+    CODEC = "libx264"
+
+    def _tune(self, context: VideoCodecContext, bps: int) -> None:
+        # x264 takes another bitrate only while that is its maximum too (CBR), and none above the maximum that it began with.
+        self._most = most = bps * HEADROOM
+        context.bit_rate = most
+        context.options = {
             "profile": "baseline",
             "preset": "veryfast",
             "tune": "zerolatency",
-            "maxrate": str(bitrate),
-            "bufsize": str(bitrate),
+            "maxrate": str(most),
+            "bufsize": str(most // 4),
             "forced-idr": "1",
+            "sc_threshold": "0",  # a change of scene is no key frame: those are asked for
         }
-        self._codec = codec
+        context.open()
+        context.bit_rate = bps
 
-    def encode(self, picture: npt.NDArray[np.uint8], timestamp: int, *, key: bool = False) -> list[tuple[bytes, bool]]:
-        """Encoded frames with whether each is a key frame, as Vp8Encoder gives them."""
-        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-        frame.pts = timestamp
-        frame.pict_type = PictureType.I if key else PictureType.NONE
-        return [(bytes(packet), packet.is_keyframe) for packet in self._codec.encode(frame)]
+    def _retune(self, context: VideoCodecContext, bps: int) -> bool:
+        if bps > self._most:
+            return False
+        context.bit_rate = bps
+        return True

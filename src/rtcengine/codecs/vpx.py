@@ -1,43 +1,48 @@
-"""VP8 by libvpx through PyAV, set up for live pictures: no lag, no spontaneous key frames."""
+"""VP8 and VP9 by libvpx through PyAV, set up for live pictures: no lag."""
 
 from __future__ import annotations
 
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
-import av
-import numpy as np
-import numpy.typing as npt
-from av.video.frame import PictureType
+from .encode import VideoEncoder
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
 
 
-class Vp8Encoder:
-    """Encodes I420 pictures of one size. `bitrate` is in bits per second."""
+class Vp8Encoder(VideoEncoder):
+    """libvpx takes no other bitrate through FFmpeg once it runs: it is opened again, which costs a key frame."""
 
-    def __init__(self, width: int, height: int, *, fps: int = 30, bitrate: int = 800_000) -> None:
-        codec = av.CodecContext.create("libvpx", "w")
-        codec.width = width
-        codec.height = height
-        codec.pix_fmt = "yuv420p"
-        codec.time_base = Fraction(1, 90_000)
-        codec.framerate = Fraction(fps, 1)
-        codec.bit_rate = bitrate
-        codec.gop_size = 3000
-        codec.options = {
+    CODEC = "libvpx"
+
+    def _tune(self, context: VideoCodecContext, bps: int) -> None:
+        context.bit_rate = bps
+        context.options = {
             "deadline": "realtime",
             "cpu-used": "-6",
             "lag-in-frames": "0",
             "error-resilient": "1",
-            "minrate": str(bitrate),
-            "maxrate": str(bitrate),
-            "bufsize": str(bitrate),
+            "minrate": str(bps),
+            "maxrate": str(bps),
+            "bufsize": str(bps),
             "static-thresh": "1",
         }
-        self._codec = codec
 
-    def encode(self, picture: npt.NDArray[np.uint8], timestamp: int, *, key: bool = False) -> list[tuple[bytes, bool]]:
-        """Encoded frames with whether each is a key frame; live settings give one frame a picture. `picture` is I420 of shape
-        (height * 3 / 2, width), `timestamp` in 1/90000 s."""
-        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-        frame.pts = timestamp
-        frame.pict_type = PictureType.I if key else PictureType.NONE
-        return [(bytes(packet), packet.is_keyframe) for packet in self._codec.encode(frame)]
+
+class Vp9Encoder(VideoEncoder):
+    """One layer, as Vp8Encoder."""
+
+    CODEC = "libvpx-vp9"
+
+    def _tune(self, context: VideoCodecContext, bps: int) -> None:
+        context.bit_rate = bps
+        context.options = {
+            "deadline": "realtime",
+            "cpu-used": "8",
+            "lag-in-frames": "0",
+            "error-resilient": "1",
+            "row-mt": "1",
+            "minrate": str(bps),
+            "maxrate": str(bps),
+            "bufsize": str(bps),
+        }

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import av
 
 # 5x7 glyphs, a row a number, the highest of 5 bits at the left.
 _GLYPHS = {
@@ -85,6 +90,14 @@ class Pattern:
         self._write(luma, u, v, _text(f"#{number % 10**8}", scale), h // 6 + 9 * scale)
         self._code(luma, u, v, number)
         return picture
+
+    def video_frame(self, number: int, pts: int, wall: float | None = None) -> av.VideoFrame:
+        """The same as PyAV has it, its time in 1/90000 s."""
+        import av
+
+        frame = av.VideoFrame.from_ndarray(self.frame(number, wall), format="yuv420p")
+        frame.pts, frame.time_base = pts, Fraction(1, 90_000)
+        return frame
 
     def _write(self, luma: Plane, u: Plane, v: Plane, mask: npt.NDArray[np.bool_], top: int) -> None:
         rows, columns = mask.shape

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from .pattern import Pattern, Tone
-from .track import AUDIO_PTIME, VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError, MediaStreamTrack
+from .track import AUDIO_PTIME, VIDEO_CLOCK_RATE, MediaStreamError, MediaStreamTrack
 
 if TYPE_CHECKING:
     import av
@@ -36,17 +36,11 @@ class SyntheticCamera(MediaStreamTrack):
             self._start = time.monotonic()
         number = max(self.number + 1, int((time.monotonic() - self._start) * self._fps))
         await asyncio.sleep(self._start + number / self._fps - time.monotonic())
-        frame = await asyncio.to_thread(self._draw, number)
+        pts = number * VIDEO_CLOCK_RATE // self._fps
+        frame = await asyncio.to_thread(self._pattern.video_frame, number, pts)
         if self.readyState != "live":
             raise MediaStreamError
         self.number = number
-        return frame
-
-    def _draw(self, number: int) -> av.VideoFrame:
-        import av
-
-        frame = av.VideoFrame.from_ndarray(self._pattern.frame(number), format="yuv420p")
-        frame.pts, frame.time_base = number * VIDEO_CLOCK_RATE // self._fps, VIDEO_TIME_BASE
         return frame
 
 

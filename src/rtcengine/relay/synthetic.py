@@ -10,6 +10,7 @@ import time
 from urllib.parse import urljoin
 
 from ..certificate import Certificate
+from ..codecs.encode import Encoded
 from ..codecs.opus import OpusEncoder
 from ..codecs.vpx import Vp8Encoder
 from ..engine import Engine, Sender
@@ -35,7 +36,7 @@ class SyntheticPublisher:
 
     def __init__(self, *, width: int = 640, height: int = 360, fps: int = 30, bitrate: int = 800_000) -> None:
         self._pattern = Pattern(width, height)
-        self._encoder = Vp8Encoder(width, height, fps=fps, bitrate=bitrate)
+        self._encoder = Vp8Encoder(fps=fps, bitrate=bitrate)
         self._tone = Tone()
         self._opus = OpusEncoder(channels=2)
         self._fps = fps
@@ -108,11 +109,11 @@ class SyntheticPublisher:
             await asyncio.sleep(max(0.0, start + number / self._fps - time.monotonic()))
             key, self._key_wanted = self._key_wanted, False
             timestamp = number * VIDEO_CLOCK // self._fps
-            for data, is_key in await asyncio.to_thread(self._encode, number, timestamp, key):
-                self._give(sender, data, timestamp, is_key)
+            for frame in await asyncio.to_thread(self._encode, number, timestamp, key):
+                self._give(sender, *frame)
 
-    def _encode(self, number: int, timestamp: int, key: bool) -> list[tuple[bytes, bool]]:
-        return self._encoder.encode(self._pattern.frame(number), timestamp, key=key)
+    def _encode(self, number: int, timestamp: int, key: bool) -> list[Encoded]:
+        return self._encoder.encode(self._pattern.video_frame(number, timestamp), key)
 
     async def _send_audio(self, sender: Sender) -> None:
         start, position = time.monotonic(), 0

@@ -1,0 +1,142 @@
+"""Encoders: PyAV frames in, encoded frames with their RTP times out. Each belongs to one stream and one thread at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+from av.video.reformatter import VideoReformatter
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+
+VIDEO_CLOCK = 90_000
+LEAST_BITRATE = 30_000
+
+
+class Encoded(NamedTuple):
+    """One encoded frame; `timestamp` in units of its codec's RTP clock, not wrapped."""
+
+    data: bytes
+    timestamp: int
+    key: bool
+
+
+class Encoder(Protocol):
+    """`encode` gives what is ready with this frame. The size, format or rate of frames may change at any time."""
+
+    def encode(self, frame: Any, force_key: bool = False) -> list[Encoded]: ...
+
+    def set_bitrate(self, bps: int | None) -> None:
+        """In bits per second; None: what suits the frames."""
+
+
+class VideoEncoder(ABC):
+    """The common part of video encoders: I420 of even size for a PyAV codec that is opened again when the size changes, and
+    no key frames but the first and those asked for. The frames given are not touched: others may be reading them."""
+
+    CODEC = ""
+
+    def __init__(self, *, fps: int = 30, bitrate: int | None = None) -> None:
+        self.fps = fps
+        self._wanted = bitrate
+        self._context: VideoCodecContext | None = None
+        self._opened = 0  # bitrate
+        self._reformatter = VideoReformatter()
+
+    def set_bitrate(self, bps: int | None) -> None:
+        self._wanted = bps
+
+    @property
+    def bitrate(self) -> int:
+        """What is aimed at, in bits per second."""
+        if self._wanted is not None:
+            return max(LEAST_BITRATE, self._wanted)
+        return default_bitrate(self._context.width, self._context.height) if self._context is not None else 0
+
+    def encode(self, frame: av.VideoFrame, force_key: bool = False, scale_down_by: float = 1.0) -> list[Encoded]:
+        """One encoded frame for each. `scale_down_by` makes both sides smaller."""
+        width, height = scaled(frame.width, scale_down_by), scaled(frame.height, scale_down_by)
+        if self._context is None or (self._context.width, self._context.height) != (width, height):
+            self._open(width, height)
+        elif self.bitrate != self._opened:
+            if not self._retune(self._context, self.bitrate):
+                self._open(width, height)
+            self._opened = self.bitrate
+        context = self._context
+        assert context is not None
+        picture = self._own(frame, width, height)
+        # A decoder's picture has the type that it was sent as, which would be asked for here.
+        picture.pict_type = PictureType.I if force_key else PictureType.NONE
+        picture.pts = rtp_time(frame, VIDEO_CLOCK)
+        picture.time_base = Fraction(1, VIDEO_CLOCK)
+        return [Encoded(bytes(p), p.pts if p.pts is not None else picture.pts, p.is_keyframe) for p in context.encode(picture)]
+
+    def _own(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+        picture = self._reformatter.reformat(frame, width=width, height=height, format="yuv420p")
+        if picture is not frame:
+            return picture
+        picture = av.VideoFrame(width, height, "yuv420p")
+        for source, target in zip(frame.planes, picture.planes, strict=True):
+            rows = np.frombuffer(memoryview(source), np.uint8).reshape(source.height, source.line_size)
+            mine = np.frombuffer(memoryview(target), np.uint8).reshape(target.height, target.line_size)
+            mine[:, : source.width] = rows[:, : source.width]
+        return picture
+
+    def _open(self, width: int, height: int) -> None:
+        context: VideoCodecContext = av.CodecContext.create(self.CODEC, "w")  # type: ignore[assignment]
+        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        context.time_base, context.framerate = Fraction(1, VIDEO_CLOCK), Fraction(self.fps)
+        context.gop_size = 3000
+        pixels = width * height
+        context.thread_count = 1 if pixels <= 640 * 480 else 2 if pixels <= 1280 * 720 else 4
+        self._context = context
+        self._opened = self.bitrate
+        self._tune(context, self._opened)
+
+    @abstractmethod
+    def _tune(self, context: VideoCodecContext, bps: int) -> None:
+        """Options of a codec that is not open yet."""
+
+    def _retune(self, context: VideoCodecContext, bps: int) -> bool:
+        """Another bitrate for a codec that runs; False when it has to be opened again, which costs a key frame."""
+        return False
+
+
+def scaled(side: int, by: float) -> int:
+    """Even, for the chroma of 4:2:0."""
+    return max(2, int(side / by) & ~1)
+
+
+def default_bitrate(width: int, height: int) -> int:
+    """For who has not said: 740 kbit/s at 640 x 480, 2.2 Mbit/s at 1280 x 720."""
+    return min(2_500_000, max(200_000, round(2.4 * width * height)))
+
+
+def rtp_time(frame: Any, clock_rate: int) -> int:
+    """A frame's time in a codec's clock; 0 of a frame that has none."""
+    if frame.pts is None or frame.time_base is None:
+        return 0
+    time: Fraction = frame.pts * frame.time_base * clock_rate
+    return round(time)
+
+
+def make_encoder(codec: str, fmtp: Mapping[str, Any] | None = None) -> Encoder:
+    """The encoder for a codec as SDP names it, with the peer's format parameters. ValueError for one that is not known."""
+    from . import h264, sound, vpx
+
+    name = codec.lower()
+    if name == "opus":
+        return sound.OpusStream(fmtp)
+    if name in ("pcmu", "pcma"):
+        return sound.G711Stream(name)
+    video: dict[str, Callable[[], VideoEncoder]]
+    video = {"vp8": vpx.Vp8Encoder, "vp9": vpx.Vp9Encoder, "h264": h264.H264Encoder}
+    if name not in video:
+        raise ValueError(f"codec {codec!r}: opus, PCMU, PCMA, VP8, VP9 and H264 can be encoded")
+    return video[name]()
