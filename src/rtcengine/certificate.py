@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
+import os
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from .types import Fingerprint
+
 DAYS = 30
+KINDS = ("ECDSA", "RSA")
+RSA_BITS = 2048
 DIGESTS: dict[str, hashes.HashAlgorithm] = {
     "sha-256": hashes.SHA256(),
     "sha-384": hashes.SHA384(),
     "sha-512": hashes.SHA512(),
 }
+MAX_FILE = 65536
+
+
+class CertificateExpired(ValueError):
+    """A certificate whose time is over; `expires` is when it ended."""
+
+    def __init__(self, message: str, expires: datetime.datetime) -> None:
+        super().__init__(message)
+        self.expires = expires
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +45,30 @@ class Certificate:
     key_pem: bytes = field(repr=False)
 
     @classmethod
-    def generate(cls) -> Certificate:
-        """ECDSA P-256 under a random name, valid for 30 days from yesterday: peers' clocks may be behind ours."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def generate(
+        cls, kind: str = "ECDSA", *, days: float | None = None, expires: datetime.datetime | None = None
+    ) -> Certificate:
+        """A new one under a random name: "ECDSA" (P-256) or "RSA" (2048 bits, which takes a tenth of a second or more).
+
+        It begins yesterday, since peers' clocks may be behind ours, and ends at `expires` (a time with its zone) or `days`
+        from then, 30 when neither is given. Digits below a second are lost.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"no certificate of kind {kind!r}: {', '.join(KINDS)} are known")
+        if days is not None and expires is not None:
+            raise ValueError("either days or expires")
+        if expires is not None and expires.tzinfo is None:
+            raise ValueError("expires has no time zone")
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+        if kind == "ECDSA":
+            key = ec.generate_private_key(ec.SECP256R1())
+        else:
+            key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, secrets.token_hex(8))])
         start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+        end = expires if expires is not None else start + datetime.timedelta(days=DAYS if days is None else days)
+        if end <= start:
+            raise ValueError("the certificate would end before it begins")
         builder = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -40,11 +76,56 @@ class Certificate:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(start)
-            .not_valid_after(start + datetime.timedelta(days=DAYS))
+            .not_valid_after(end)
         )
         cert = builder.sign(key, hashes.SHA256())
         pkcs8 = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return cls(cert.public_bytes(serialization.Encoding.PEM), pkcs8)
+
+    @classmethod
+    def load(cls, cert_file: str | os.PathLike[str], key_file: str | os.PathLike[str]) -> Certificate:
+        """What `save` wrote, or any PEM files with an EC or RSA key. OSError, ValueError that names the file that cannot be
+        used or says that they do not belong together, CertificateExpired."""
+        cert_pem, key_pem = _read(Path(cert_file)), _read(Path(key_file))
+        try:
+            cert = x509.load_pem_x509_certificate(cert_pem)
+        except ValueError:
+            raise ValueError(f"{cert_file}: no certificate in PEM") from None
+        try:
+            key = serialization.load_pem_private_key(key_pem, password=None)
+        except TypeError:
+            raise ValueError(f"{key_file}: the private key is encrypted") from None
+        except (ValueError, UnsupportedAlgorithm):
+            raise ValueError(f"{key_file}: no private key in PEM") from None
+        if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
+            raise ValueError(f"{key_file}: neither an EC nor an RSA key")
+        if isinstance(key, rsa.RSAPrivateKey) and key.key_size < RSA_BITS:
+            raise ValueError(f"{key_file}: an RSA key of {key.key_size} bits, {RSA_BITS} are the least")
+        if cert.public_key() != key.public_key():
+            raise ValueError(f"{key_file} is not the key of {cert_file}")
+        loaded = cls(cert_pem, key_pem)
+        loaded.check_expiry(str(cert_file))
+        return loaded
+
+    def save(self, cert_file: str | os.PathLike[str], key_file: str | os.PathLike[str]) -> None:
+        """Both as PEM files; nobody but the owner may read the key's. Each is there as a whole or not at all."""
+        _write(Path(key_file), self.key_pem, 0o600)
+        _write(Path(cert_file), self.cert_pem, 0o644)
+
+    @property
+    def expires(self) -> datetime.datetime:
+        """When it ends, in UTC."""
+        return _expires(self.cert_pem)
+
+    def check_expiry(self, name: str = "the certificate") -> None:
+        """CertificateExpired when its time is over."""
+        if self.expires <= datetime.datetime.now(datetime.UTC):
+            raise CertificateExpired(f"{name} expired at {self.expires:%Y-%m-%d %H:%M:%S} UTC", self.expires)
+
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """By SHA-256, SHA-384 and SHA-512."""
+        return tuple(Fingerprint(name, self.digest(name)) for name in DIGESTS)
 
     def digest(self, algorithm: str = "sha-256") -> bytes:
         """The fingerprint's bytes. ValueError for an algorithm other than sha-256, sha-384, sha-512."""
@@ -58,7 +139,39 @@ class Certificate:
         return self.digest(algorithm).hex(":").upper()
 
 
+# Every answer asks for these, and reading the certificate is a tenth of a millisecond.
 @functools.lru_cache(maxsize=16)
 def _digest(cert_pem: bytes, name: str) -> bytes:
-    """Every answer asks for it, and reading the certificate is a tenth of a millisecond."""
     return x509.load_pem_x509_certificate(cert_pem).fingerprint(DIGESTS[name])
+
+
+@functools.lru_cache(maxsize=16)
+def _expires(cert_pem: bytes) -> datetime.datetime:
+    cert = x509.load_pem_x509_certificate(cert_pem)
+    if hasattr(cert, "not_valid_after_utc"):  # cryptography 42 and later
+        return cert.not_valid_after_utc
+    return cert.not_valid_after.replace(tzinfo=datetime.UTC)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise ValueError(f"{path}: longer than {MAX_FILE} bytes")
+    return data
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    """By a new file beside it: the key was never readable, and never half there."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from .certificate import Certificate
 
 # Lengths of the digests that a peer's certificate may be named by (RFC 8122 §5), in bits. SHA-1's is 160.
 DIGEST_BITS = {"sha-1": 1, "sha-256": 256, "sha-384": 384, "sha-512": 512}
@@ -49,6 +51,12 @@ class TransportConfig:
     of the whole BUNDLE group to URIs; unknown URIs are passed over. `two_byte`: extmap-allow-mixed was agreed (RFC 8285
     §6). `reduced_rtcp`: rtcp-rsize was agreed (RFC 5506). `ssrc`: ours in reports when no sender's fits, 0 for a random
     one.
+    `certificate`: ours, None for the engine's; transports with equal ones share what DTLS makes of it.
+    `remote_certificates`: what the peer showed is kept, as `Transport.remote_certificates`.
+    `verify`: asked with the transport, on the asyncio loop, once its handshake is over and the fingerprints were right;
+    until then the transport is "held" and has no keys: no media passes in either direction. It gives, at once or as an
+    awaitable, True to accept the peer, False to refuse it, or None when `Batch.accept` or `Batch.close` will say so; an
+    exception refuses. Whom nobody has accepted after `verify_timeout` seconds is refused.
     """
 
     ice: IceConfig
@@ -61,6 +69,10 @@ class TransportConfig:
     reduced_rtcp: bool = False
     ssrc: int = 0
     cname: str = ""
+    certificate: Certificate | None = None
+    remote_certificates: bool = True
+    verify: Callable[[Any], bool | Awaitable[bool | None] | None] | None = None
+    verify_timeout: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +143,8 @@ def check_transport(config: TransportConfig) -> None:
         if not 1 <= number <= 255:
             raise ValueError(f"extension id {number} is not in 1..255")
     check_number("ssrc", config.ssrc, 0, 0xFFFFFFFF)
+    if not 0.001 <= config.verify_timeout <= 86400:
+        raise ValueError(f"verify_timeout is {config.verify_timeout}: 0.001 to 86400 seconds are allowed")
 
 
 def check_fingerprints(fingerprints: tuple[tuple[str, bytes], ...]) -> None:

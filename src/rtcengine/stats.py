@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 Address = tuple[str, int]
 Row = dict[str, Any]
 
-STATES = ("new", "checked", "connected", "stalled", "closed")
+STATES = ("new", "checked", "connected", "stalled", "closed", "held")  # in the order of rtc_tstate_t
 # SRTP protection profiles (RFC 5764 §4.1.2, RFC 7714 §14.2).
 PROFILES = {
     0x0001: "AES_CM_128_HMAC_SHA1_80",

@@ -26,6 +26,39 @@ static void handshakes(void) {
   }
 }
 
+/* The peer's own certificate first, then what it showed besides, of either role alike; what is too much has failed before. */
+static void all_that_a_peer_showed(void) {
+  rtc_dtls_ctx_t *c = rtc_dtls_ctx_new(ids[ECDSA_B].cert, ids[ECDSA_B].cert_n, ids[ECDSA_B].key, ids[ECDSA_B].key_n, &(int){0});
+  const uint8_t *p = ids[RSA_A].der;
+  X509 *second = d2i_X509(NULL, &p, (long)ids[RSA_A].der_n);
+  CHECK(c && second && SSL_CTX_add_extra_chain_cert(c->ssl_ctx, second) == 1); /* takes it over */
+  identity_t longer = ids[ECDSA_B];
+  longer.ctx = c;
+  for (int role = 0; role < 2; role++) {
+    net_t n;
+    net_of(&n, role ? &ids[ECDSA_A] : &longer, role ? &longer : &ids[ECDSA_A]);
+    rtc_dtls_t *one = n.d[role ? 0 : 1], *other = n.d[role ? 1 : 0];
+    CHECK(!rtc_dtls_peer_certs(one));
+    net_run(&n, RTC_SEC(1));
+    check_connected(&n);
+    rtc_certs_t *got = rtc_dtls_peer_certs(one);
+    size_t first = ids[ECDSA_B].der_n, next = ids[RSA_A].der_n;
+    CHECK(got && got->len == first + next + 6);
+    if (got && got->len == first + next + 6) {
+      CHECK_EQ(rtc_get24(got->data), first);
+      CHECK_MEM(got->data + 3, ids[ECDSA_B].der, first);
+      CHECK_EQ(rtc_get24(got->data + 3 + first), next);
+      CHECK_MEM(got->data + 6 + first, ids[RSA_A].der, next);
+    }
+    free(got);
+    got = rtc_dtls_peer_certs(other);
+    CHECK(got && got->len == ids[ECDSA_A].der_n + 3);
+    free(got);
+    net_clear(&n);
+  }
+  rtc_dtls_ctx_free(c);
+}
+
 /* Keys of all kinds that a peer may bring, where associations find few algorithms (dtls_lib.c) as where they find all. */
 static void keys_of_all_kinds(void) {
   EVP_PKEY *keys[] = {EVP_EC_gen("P-256"), EVP_EC_gen("P-384"), EVP_EC_gen("P-521"), EVP_RSA_gen(3072)};
@@ -509,6 +542,7 @@ static void memory(void) {
 int main(void) {
   start();
   RUN(handshakes);
+  RUN(all_that_a_peer_showed);
   RUN(keys_of_all_kinds);
   RUN(certificates_of_all_lengths);
   RUN(loss_of_each_datagram);

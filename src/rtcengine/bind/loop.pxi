@@ -29,6 +29,16 @@ cdef extern from "wire/payload/payload.h":
         RTC_CODEC_PCMU
         RTC_CODEC_PCMA
 
+cdef extern from "proto/dtls.h":
+    ctypedef struct rtc_dtls_ctx_t:
+        pass
+    ctypedef struct rtc_certs_t:
+        uint32_t len
+        uint8_t *data
+    rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert, size_t cert_len, const char *key, size_t key_len, int *err)
+    rtc_dtls_ctx_t *rtc_dtls_ctx_ref(rtc_dtls_ctx_t *c)
+    void rtc_dtls_ctx_free(rtc_dtls_ctx_t *c)
+
 cdef extern from "engine/cmd.h":
     enum:
         RTC_DTLS_FINGERPRINT_MAX
@@ -40,6 +50,7 @@ cdef extern from "engine/cmd.h":
         RTC_OP_ICE_END
         RTC_OP_ROLE
         RTC_OP_PEER
+        RTC_OP_ACCEPT
         RTC_OP_CLOSE
         RTC_OP_RECV
         RTC_OP_SEND
@@ -71,6 +82,9 @@ cdef extern from "engine/cmd.h":
         uint8_t ice_role
         bint ice_survives
         bint dtls_client
+        bint certs
+        uint32_t hold_ms
+        rtc_dtls_ctx_t *dtls
         uint8_t fp_n
         rtc_fingerprint_t fp[8]
         rtc_extmap_t ext
@@ -158,10 +172,12 @@ cdef extern from "engine/cmd.h":
         rtc_frame_cfg_t frame
         rtc_stats_t *stats
         rtc_sock_t *sock
+        char why[96]
     ctypedef struct rtc_cmd_t:
         uint16_t op
         uint32_t id
         rtc_cmd_u u
+    void rtc_cmd_drop(const rtc_cmd_t *c, uint32_t n)
 
 cdef extern from "engine/event.h":
     enum:
@@ -185,6 +201,7 @@ cdef extern from "engine/event.h":
         int64_t checked
         int64_t connected
         int64_t first_media
+        rtc_certs_t *certs
         char text[96]
 
 cdef extern from "engine/frame.h":
@@ -387,6 +404,24 @@ cdef int put_send(rtc_send_cfg_t *s, uint32_t transport, object config) except -
     return 0
 
 
+cdef class DtlsContext:
+    """A certificate and its key as DTLS uses them; lives while this or an association holds it. ValueError for unusable ones."""
+
+    cdef rtc_dtls_ctx_t *c
+    cdef object __weakref__
+
+    def __init__(self, bytes cert, bytes key):
+        cdef int err = 0
+        if self.c != NULL:
+            raise RuntimeError("made already")
+        self.c = rtc_dtls_ctx_new(cert, len(cert), key, len(key), &err)
+        if self.c == NULL:
+            raise err_exception(err, "certificate and key")
+
+    def __dealloc__(self):
+        rtc_dtls_ctx_free(self.c)
+
+
 cdef class Commands:
     """Commands for one batch, in order. Adding one checks what its record can hold: ValueError, OverflowError."""
 
@@ -399,6 +434,7 @@ cdef class Commands:
         self.rows = []
 
     def __dealloc__(self):
+        rtc_cmd_drop(self.v, self.n)
         free(self.v)
 
     cdef rtc_cmd_t *add(self, uint16_t op, uint32_t id) except NULL:
@@ -419,8 +455,8 @@ cdef class Commands:
     cdef done(self):
         self.n += 1
 
-    def transport(self, uint32_t id, config, dict bits):
-        """config: TransportConfig; bits: digest names to their lengths in bits."""
+    def transport(self, uint32_t id, config, dict bits, DtlsContext context, uint32_t hold_ms):
+        """config: TransportConfig; bits: digest names to their lengths in bits; context: None for the loop's own."""
         cdef rtc_cmd_t *c = self.add(RTC_OP_TRANSPORT, id)
         cdef rtc_transport_cfg_t *t = &c.u.transport
         put_ice(&t.ice, config.ice)
@@ -433,6 +469,10 @@ cdef class Commands:
         t.reduced_rtcp = config.reduced_rtcp
         t.ssrc = config.ssrc
         put_text(t.cname, sizeof(t.cname), config.cname, "cname")
+        t.certs = config.remote_certificates
+        t.hold_ms = hold_ms
+        if context is not None:
+            t.dtls = rtc_dtls_ctx_ref(context.c)
         self.done()
 
     def peer(self, uint32_t id, ice, fingerprints, dict bits, bint dtls_client):
@@ -478,8 +518,13 @@ cdef class Commands:
         c.u.path.sock = sock
         self.done()
 
-    def close(self, uint32_t id):
-        self.add(RTC_OP_CLOSE, id)
+    def accept(self, uint32_t id):
+        self.add(RTC_OP_ACCEPT, id)
+        self.done()
+
+    def close(self, uint32_t id, str why):
+        cdef rtc_cmd_t *c = self.add(RTC_OP_CLOSE, id)
+        put_text(c.u.why, sizeof(c.u.why), why, "reason")
         self.done()
 
     def receive(self, uint32_t id, uint32_t transport, config, bint agree=False):
@@ -551,6 +596,21 @@ cdef object bind_error(object address, int number):
     return OSError(number, f"cannot bind UDP {where}: {os.strerror(number)}")
 
 
+cdef list take_certs(rtc_certs_t *certs):
+    """Certificates in DER, each behind its length in three bytes; the block is freed."""
+    cdef bytes block
+    try:
+        block = certs.data[:certs.len]
+    finally:
+        free(certs)
+    found, at = [], 0
+    while at < len(block):
+        n = int.from_bytes(block[at:at + 3], "big")
+        found.append(block[at + 3:at + 3 + n])
+        at += 3 + n
+    return found
+
+
 @cython.no_gc_clear  # what the thread writes to must outlive it
 cdef class Loop:
     """One engine thread. Stopped and freed with the object at the latest."""
@@ -602,9 +662,10 @@ cdef class Loop:
             rtc_loop_stop(self.loop)
 
     def submit(self, Commands commands):
-        """Ticket under which acks() tells the result."""
+        """Ticket under which acks() tells the result. The commands are used up."""
         cdef uint64_t ticket = 0
         cdef int err = rtc_loop_submit(self.loop, commands.v, commands.n, &ticket)
+        commands.n = 0  # what they hold has passed to the engine
         if err < 0:
             raise err_exception(err, "commands")
         if commands.rows:
@@ -691,14 +752,16 @@ cdef class Loop:
 
     def events(self):
         """All that wait: (type, id, state, reason, text, ssrc, srtp_profile, remote or None, added, checked, connected,
-        first media), times in monotonic microseconds or 0, and (ICE state, controlling, local type, remote type)."""
+        first media), times in monotonic microseconds or 0, (ICE state, controlling, local type, remote type), and the
+        peer's certificates or None."""
         cdef rtc_event_t e
         found = []
         while rtc_loop_event(self.loop, &e):
             remote = get_addr(&e.path.remote) if e.has_path else None
             times = (e.added, e.checked, e.connected, e.first_media)
             ice = (ICE_STATES[e.ice], bool(e.controlling), CANDIDATE_TYPES[e.local_type], CANDIDATE_TYPES[e.remote_type])
-            found.append((e.type, e.id, e.state, e.reason, e.text.decode(), e.ssrc, e.srtp_profile, remote, times, ice))
+            certs = take_certs(e.certs) if e.certs != NULL else None
+            found.append((e.type, e.id, e.state, e.reason, e.text.decode(), e.ssrc, e.srtp_profile, remote, times, ice, certs))
         return found
 
     def acks(self):

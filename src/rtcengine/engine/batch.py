@@ -47,11 +47,13 @@ class Batch:
         self._sent = False
 
     def transport(self, config: TransportConfig, on_event: EventHandler | None = None) -> Transport:
-        """A new transport."""
+        """A new transport. ValueError also for a certificate that cannot be used."""
         check_transport(config)
         transport = Transport(self._engine, next(self._engine._transport_ids), config, on_event)
         bits = {name: DIGEST_BITS[name.lower()] for name, _ in config.fingerprints}
-        self._commands.transport(transport.id, config, bits)
+        transport._context = self._engine._context_of(config.certificate)
+        hold_ms = round(config.verify_timeout * 1000) if config.verify is not None else 0
+        self._commands.transport(transport.id, config, bits, transport._context, hold_ms)
         return self._add(transport, f"transport {transport.id}")
 
     def meet(
@@ -106,9 +108,16 @@ class Batch:
         self._commands.role(self._full(transport), controlling)
         self._names.append(f"role of transport {transport.id}")
 
-    def close(self, transport: Transport) -> None:
-        """BYE, close_notify, all freed. Of a transport that is closed already: nothing."""
-        self._commands.close(self._own(transport))
+    def accept(self, transport: Transport) -> None:
+        """The peer of a transport that is held (`TransportConfig.verify`) is the right one: media may flow. Nothing happens
+        to one that is accepted or closed already; EngineError before its handshake is over."""
+        self._commands.accept(self._own(transport))
+        self._names.append(f"accepting transport {transport.id}")
+
+    def close(self, transport: Transport, reason: str = "") -> None:
+        """BYE, close_notify, all freed. Of a transport that is closed already: nothing. `reason`, at most 95 bytes, becomes
+        its `error`; the peer does not hear it."""
+        self._commands.close(self._own(transport), reason)
         self._names.append(f"close of transport {transport.id}")
 
     def receive(self, transport: Transport, config: RecvConfig) -> Receiver:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import inspect
 import itertools
 import random
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from .. import _core
 from ..certificate import Certificate
@@ -23,6 +25,7 @@ REASONS = ("", "command", "consent", "close_notify", "dtls", "timeout")
 class Engine:
     """One engine thread with its UDP sockets.
 
+    `certificate`: what DTLS shows for transports that bring none of their own.
     `udp`: (IP, port) pairs to bind at start, or none: `open_udp` binds later. Port 0 is a free one, the same for all of
     them. An address of a family that this machine lacks is left out as long as another one remains. `recv_buffer`,
     `send_buffer`: bytes asked for, a socket; what was granted is in `features`. `coalesce`: seconds, 0 to 0.005, that
@@ -66,6 +69,7 @@ class Engine:
         self._sockets: dict[Address, Socket] = {}  # opened while it runs, by what is bound
         # By ticket: who waits for which batch.
         self._pending: dict[int, tuple[Batch, asyncio.Future[None]]] = {}
+        self._contexts: WeakValueDictionary[Certificate, _core.DtlsContext] = WeakValueDictionary()
 
     def open(self) -> None:
         """Binds and starts the thread; events go to the asyncio loop that runs now. OSError when an address cannot be bound,
@@ -206,6 +210,16 @@ class Engine:
                 return EngineStats.of(rows.hub(), rows.transports(), rows.receivers(), rows.senders(), info)
             room = rows.needed()
 
+    def _context_of(self, certificate: Certificate | None) -> _core.DtlsContext | None:
+        """What DTLS makes of a certificate: one for all transports that show it."""
+        if certificate is None or certificate == self.certificate:
+            return None
+        context = self._contexts.get(certificate)
+        if context is None:
+            context = _core.DtlsContext(certificate.cert_pem, certificate.key_pem)
+            self._contexts[certificate] = context
+        return context
+
     def _running(self) -> _core.Loop:
         if self._closed:
             raise EngineClosed("the engine is closed")
@@ -276,6 +290,9 @@ class Engine:
 
     def _forget(self, transport: Transport) -> None:
         self._transports.pop(transport.id, None)
+        transport._context = None
+        if transport._verifying is not None:
+            transport._verifying.cancel()
         for receiver in transport.receivers:
             self._receivers.pop(receiver.id, None)
             self._end_frames(receiver)
@@ -307,7 +324,7 @@ class Engine:
             if isinstance(one, Transport):
                 self._forget(one)
                 one._set_state("closed", "command")
-                commands.close(one.id)
+                commands.close(one.id, "")
             elif isinstance(one, Receiver):
                 self._receivers.pop(one.id, None)
                 self._end_frames(one)
@@ -355,9 +372,11 @@ class Engine:
                 future.set_exception(error)
 
     def _dispatch(self, event: _core.Event) -> None:
-        kind, id, state, reason, text, ssrc, profile, remote, times, ice = event
+        kind, id, state, reason, text, ssrc, profile, remote, times, ice, certificates = event
         if kind == _core.EVENT_TRANSPORT:
             if (transport := self._transports.get(id)) is not None:
+                if certificates is not None:
+                    transport.remote_certificates = certificates
                 self._on_transport(transport, STATES[state], REASONS[reason], text, profile, remote, times, ice)
         elif kind == _core.EVENT_RECEIVER:
             if (receiver := self._receivers.get(id)) is not None:
@@ -392,6 +411,47 @@ class Engine:
         if transport.on_event is not None:
             event = TransportEvent(transport, state, reason, text, transport.remote, transport.ice_state)
             self._call(transport.on_event, event)
+        if state == "held" and not transport._asked and not self._closed:
+            transport._asked = True
+            self._verify(transport)
+
+    def _verify(self, transport: Transport) -> None:
+        """Asks whether the peer is the right one. Whatever is not a clear yes leaves it without keys."""
+        assert transport.config.verify is not None and self._loop is not None
+        try:
+            answer = transport.config.verify(transport)
+        except Exception as error:
+            self._refuse(transport, error)
+            return
+        if inspect.isawaitable(answer):
+            transport._verifying = self._loop.create_task(self._await_answer(transport, answer))
+        else:
+            self._take_answer(transport, answer)
+
+    async def _await_answer(self, transport: Transport, answer: Awaitable[bool | None]) -> None:
+        try:
+            self._take_answer(transport, await answer)
+        except Exception as error:
+            self._refuse(transport, error)
+
+    def _take_answer(self, transport: Transport, answer: bool | None) -> None:
+        if answer is None or self._closed or transport.state == "closed":
+            return
+        batch = self.batch()
+        if answer is True:
+            batch.accept(transport)
+        else:
+            batch.close(transport, "the peer was refused")
+        batch.submit()
+
+    def _refuse(self, transport: Transport, error: Exception) -> None:
+        if self._closed or transport.state == "closed":
+            return
+        batch = self.batch()
+        batch.close(transport, f"the peer was refused: {error}".encode("ascii", "replace")[:95].decode().replace("\0", "?"))
+        batch.submit()
+        assert self._loop is not None
+        self._loop.call_exception_handler({"message": f"verify of {transport!r} failed", "exception": error})
 
     def _call(self, callback: Callable[..., None] | None, *args: object) -> None:
         """A callback that fails must not take the others' events with it."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .. import _core
 from ..config import RecvConfig, SendConfig, TransportConfig
 from ..frames import EncodedFrame, FrameStream
 from ..stats import STATES, Address
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("rtcengine")
 
 # How far a state is along; a stalled transport is a connected one.
-RANK = {"new": 0, "checked": 1, "connected": 2, "stalled": 2, "closed": 3}
+RANK = {"new": 0, "checked": 1, "held": 2, "connected": 3, "stalled": 3, "closed": 4}
 
 
 class EngineError(Exception):
@@ -54,9 +55,11 @@ class TransportEvent:
 class Transport:
     """One DTLS association with one peer. Made by `Batch.transport`.
 
-    `state`: new, checked (a path passed its check), connected (DTLS done, fingerprint right), stalled (connected, but
-    nothing authentic came for 3 s) or closed; then `reason` is command, consent (RFC 7675), close_notify, dtls or
-    timeout, and `error` says more where there is more to say. `on_event` is called on the asyncio loop for each change.
+    `state`: new, checked (a path passed its check), held (DTLS done, fingerprint right, `TransportConfig.verify` has yet to
+    accept the peer), connected (media may flow), stalled (connected, but nothing authentic came for 3 s) or closed; then
+    `reason` is command, consent (RFC 7675), close_notify, dtls or timeout, and `error` says more where there is more to
+    say. `on_event` is called on the asyncio loop for each change.
+    `remote_certificates`: what the peer showed, DER, its own first; empty before the handshake is over.
     Of a full ICE agent: `ice_state` as W3C's RTCIceTransportState has them, `controlling`: its present role, and the
     types of the candidates behind `remote` (`local_type`, `remote_type`).
     """
@@ -71,6 +74,7 @@ class Transport:
         self.remote: Address | None = None
         self.times = TransportTimes()
         self.srtp_profile = ""
+        self.remote_certificates: list[bytes] = []
         self.ice_state = "new"
         self.controlling = config.ice_role == "controlling"
         self.local_type = self.remote_type = ""
@@ -78,6 +82,9 @@ class Transport:
         self.senders: list[Sender] = []
         self._engine = engine
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self._context: _core.DtlsContext | None = None  # while it lives, so that others share it
+        self._asked = False
+        self._verifying: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Transport {self.id} {self.state}{f' ({self.reason})' if self.reason else ''}>"

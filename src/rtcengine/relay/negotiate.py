@@ -38,6 +38,7 @@ def transport_config(offer: SessionDescription, answer: Answer, ice: tuple[str, 
         two_byte=all(offer.allows_mixed_extensions(section) for section in served),
         reduced_rtcp=all(section.rtcp_rsize for section in served),
         cname=cname,
+        remote_certificates=False,
     )
 
 
