@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from rtcengine.peer.certificate import RTCCertificate
 from rtcengine.peer.configuration import MAX_SERVERS, RTCBundlePolicy, RTCConfiguration, RTCIceServer, RTCIceTransportPolicy
 from rtcengine.peer.errors import InvalidAccessError, InvalidModificationError, RangeError, UrlSyntaxError
 
@@ -90,11 +91,11 @@ async def test_what_may_change() -> None:
 
 
 async def test_what_may_not() -> None:
-    certificate = object()
+    certificate, other = (RTCCertificate.generateCertificate() for _ in range(2))
     pc = connection(RTCConfiguration(certificates=[certificate]))
     for wrong in (
         RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_COMPAT),
-        RTCConfiguration(certificates=[object()]),
+        RTCConfiguration(certificates=[other]),
         RTCConfiguration(certificates=[certificate, certificate]),
     ):
         with pytest.raises(InvalidModificationError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
+from .certificate import RTCCertificate
 from .errors import InvalidAccessError, InvalidModificationError, RangeError, UrlSyntaxError
 
 # RFC 7064 and 7065: no query for STUN, "transport" alone for TURN.
@@ -47,15 +48,17 @@ class RTCIceServer:
 
 @dataclass
 class RTCConfiguration:
-    """Options of a peer connection. `iceServers` of None leaves the choice to the driver, an empty list means none."""
+    """Options of a peer connection. `iceServers` of None leaves the choice to the driver, an empty list means none. Of
+    `certificates` the first is shown; None: one is made. `peerIdentity`: who the peer has to prove to be (identity.py)."""
 
     iceServers: list[RTCIceServer] | None = None
     iceTransportPolicy: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL
     bundlePolicy: RTCBundlePolicy = RTCBundlePolicy.BALANCED
     alwaysNegotiateDataChannels: bool = False
     rtcpMuxPolicy: RTCRtcpMuxPolicy = RTCRtcpMuxPolicy.REQUIRE
-    certificates: list[Any] | None = None
+    certificates: list[RTCCertificate] | None = None
     iceCandidatePoolSize: int = 0
+    peerIdentity: str | None = None
 
 
 def checked(configuration: RTCConfiguration | None) -> RTCConfiguration:
@@ -73,6 +76,12 @@ def checked(configuration: RTCConfiguration | None) -> RTCConfiguration:
             raise RangeError(f"more than {MAX_SERVERS} ICE servers")
         for server in given.iceServers:
             _check_server(server)
+    if given.certificates is not None and not (
+        isinstance(given.certificates, list) and all(isinstance(c, RTCCertificate) for c in given.certificates)
+    ):
+        raise TypeError("certificates is not a list of RTCCertificate")
+    if given.peerIdentity is not None and not (isinstance(given.peerIdentity, str) and given.peerIdentity):
+        raise TypeError("peerIdentity is no text")
     return replace(
         given,
         iceTransportPolicy=_enum(RTCIceTransportPolicy, given.iceTransportPolicy, "iceTransportPolicy"),
@@ -81,6 +90,15 @@ def checked(configuration: RTCConfiguration | None) -> RTCConfiguration:
         iceServers=None if given.iceServers is None else [replace(server) for server in given.iceServers],
         certificates=None if given.certificates is None else list(given.certificates),
     )
+
+
+def checked_new(configuration: RTCConfiguration | None) -> RTCConfiguration:
+    """As `checked`, for a new connection: InvalidAccessError for a certificate that has expired (§4.4.1.1)."""
+    wanted = checked(configuration)
+    for certificate in wanted.certificates or ():
+        if certificate.expired:
+            raise InvalidAccessError(f"{certificate!r} has expired")
+    return wanted
 
 
 def checked_change(before: RTCConfiguration, after: RTCConfiguration, *, described: bool) -> RTCConfiguration:
@@ -95,6 +113,10 @@ def checked_change(before: RTCConfiguration, after: RTCConfiguration, *, describ
         raise InvalidModificationError("certificates cannot change")
     elif len(wanted.certificates) != len(before.certificates):
         raise InvalidModificationError("certificates cannot change")
+    if wanted.peerIdentity is None:
+        wanted.peerIdentity = before.peerIdentity
+    elif wanted.peerIdentity != before.peerIdentity:
+        raise InvalidModificationError("peerIdentity cannot change")
     if described and wanted.iceCandidatePoolSize != before.iceCandidatePoolSize:
         raise InvalidModificationError("iceCandidatePoolSize cannot change after setLocalDescription")
     return wanted

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pyee.asyncio import AsyncIOEventEmitter
 
 from ..types import Candidate
+from .certificate import RTCCertificate, generate
 from .chain import OperationsChain
-from .configuration import RTCConfiguration, checked, checked_change
+from .configuration import RTCConfiguration, checked, checked_change, checked_new
 from .description import RTCIceCandidate, RTCSessionDescription
 from .driver import Driver, DriverFactory, RTCDataChannelParameters
 from .errors import InvalidAccessError, InvalidStateError, OperationError
@@ -43,7 +44,7 @@ class RTCPeerConnection(AsyncIOEventEmitter):
 
     def __init__(self, configuration: RTCConfiguration | None = None, *, driver: DriverFactory) -> None:
         super().__init__()
-        self._configuration = checked(configuration)
+        self._configuration = checked_new(configuration)
         self.driver: Driver = driver(self, self._configuration)
         self.jsep = Jsep(
             JsepConfig(
@@ -287,6 +288,10 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             self._closing = asyncio.ensure_future(self.driver.close())
             self.remove_all_listeners()
         return self._closing
+
+    @staticmethod
+    async def generateCertificate(keygenAlgorithm: str | Mapping[str, Any] = "ECDSA") -> RTCCertificate:
+        return await generate(keygenAlgorithm)
 
     async def getStats(self, selector: Any = None) -> Any:
         return await self.driver.get_stats(selector)
