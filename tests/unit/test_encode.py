@@ -61,7 +61,8 @@ def test_smaller_and_odd_sizes(codec: str) -> None:
     frame = Pattern(640, 480).video_frame(9, 0)
     for by, size in ((2.0, (320, 240)), (1.5, (426, 320)), (4.0, (160, 120)), (1000.0, (2, 2))):
         encoder: Any = make_encoder(codec)
-        (shown,) = decoded(codec, encoder.encode(frame, False, by))
+        encoder.scale_down_by = by
+        (shown,) = decoded(codec, encoder.encode(frame))
         assert (shown.width, shown.height) == size
         assert size == (2, 2) or read_number(shown.to_ndarray(format="gray")) == 9
     odd = frame.reformat(width=321, height=241)
@@ -155,6 +156,9 @@ def test_times_of_sound() -> None:
     assert encoder.encode(tone(8000, 1, 100, "s16", 0)) == []
     times = [time for _, time, _ in encoder.encode(tone(8000, 1, 200, "s16", 8000))]
     assert times == [0, 8000]  # what was left before the gap is filled up
+    again = [time for at in (0, 160, 320) for _, time, _ in encoder.encode(tone(8000, 1, 160, "s16", at))]
+    assert again == [8160, 8320, 8480]  # a source that begins anew
+    assert [time for _, time, _ in encoder.encode(tone(8000, 1, 160, "s16", 0), at=480)] == [8640]
 
 
 def test_opus_does_as_the_receiver_says() -> None:

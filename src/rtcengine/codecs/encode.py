@@ -28,9 +28,10 @@ class Encoded(NamedTuple):
 
 
 class Encoder(Protocol):
-    """`encode` gives what is ready with this frame. The size, format or rate of frames may change at any time."""
+    """`encode` gives what is ready with this frame. The size, format or rate of frames may change at any time. `at`: the
+    frame's time in the codec's RTP clock, for who does not go by its `pts`."""
 
-    def encode(self, frame: Any, force_key: bool = False) -> list[Encoded]: ...
+    def encode(self, frame: Any, force_key: bool = False, *, at: int | None = None) -> list[Encoded]: ...
 
     def set_bitrate(self, bps: int | None) -> None:
         """In bits per second; None: what suits the frames."""
@@ -44,6 +45,7 @@ class VideoEncoder(ABC):
 
     def __init__(self, *, fps: int = 30, bitrate: int | None = None) -> None:
         self.fps = fps
+        self.scale_down_by = 1.0  # both sides
         self._wanted = bitrate
         self._context: VideoCodecContext | None = None
         self._opened = 0  # bitrate
@@ -59,9 +61,13 @@ class VideoEncoder(ABC):
             return max(LEAST_BITRATE, self._wanted)
         return default_bitrate(self._context.width, self._context.height) if self._context is not None else 0
 
-    def encode(self, frame: av.VideoFrame, force_key: bool = False, scale_down_by: float = 1.0) -> list[Encoded]:
-        """One encoded frame for each. `scale_down_by` makes both sides smaller."""
-        width, height = scaled(frame.width, scale_down_by), scaled(frame.height, scale_down_by)
+    def size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Width and height that a frame goes out with."""
+        return scaled(frame.width, self.scale_down_by), scaled(frame.height, self.scale_down_by)
+
+    def encode(self, frame: av.VideoFrame, force_key: bool = False, *, at: int | None = None) -> list[Encoded]:
+        """One encoded frame for each."""
+        width, height = self.size(frame)
         if self._context is None or (self._context.width, self._context.height) != (width, height):
             self._open(width, height)
         elif self.bitrate != self._opened:
@@ -73,7 +79,7 @@ class VideoEncoder(ABC):
         picture = self._own(frame, width, height)
         # A decoder's picture has the type that it was sent as, which would be asked for here.
         picture.pict_type = PictureType.I if force_key else PictureType.NONE
-        picture.pts = rtp_time(frame, VIDEO_CLOCK)
+        picture.pts = rtp_time(frame, VIDEO_CLOCK) if at is None else at
         picture.time_base = Fraction(1, VIDEO_CLOCK)
         return [Encoded(bytes(p), p.pts if p.pts is not None else picture.pts, p.is_keyframe) for p in context.encode(picture)]
 

@@ -18,7 +18,8 @@ Samples = npt.NDArray[np.int16]
 
 class SoundEncoder(ABC):
     """The common part: frames are brought to the codec's rate and channels, and cut into packets. Where the frames' times leave
-    out or repeat more than `SLACK_MS`, packets begin anew at the new time; what is less is taken for jitter of the source."""
+    out more than `SLACK_MS`, packets begin anew at the new time; what is less is taken for jitter of the source. Times that go
+    back go on where the last frame ended."""
 
     SLACK_MS = 60
 
@@ -30,19 +31,23 @@ class SoundEncoder(ABC):
         self._rest: Samples = np.zeros((0, channels), np.int16)
         self._at: int | None = None  # time of the first sample of the rest
         self._due = 0  # time at which the next frame goes on
+        self._shift = 0  # of times that went back
 
     def set_bitrate(self, bps: int | None) -> None:
         """Nothing, for a codec that has one rate."""
         return
 
-    def encode(self, frame: av.AudioFrame, force_key: bool = False) -> list[Encoded]:
+    def encode(self, frame: av.AudioFrame, force_key: bool = False, *, at: int | None = None) -> list[Encoded]:
         """Packets that are full with this frame; the rest waits for the next one."""
-        time = rtp_time(frame, self.rate) if frame.pts is not None else self._due
+        if at is None:
+            at = rtp_time(frame, self.rate) if frame.pts is not None else self._due - self._shift
+        slack, late = self.SLACK_MS * self.rate // 1000, at + self._shift - self._due
         found = []
-        if self._at is None or abs(time - self._due) * 1000 > self.SLACK_MS * self.rate:
+        if self._at is None or late > slack:
             found = self._cut(flush=True)
-            self._at = time
-            self._due = time
+            self._at = self._due = at + self._shift
+        elif late < -slack:
+            self._shift -= late
         self._rest = np.concatenate((self._rest, self._samples(frame)))
         self._due += frame.samples * self.rate // frame.sample_rate
         return found + self._cut(flush=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-from ..engine import EncodedFrame, FrameStream, Receiver
+from ..engine import EncodedFrame, Receiver
+from ..media.tap import ask_key_frame, tap
 
 
 class Track:
@@ -29,7 +29,7 @@ class Track:
         broken is left out, and a key frame asked for."""
         from ..codecs.decode import DecodedStream
 
-        async with self._tap() as stream:
+        async with tap(self._receiver) as stream:
             decoded = DecodedStream(stream, self.codec, on_broken=lambda _: self.ask_key_frame())
             try:
                 async for frame in decoded:
@@ -39,30 +39,10 @@ class Track:
 
     async def encoded(self) -> AsyncIterator[EncodedFrame]:
         """As the publisher encoded them."""
-        async with self._tap() as stream:
+        async with tap(self._receiver) as stream:
             async for frame in stream:
                 yield frame
 
     def ask_key_frame(self) -> None:
         """Asks the publisher for a key frame."""
-        engine = self._receiver.transport.engine
-        if not engine.closed and self._receiver.transport.state != "closed":
-            batch = engine.batch()
-            batch.keyframe(self._receiver)
-            batch.submit()
-
-    @asynccontextmanager
-    async def _tap(self) -> AsyncIterator[FrameStream]:
-        engine = self._receiver.transport.engine
-        batch = engine.batch()
-        batch.frames(self._receiver, True)
-        await batch.commit()
-        stream = self._receiver.frames()
-        try:
-            yield stream
-        finally:
-            stream.close()
-            if not engine.closed and self._receiver.transport.state != "closed":
-                batch = engine.batch()
-                batch.frames(self._receiver, False)
-                batch.submit()
+        ask_key_frame(self._receiver)

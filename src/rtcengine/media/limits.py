@@ -1,0 +1,51 @@
+"""What one encoding of a track may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """As W3C's RTCRtpEncodingParameters. `max_bitrate` in bits per second; `scale_down_by` makes both sides smaller."""
+
+    active: bool = True
+    max_bitrate: int | None = None
+    max_framerate: float | None = None
+    scale_down_by: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.max_bitrate is not None and self.max_bitrate <= 0:
+            raise ValueError(f"max_bitrate is {self.max_bitrate}, not above 0")
+        if self.max_framerate is not None and self.max_framerate < 0:
+            raise ValueError(f"max_framerate is {self.max_framerate}, below 0")
+        if self.scale_down_by < 1:
+            raise ValueError(f"scale_down_by is {self.scale_down_by}, below 1")
+
+
+class FrameGate:
+    """Lets so many frames a second through, evenly."""
+
+    EARLY = 0.1  # of the distance: a source's jitter costs no frame
+
+    def __init__(self, clock_rate: int) -> None:
+        self._clock_rate = clock_rate
+        self._due: float | None = None
+
+    def reset(self) -> None:
+        """The next frame passes."""
+        self._due = None
+
+    def passes(self, time: int, most: float | None) -> bool:
+        """Whether a frame of this time goes on; `most` a second, None: all."""
+        if most is None:
+            self._due = None
+            return True
+        if most == 0:
+            return False
+        distance = self._clock_rate / most
+        if self._due is not None and time < self._due - self.EARLY * distance:
+            return False
+        # Late by more than a distance: what was missed is not made up for.
+        self._due = (self._due if self._due is not None and time - self._due < distance else time) + distance
+        return True

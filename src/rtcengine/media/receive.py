@@ -1,0 +1,144 @@
+"""From the engine to a track: what the peer sends, decoded on a thread while somebody reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..codecs.decode import DecodedStream
+from ..engine import EngineError, Receiver
+from .tap import ask_key_frame, is_open, tap
+from .timeline import Timeline
+from .track import Done, MediaStreamError, MediaStreamTrack
+
+if TYPE_CHECKING:
+    import av
+
+log = logging.getLogger("rtcengine.media")
+
+
+class RemoteTrack(MediaStreamTrack):
+    """What a peer sends. The first `recv` begins to decode, at a key frame; who has not read for `IDLE_S` ends it, until the
+    next `recv`. Meanwhile the newest frames wait here, `VIDEO_WAITS` or `AUDIO_WAITS`: a reader that is slow misses the older
+    ones (`dropped`). Times begin at 0 and go on when the peer's stream is another.
+    """
+
+    VIDEO_WAITS, AUDIO_WAITS, IDLE_S = 4, 64, 10.0
+
+    def __init__(self, kind: str, id: str | None = None) -> None:
+        super().__init__()
+        self.kind = kind
+        if id is not None:
+            self._id = id
+        self.dropped = 0
+        self.broken = 0
+        self._receiver: Receiver | None = None
+        self._request_key: Callable[[], None] = lambda: None
+        self._ready: deque[av.AudioFrame | av.VideoFrame] = deque()
+        self._news = asyncio.Event()
+        self._readers = 0
+        self._read_at = 0.0
+        self._times: Timeline | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._set_muted(True)
+
+    def attach(self, receiver: Receiver, request_key: Callable[[], None] | None = None) -> None:
+        """The stream to read from now on. `request_key` asks its peer for a key frame after a frame that is broken; without
+        it the engine does. The track is muted until something comes."""
+        self.detach()
+        if self.readyState != "live":
+            return
+        self._receiver = receiver
+        self._request_key = request_key if request_key is not None else lambda: ask_key_frame(receiver)
+        if receiver.ssrc:
+            self._set_muted(False)
+        else:
+            before = receiver.on_active
+            receiver.on_active = lambda: self._on_active(receiver, before)
+        if self._readers:
+            self._start()
+
+    def detach(self) -> None:
+        """Nothing comes until there is another stream; who reads waits."""
+        self._receiver = None
+        self._halt()
+        if self._times is not None:
+            self._times.cut()
+        self._set_muted(True)
+
+    async def recv(self) -> av.AudioFrame | av.VideoFrame | av.Packet[Any]:
+        self._readers += 1
+        try:
+            self._start()
+            while self.readyState == "live" and not self._ready:
+                self._news.clear()
+                await self._news.wait()
+            if self.readyState != "live":
+                raise MediaStreamError
+            return self._ready.popleft()
+        finally:
+            self._readers -= 1
+            self._read_at = time.monotonic()
+
+    def stop(self) -> Done:
+        super().stop()
+        self._receiver = None
+        self._halt()
+        self._ready.clear()
+        self._news.set()
+        return Done()
+
+    def _on_active(self, receiver: Receiver, before: Callable[[], None] | None) -> None:
+        if before is not None:
+            before()
+        if receiver is self._receiver:
+            self._set_muted(False)
+
+    def _start(self) -> None:
+        if self._receiver is not None and self._task is None:
+            self._ready.clear()
+            self._task = asyncio.ensure_future(self._pull(self._receiver))
+
+    def _halt(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _pull(self, receiver: Receiver) -> None:
+        try:
+            async with tap(receiver) as stream:
+                decoded = DecodedStream(stream, receiver.config.codec, on_broken=lambda _: self._on_broken())
+                try:
+                    async for frame in decoded:
+                        self._put(frame)
+                        if not self._readers and time.monotonic() - self._read_at > self.IDLE_S:
+                            break
+                finally:
+                    decoded.close()
+        except Exception as error:
+            if is_open(receiver) or not isinstance(error, EngineError):
+                log.exception("%r ends: it cannot be decoded", self)
+            self.stop()
+        if self._task is asyncio.current_task():
+            self._task = None
+            if not is_open(receiver):
+                self.stop()
+
+    def _on_broken(self) -> None:
+        self.broken += 1
+        self._request_key()
+
+    def _put(self, frame: Any) -> None:
+        rate = frame.time_base.denominator
+        if self._times is None or self._times.clock_rate != rate:
+            self._times = Timeline(rate)
+        frame.pts = self._times.at(frame.pts, time.monotonic())
+        if len(self._ready) >= (self.VIDEO_WAITS if self.kind == "video" else self.AUDIO_WAITS):
+            self._ready.popleft()
+            self.dropped += 1
+        self._ready.append(frame)
+        self._news.set()

@@ -1,0 +1,189 @@
+"""From a track to the engine: reads it, encodes on a thread, sends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import av
+
+from ..codecs.encode import Encoded, Encoder, VideoEncoder, make_encoder, rtp_time
+from ..codecs.packet import PacketReader
+from ..engine import EngineError, Sender
+from .blank import BLACK_FRAMERATE, blank
+from .limits import FrameGate, Limits
+from .timeline import Timeline
+from .track import MediaStreamError, MediaStreamTrack
+
+log = logging.getLogger("rtcengine.media")
+
+
+@dataclass(slots=True)
+class SendCounts:
+    """`dropped`: frames that were encoded and did not reach the engine."""
+
+    frames: int = 0
+    keys: int = 0
+    dropped: int = 0
+    encode_s: float = 0.0
+    width: int = 0
+    height: int = 0
+
+
+class SendPump:
+    """Sends a track, which may be replaced at any time; everything of it runs on the asyncio loop but the encoder, which has
+    a thread of its own from the first frame on. While one frame is encoded no other is read, so nothing queues up here.
+
+    A track that gives packets of the sender's codec is passed on as it is. One that is disabled goes out as black, once a
+    second, or as silence. Times go on over tracks.
+    """
+
+    def __init__(
+        self, sender: Sender, codec: str, clock_rate: int, fmtp: Mapping[str, Any] | None = None, limits: Limits | None = None
+    ) -> None:
+        self.sender = sender
+        self.codec = codec.lower()
+        self.counts = SendCounts()
+        self._fmtp = dict(fmtp or {})
+        self._limits = limits if limits is not None else Limits()
+        self._times = Timeline(clock_rate, secrets.randbits(32))
+        self._gate = FrameGate(clock_rate)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-encode")
+        self._encoder: Encoder | None = None
+        self._reader: PacketReader | None = None
+        self._track: MediaStreamTrack | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._key = True
+        self._enabled = True
+        self._failing = False
+        self._closed = False
+        sender.on_keyframe = self.force_key
+
+    @property
+    def track(self) -> MediaStreamTrack | None:
+        return self._track
+
+    def set_track(self, track: MediaStreamTrack | None) -> None:
+        """Another track, or none, from now on."""
+        if self._closed:
+            raise RuntimeError("the pump is closed")
+        if track is self._track:
+            return
+        self._stop()
+        self._track = track
+        self._reader = None
+        if track is not None:
+            self._times.cut()
+            self._gate.reset()
+            self._key = True
+            self._task = asyncio.ensure_future(self._run(track))
+
+    def set_limits(self, limits: Limits) -> None:
+        """From the next frame on."""
+        self._limits = limits
+
+    def force_key(self) -> None:
+        """The next picture is a key frame."""
+        self._key = True
+
+    def close(self) -> None:
+        """Nothing is read or sent any more; the thread ends with what it is at. Idempotent."""
+        self._closed = True
+        self._stop()
+        self._track = None
+        self.sender.on_keyframe = None
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self, track: MediaStreamTrack) -> None:
+        try:
+            await self.sender.transport.wait("connected")
+            while True:
+                await self._take(track, await track.recv())
+        except (MediaStreamError, EngineError):
+            return
+        except Exception:
+            log.exception("%r failed, and is not sent any more", track)
+
+    async def _take(self, track: MediaStreamTrack, frame: Any) -> None:
+        now, limits, enabled = time.monotonic(), self._limits, bool(getattr(track, "enabled", True))
+        if isinstance(frame, av.Packet):
+            if limits.active and enabled:
+                self._pass(track, frame, now)
+            return
+        clock_rate, video = self._times.clock_rate, isinstance(frame, av.VideoFrame)
+        at = self._times.at(rtp_time(frame, clock_rate) if frame.pts is not None else None, now)
+        if not limits.active:
+            self._key = True
+            return
+        if enabled != self._enabled:
+            self._enabled = enabled
+            self._gate.reset()
+        most = limits.max_framerate if enabled else min(BLACK_FRAMERATE, limits.max_framerate or BLACK_FRAMERATE)
+        if video and not self._gate.passes(at, most):
+            return
+        key, self._key = self._key, False
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._thread, self._encode, frame, enabled, key, at, limits)
+        except Exception as error:
+            self._key = True
+            if not self._failing:
+                log.exception("a frame of %r could not be encoded as %s: %s", track, self.codec, error)
+            self._failing = True
+            return
+        self._failing = False
+        if key and video and not any(encoded.key for encoded in found):
+            self._key = True
+        for encoded in found:
+            self._send(encoded)
+
+    def _encode(self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits) -> list[Encoded]:
+        started = time.perf_counter()
+        if self._encoder is None:
+            self._encoder = make_encoder(self.codec, self._fmtp)
+        self._encoder.set_bitrate(limits.max_bitrate)
+        if isinstance(self._encoder, VideoEncoder):
+            self._encoder.scale_down_by = limits.scale_down_by
+            self.counts.width, self.counts.height = self._encoder.size(frame)
+        found = self._encoder.encode(frame if enabled else blank(frame), key, at=at)
+        self.counts.encode_s += time.perf_counter() - started
+        return found
+
+    def _pass(self, track: MediaStreamTrack, packet: Any, now: float) -> None:
+        if not packet.size:
+            return
+        if self._reader is None:
+            self._reader = PacketReader(packet)
+            if self._reader.known and self._reader.codec != self.codec:
+                log.error("%r gives packets of another codec than %s, which was agreed: they are not sent", track, self.codec)
+        if self._reader.known and self._reader.codec != self.codec:
+            return
+        at = self._times.at(rtp_time(packet, self._times.clock_rate) if packet.pts is not None else None, now, back=True)
+        try:
+            data = self._reader.read(packet)
+        except ValueError as error:
+            log.warning("a packet of %r is left out: %s", track, error)
+            self.counts.dropped += 1
+            return
+        self._send(Encoded(data, at, packet.is_keyframe or not self.sender.config.video))
+
+    def _send(self, encoded: Encoded) -> None:
+        try:
+            self.sender.send_frame(*encoded)
+        except BufferError:
+            self.counts.dropped += 1
+            self._key = True
+            return
+        self.counts.frames += 1
+        self.counts.keys += encoded.key
