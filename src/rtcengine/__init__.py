@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import crypto
 from .certificate import Certificate
 from .engine import (
@@ -24,11 +27,95 @@ from .engine import (
     TransportEvent,
 )
 
+if TYPE_CHECKING:
+    from .media.synthetic import SyntheticCamera as SyntheticCamera
+    from .media.synthetic import SyntheticMicrophone as SyntheticMicrophone
+    from .media.track import AudioStreamTrack as AudioStreamTrack
+    from .media.track import MediaStreamError as MediaStreamError
+    from .media.track import MediaStreamTrack as MediaStreamTrack
+    from .media.track import VideoStreamTrack as VideoStreamTrack
+    from .peer.certificate import RTCCertificate as RTCCertificate
+    from .peer.certificate import RTCDtlsFingerprint as RTCDtlsFingerprint
+    from .peer.channels import RTCDataChannel as RTCDataChannel
+    from .peer.channels import RTCSctpTransport as RTCSctpTransport
+    from .peer.configuration import RTCBundlePolicy as RTCBundlePolicy
+    from .peer.configuration import RTCConfiguration as RTCConfiguration
+    from .peer.configuration import RTCIceServer as RTCIceServer
+    from .peer.configuration import RTCIceTransportPolicy as RTCIceTransportPolicy
+    from .peer.configuration import RTCRtcpMuxPolicy as RTCRtcpMuxPolicy
+    from .peer.connection import RTCPeerConnection as RTCPeerConnection
+    from .peer.description import RTCIceCandidate as RTCIceCandidate
+    from .peer.description import RTCSessionDescription as RTCSessionDescription
+    from .peer.driver import RTCDataChannelParameters as RTCDataChannelParameters
+    from .peer.errors import InvalidAccessError as InvalidAccessError
+    from .peer.errors import InvalidModificationError as InvalidModificationError
+    from .peer.errors import InvalidStateError as InvalidStateError
+    from .peer.errors import NotSupportedError as NotSupportedError
+    from .peer.errors import OperationError as OperationError
+    from .peer.errors import RTCError as RTCError
+    from .peer.media import MediaStream as MediaStream
+    from .peer.media import RTCTrackEvent as RTCTrackEvent
+    from .peer.network import NetworkOptions as NetworkOptions
+    from .peer.parameters import RTCRtcpFeedback as RTCRtcpFeedback
+    from .peer.parameters import RTCRtcpParameters as RTCRtcpParameters
+    from .peer.parameters import RTCRtpCapabilities as RTCRtpCapabilities
+    from .peer.parameters import RTCRtpCodecCapability as RTCRtpCodecCapability
+    from .peer.parameters import RTCRtpCodecParameters as RTCRtpCodecParameters
+    from .peer.parameters import RTCRtpEncodingParameters as RTCRtpEncodingParameters
+    from .peer.parameters import RTCRtpHeaderExtensionCapability as RTCRtpHeaderExtensionCapability
+    from .peer.parameters import RTCRtpHeaderExtensionParameters as RTCRtpHeaderExtensionParameters
+    from .peer.parameters import RTCRtpParameters as RTCRtpParameters
+    from .peer.stats import RTCStatsReport as RTCStatsReport
+    from .peer.transceiver import RTCRtpReceiver as RTCRtpReceiver
+    from .peer.transceiver import RTCRtpSender as RTCRtpSender
+    from .peer.transceiver import RTCRtpTransceiver as RTCRtpTransceiver
+
 crypto.check()
 
 __version__ = "0.1.0"
 
+# What needs PyAV loads with its first use.
+_LATER = {
+    name: module
+    for module, names in {
+        "media.synthetic": "SyntheticCamera SyntheticMicrophone",
+        "media.track": "AudioStreamTrack MediaStreamError MediaStreamTrack VideoStreamTrack",
+        "peer.certificate": "RTCCertificate RTCDtlsFingerprint",
+        "peer.channels": "RTCDataChannel RTCSctpTransport",
+        "peer.configuration": "RTCBundlePolicy RTCConfiguration RTCIceServer RTCIceTransportPolicy RTCRtcpMuxPolicy",
+        "peer.connection": "RTCPeerConnection",
+        "peer.description": "RTCIceCandidate RTCSessionDescription",
+        "peer.driver": "RTCDataChannelParameters",
+        "peer.errors": (
+            "InvalidAccessError InvalidModificationError InvalidStateError NotSupportedError OperationError RTCError"
+        ),
+        "peer.media": "MediaStream RTCTrackEvent",
+        "peer.network": "NetworkOptions",
+        "peer.parameters": (
+            "RTCRtcpFeedback RTCRtcpParameters RTCRtpCapabilities RTCRtpCodecCapability "
+            "RTCRtpCodecParameters RTCRtpEncodingParameters RTCRtpHeaderExtensionCapability "
+            "RTCRtpHeaderExtensionParameters RTCRtpParameters"
+        ),
+        "peer.stats": "RTCStatsReport",
+        "peer.transceiver": "RTCRtpReceiver RTCRtpSender RTCRtpTransceiver",
+    }.items()
+    for name in names.split()
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
+
 __all__ = [
+    "AudioStreamTrack",
     "Batch",
     "Certificate",
     "EncodedFrame",
@@ -39,13 +126,53 @@ __all__ = [
     "FrameStream",
     "IceCandidate",
     "IceConfig",
+    "InvalidAccessError",
+    "InvalidModificationError",
+    "InvalidStateError",
+    "MediaStream",
+    "MediaStreamError",
+    "MediaStreamTrack",
+    "NetworkOptions",
+    "NotSupportedError",
+    "OperationError",
+    "RTCBundlePolicy",
+    "RTCCertificate",
+    "RTCConfiguration",
+    "RTCDataChannel",
+    "RTCDataChannelParameters",
+    "RTCDtlsFingerprint",
+    "RTCError",
+    "RTCIceCandidate",
+    "RTCIceServer",
+    "RTCIceTransportPolicy",
+    "RTCPeerConnection",
+    "RTCRtcpFeedback",
+    "RTCRtcpMuxPolicy",
+    "RTCRtcpParameters",
+    "RTCRtpCapabilities",
+    "RTCRtpCodecCapability",
+    "RTCRtpCodecParameters",
+    "RTCRtpEncodingParameters",
+    "RTCRtpHeaderExtensionCapability",
+    "RTCRtpHeaderExtensionParameters",
+    "RTCRtpParameters",
+    "RTCRtpReceiver",
+    "RTCRtpSender",
+    "RTCRtpTransceiver",
+    "RTCSctpTransport",
+    "RTCSessionDescription",
+    "RTCStatsReport",
+    "RTCTrackEvent",
     "Receiver",
     "RecvConfig",
     "SendConfig",
     "Sender",
     "Socket",
+    "SyntheticCamera",
+    "SyntheticMicrophone",
     "Transport",
     "TransportConfig",
     "TransportEvent",
+    "VideoStreamTrack",
     "__version__",
 ]

@@ -20,6 +20,7 @@ ICE_ROLES: tuple[str, ...]
 CANDIDATE_TYPES: tuple[str, ...]
 ICE_STATES: tuple[str, ...]
 CODECS: dict[str, int]
+CODEC_NAMES: dict[int, str]
 
 Bytes = bytes | bytearray | memoryview
 Address = tuple[str, int]

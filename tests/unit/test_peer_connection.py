@@ -412,6 +412,7 @@ def test_a_candidate_reads_as_it_is_written() -> None:
         (["completed", "closed"], "completed"),
         (["disconnected", "connected"], "disconnected"),
         (["failed", "disconnected"], "failed"),
+        (["closed"], "closed"),
     ],
 )
 def test_ice_connection_state(states: list[str], expected: str) -> None:
@@ -428,6 +429,7 @@ def test_ice_connection_state(states: list[str], expected: str) -> None:
         (["connected"], ["failed"], "failed"),
         (["disconnected"], ["connected"], "disconnected"),
         (["connected", "closed"], ["connected", "closed"], "connected"),
+        (["closed"], ["closed"], "closed"),
     ],
 )
 def test_connection_state(ice: list[str], dtls: list[str], expected: str) -> None:

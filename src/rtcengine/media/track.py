@@ -60,7 +60,7 @@ class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
 
     @property
     def readyState(self) -> str:
-        """"live" or "ended"."""
+        """ "live" or "ended"."""
         return "ended" if self.__ended else "live"
 
     @property

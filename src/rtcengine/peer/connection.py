@@ -1,8 +1,5 @@
 """RTCPeerConnection: the W3C's object over the state machine of jsep.py and a driver.
 
-It does not connect by itself yet: a driver that carries out effects on the engine has to be given, and until one is part
-of the package the class is not among the public names of rtcengine.
-
 It adds what the machine lacks: the operations chain, events in the W3C's order, objects with identity (senders,
 receivers, streams), and aiortc's habits where its users rely on them: candidates before a remote description are kept,
 setLocalDescription waits for gathering unless somebody listens to "icecandidate", "track" brings the bare track (the
@@ -16,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pyee.asyncio import AsyncIOEventEmitter
@@ -26,10 +24,12 @@ from .chain import OperationsChain
 from .configuration import RTCConfiguration, checked, checked_change, checked_new
 from .description import RTCIceCandidate, RTCSessionDescription
 from .driver import Driver, DriverFactory, RTCDataChannelParameters
+from .engine_driver import EngineDriver
 from .errors import InvalidAccessError, InvalidStateError, OperationError
 from .jsep import Jsep
 from .jsep_apply import Outcome
 from .media import MediaStream, RTCTrackEvent, stream_ids
+from .network import NetworkOptions
 from .parameters import RTCRtpEncodingParameters
 from .state import CLOSED, STABLE, Described, JsepConfig, Transceiver
 from .states import connection_state, gathering_state, ice_connection_state
@@ -42,10 +42,16 @@ MAX_EARLY_CANDIDATES = 256
 class RTCPeerConnection(AsyncIOEventEmitter):
     """A connection to a peer. Listeners are called in the order of the W3C's algorithms, before the call returns."""
 
-    def __init__(self, configuration: RTCConfiguration | None = None, *, driver: DriverFactory) -> None:
+    def __init__(
+        self,
+        configuration: RTCConfiguration | None = None,
+        *,
+        network: NetworkOptions | None = None,
+        driver: DriverFactory | None = None,
+    ) -> None:
         super().__init__()
         self._configuration = checked_new(configuration)
-        self.driver: Driver = driver(self, self._configuration)
+        self.driver: Driver = (driver or partial(EngineDriver, network=network))(self, self._configuration)
         self.jsep = Jsep(
             JsepConfig(
                 random=secrets.token_bytes,

@@ -11,6 +11,8 @@ def ice_connection_state(ice: Collection[str]) -> str:
         return "failed"
     if "disconnected" in states:
         return "disconnected"
+    if states == {"closed"}:
+        return "closed"  # the peer has said goodbye; the W3C has no word for it
     if states <= {"new", "closed"}:
         return "new"
     if states & {"new", "checking"}:
@@ -24,6 +26,8 @@ def connection_state(ice: Collection[str], dtls: Collection[str]) -> str:
         return "failed"
     if "disconnected" in states:
         return "disconnected"
+    if states == {"closed"} == keys:
+        return "closed"
     if states <= {"new", "closed"} and keys <= {"new", "closed"}:
         return "new"
     if states & {"new", "checking"} or keys & {"new", "connecting"}:

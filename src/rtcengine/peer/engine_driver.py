@@ -1,0 +1,196 @@
+"""The driver on the engine: carries out the effects of a negotiation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..certificate import Certificate
+from ..media.receive import RemoteTrack
+from ..types import Fingerprint
+from .channels import Channels
+from .configuration import RTCConfiguration, RTCIceTransportPolicy
+from .driver import PeerEvents, RTCDataChannelParameters
+from .effects import (
+    AddRemoteCandidate,
+    CloseData,
+    CloseTransport,
+    ConnectTransport,
+    Effect,
+    OpenData,
+    OpenTransport,
+    Receive,
+    RestartIce,
+    Send,
+    StopReceiving,
+    StopSending,
+)
+from .gather import Gatherer
+from .link import Link
+from .network import NetworkOptions
+from .shared import lease, release
+from .streams import Incoming, Outgoing
+
+if TYPE_CHECKING:
+    from ..engine import Batch, Engine
+    from .connection import RTCPeerConnection
+
+log = logging.getLogger("rtcengine.peer")
+
+
+class EngineDriver:
+    """One connection's transports, streams and channels."""
+
+    def __init__(self, peer: RTCPeerConnection, configuration: RTCConfiguration, network: NetworkOptions | None = None) -> None:
+        self.network = network if network is not None else NetworkOptions()
+        self.events: PeerEvents = peer
+        self.cname = secrets.token_urlsafe(12)
+        self._peer = peer
+        self._configuration = configuration
+        self._engine: Engine | None = self.network.engine
+        self._leased = False
+        self.links: dict[int, Link] = {}
+        self.incoming: dict[str, Incoming] = {}
+        self.outgoing: dict[str, Outgoing] = {}
+        self.channels = Channels(peer)
+        given = configuration.certificates
+        self.certificate = given[0].certificate if given else Certificate.generate()
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = lease(self)
+            self._leased = True
+        return self._engine
+
+    @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        return (Fingerprint("sha-256", self.certificate.digest("sha-256")),)
+
+    def configure(self, configuration: RTCConfiguration) -> None:
+        self._configuration = configuration
+
+    def gatherer(self) -> Gatherer:
+        relay_only = self._configuration.iceTransportPolicy is RTCIceTransportPolicy.RELAY
+        return Gatherer(self.network, relay_only=relay_only)
+
+    def remote_track(self, kind: str, id: str) -> RemoteTrack:
+        return RemoteTrack(kind, id)
+
+    def set_track(self, sender: Any, track: Any) -> None:
+        for outgoing in self.outgoing.values():
+            if outgoing.owner is sender:
+                outgoing.set_track(track)
+
+    def create_data_channel(self, parameters: RTCDataChannelParameters) -> Any:
+        return self.channels.create(parameters)
+
+    @property
+    def sctp(self) -> Any:
+        return self.channels.sctp
+
+    async def gathered(self) -> None:
+        await asyncio.gather(*(link.gathered.wait() for link in self.links.values()))
+
+    # --- effects
+
+    def apply(self, effects: Sequence[Effect]) -> None:
+        if not effects:
+            return
+        batch = self.engine.batch()
+        candidates: list[AddRemoteCandidate] = []
+        for effect in effects:
+            if isinstance(effect, AddRemoteCandidate):
+                candidates.append(effect)
+            else:
+                self._apply(batch, effect)
+        self._agree(batch)
+        batch.submit()
+        for outgoing in self.outgoing.values():
+            outgoing.follow()
+        for incoming in self.incoming.values():
+            incoming.follow()
+        # Each by itself: one that the engine refuses must not take the others with it.
+        for effect in candidates:
+            if effect.id in self.links:
+                self.links[effect.id].add_remote(effect.candidate)
+
+    def _apply(self, batch: Batch, effect: Effect) -> None:
+        match effect:
+            case OpenTransport(plan):
+                self.links[plan.id] = Link(self, plan, batch)
+            case RestartIce(id, ufrag, pwd):
+                self.links[id].restart(ufrag, pwd)
+            case ConnectTransport(id, remote, role, controlling):
+                self.links[id].connect(batch, remote, role, controlling)
+            case CloseTransport(id):
+                self.links.pop(id).close(batch)
+            case Receive(media):
+                self._incoming(media.mid).apply(batch, media, self.links[media.transport])
+            case StopReceiving(mid):
+                if mid in self.incoming:
+                    self.incoming.pop(mid).end(batch)
+            case Send(media):
+                self._outgoing(media.mid).apply(batch, media, self.links[media.transport])
+            case StopSending(mid):
+                self._stop_sending(batch, mid)
+            case OpenData(data):
+                self.channels.open(data)
+            case CloseData():
+                self.channels.close()
+
+    def _incoming(self, mid: str) -> Incoming:
+        if mid not in self.incoming:
+            transceiver = self._peer.transceiver_of(mid)
+            assert transceiver is not None
+            self.incoming[mid] = Incoming(self.engine, transceiver.receiver)
+        return self.incoming[mid]
+
+    def _outgoing(self, mid: str) -> Outgoing:
+        if mid not in self.outgoing:
+            transceiver = self._peer.transceiver_of(mid)
+            assert transceiver is not None
+            self.outgoing[mid] = Outgoing(transceiver.sender)
+        return self.outgoing[mid]
+
+    def _stop_sending(self, batch: Batch, mid: str) -> None:
+        outgoing = self.outgoing.get(mid)
+        if outgoing is None:
+            return
+        outgoing.pause()
+        transceiver = self._peer.transceiver_of(mid)
+        if transceiver is None or transceiver.direction == "stopped":
+            outgoing.end(batch)
+            del self.outgoing[mid]
+
+    def _agree(self, batch: Batch) -> None:
+        """One meaning an id in a BUNDLE group (RFC 9143 §9.4), so that all media of a link go together."""
+        for link in self.links.values():
+            streams: list[Incoming | Outgoing] = [*self.incoming.values(), *self.outgoing.values()]
+            plans = [one.plan for one in streams if one.plan is not None and one.plan.transport == link.id]
+            extensions = {id: uri for plan in plans for uri, id in plan.extensions}
+            link.agree(batch, extensions, bool(plans) and all(plan.reduced_rtcp for plan in plans))
+
+    # --- the end, and numbers
+
+    async def get_stats(self, selector: Any = None) -> Any:
+        from .stats import report
+
+        return await report(self, self._peer, selector)
+
+    async def close(self) -> None:
+        for outgoing in self.outgoing.values():
+            outgoing.pause()
+        for incoming in self.incoming.values():
+            incoming.forget()
+        if self._engine is not None and self.links and not self._engine.closed:
+            batch = self._engine.batch()
+            for link in self.links.values():
+                link.close(batch)
+            batch.submit()
+        self.links.clear()
+        if self._leased:
+            await release(self)

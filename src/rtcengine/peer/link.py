@@ -1,0 +1,260 @@
+"""A link: one ICE and DTLS transport of a connection on the engine, from its sockets to its states."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..certificate import Certificate
+from ..config import IceCandidate, IceConfig
+from ..engine import Address, Batch, Engine, Socket, Transport, TransportConfig, TransportEvent
+from ..sdp import RemoteTransport
+from ..types import Candidate, DtlsRole
+from .driver import PeerEvents
+from .effects import TransportPlan
+from .gather import Gathered, Gatherer
+from .names import resolve
+from .network import NetworkOptions
+
+log = logging.getLogger("rtcengine.peer")
+
+MAX_CANDIDATES = 50
+"""Of each side, as many as the agent takes."""
+
+# What an engine's transport says of DTLS; the rest depends on why it was closed.
+_DTLS = {"new": "new", "checked": "connecting", "held": "connecting", "connected": "connected", "stalled": "connected"}
+
+
+class LinkHost(Protocol):
+    """What a link needs of its connection."""
+
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def network(self) -> NetworkOptions: ...
+    @property
+    def events(self) -> PeerEvents: ...
+    @property
+    def cname(self) -> str: ...
+    @property
+    def certificate(self) -> Certificate: ...
+
+    def gatherer(self) -> Gatherer: ...
+
+
+@dataclass
+class Peer:
+    """The other side, as its description says."""
+
+    remote: RemoteTransport
+    role: DtlsRole
+    told: list[Candidate] = field(default_factory=list)
+    names: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Link:
+    """Opened by its constructor; the number is the effects' one."""
+
+    def __init__(self, host: LinkHost, plan: TransportPlan, batch: Batch) -> None:
+        self.id = plan.id
+        self.gathered = asyncio.Event()
+        self.ice_state, self.dtls_state = "new", "new"
+        self._host = host
+        self._ice = (plan.ice_ufrag, plan.ice_pwd)
+        self._used = self._ice  # what the engine's agent has
+        self._controlling = plan.controlling
+        self._sockets: dict[str, Socket] = {}
+        self._peer: Peer | None = None
+        self._agreed: tuple[dict[int, str], bool] = ({}, False)
+        self._gathering: asyncio.Task[None] | None = None
+        self._local_n = 0
+        self._closed = False
+        config = TransportConfig(
+            ice=IceConfig(*self._ice),
+            ice_role="controlling" if plan.controlling else "controlled",
+            ice_survives=True,
+            cname=host.cname,
+            certificate=host.certificate,
+        )
+        self.transport: Transport = batch.transport(config, self._on_event)
+        self._gather()
+
+    # --- what is asked of it
+
+    def restart(self, ufrag: str, pwd: str) -> None:
+        """Gathers anew for other credentials; the agent takes them with the peer's answer."""
+        self._ice = (ufrag, pwd)
+        self._gather()
+
+    def connect(self, batch: Batch, remote: RemoteTransport, role: DtlsRole, controlling: bool) -> None:
+        """The peer is known, or has other credentials or roles than before."""
+        if self.transport.state == "closed":
+            return
+        before = self._peer
+        ice = IceConfig(*self._ice, remote.ice_ufrag, remote.ice_pwd)
+        if before is None:
+            fingerprints = tuple((f.algorithm, f.digest) for f in remote.fingerprints)
+            batch.meet(self.transport, ice, fingerprints, dtls_client=role is DtlsRole.CLIENT)
+            self._peer = Peer(remote, role)
+        elif (before.remote.ice_ufrag, before.remote.ice_pwd) != (remote.ice_ufrag, remote.ice_pwd) or self._used != self._ice:
+            batch.restart(self.transport, ice)
+            _cancel(before)
+            self._peer = Peer(remote, role)
+        else:
+            before.remote, before.role = remote, role
+        self._used = self._ice
+        if controlling != self._controlling:
+            self._controlling = controlling
+            batch.role(self.transport, controlling)
+
+    def add_remote(self, candidate: Candidate | None) -> None:
+        """One more address of the peer; None: there are no more."""
+        peer = self._peer
+        if peer is None or self.transport.state == "closed":
+            return
+        if candidate is None:
+            task = asyncio.ensure_future(self._end_of_remote(peer))
+            peer.names.add(task)
+            task.add_done_callback(peer.names.discard)
+        elif candidate.component != 1 or candidate in peer.told or len(peer.told) >= MAX_CANDIDATES:
+            return
+        elif candidate.ip is not None:
+            peer.told.append(candidate)
+            self._tell(candidate, str(candidate.ip))
+        elif candidate.is_mdns and self._host.network.mdns:
+            peer.told.append(candidate)
+            task = asyncio.ensure_future(self._look_up(peer, candidate))
+            peer.names.add(task)
+            task.add_done_callback(peer.names.discard)
+
+    def agree(self, batch: Batch, extensions: Mapping[int, str], reduced_rtcp: bool) -> None:
+        """What the media on it have agreed on, all together."""
+        wanted = (dict(extensions), reduced_rtcp)
+        if wanted != self._agreed and self.transport.state != "closed":
+            self._agreed = wanted
+            batch.agree(self.transport, extensions, two_byte=any(id > 14 for id in extensions), reduced_rtcp=reduced_rtcp)
+
+    def close(self, batch: Batch) -> None:
+        """Ends it. Its sockets go with it."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._gathering is not None:
+            self._gathering.cancel()
+        if self._peer is not None:
+            _cancel(self._peer)
+        self.gathered.set()
+        batch.close(self.transport)
+        for socket in self._sockets.values():
+            batch.close_socket(socket)
+        self._sockets.clear()
+
+    # --- gathering
+
+    def _gather(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+        self.gathered.clear()
+        self._gathering = asyncio.ensure_future(self._run_gathering(*self._ice))
+
+    async def _run_gathering(self, ufrag: str, pwd: str) -> None:
+        events, network = self._host.events, self._host.network
+        events.on_gathering_state(self.id, "gathering")
+        here = network.to_bind()
+        self._bind(here)
+        async for found in self._host.gatherer().run(self.transport, self._sockets):
+            self._add_local(found, ufrag)
+        self._end_of_local()
+        events.on_local_candidate(self.id, None, ufrag)
+        self.gathered.set()
+        events.on_gathering_state(self.id, "complete")
+
+    def _bind(self, addresses: list[str]) -> None:
+        """A socket an address; those that are gone from the machine are closed."""
+        engine, network = self._host.engine, self._host.network
+        if network.shared_port:
+            self._sockets = {}
+            return
+        batch = engine.batch()
+        for address in [a for a in self._sockets if a not in addresses]:
+            batch.close_socket(self._sockets.pop(address))
+        batch.submit()
+        for address in addresses:
+            if address in self._sockets:
+                continue
+            try:
+                self._sockets[address] = engine.open_udp((address, 0), ports=network.ports)
+            except OSError as error:  # an address that has just gone, or no free port: the others may do
+                log.warning("no candidate for %s: %s", address, error)
+
+    def _add_local(self, found: Gathered, ufrag: str) -> None:
+        if self._local_n < MAX_CANDIDATES:
+            self._local_n += 1
+            batch = self._host.engine.batch()
+            batch.local_candidate(self.transport, found.local)
+            batch.submit()
+        if found.told is not None:
+            self._host.events.on_local_candidate(self.id, found.told, ufrag)
+
+    def _end_of_local(self) -> None:
+        if self.transport.state != "closed":
+            batch = self._host.engine.batch()
+            batch.end_of_candidates(self.transport, local=True)
+            batch.submit()
+
+    # --- the peer's candidates
+
+    def _tell(self, candidate: Candidate, ip: str) -> None:
+        if candidate.protocol != "udp" or not 0 < candidate.port < 65536:
+            return
+        if self._host.network.deny is not None and (why := self._host.network.deny(ip)):
+            log.info("a candidate of the peer is refused: %s is %s", ip, why)
+            return
+        kind = candidate.type if candidate.type in ("host", "srflx", "prflx", "relay") else "host"
+        priority = min(max(candidate.priority, 1), 0x7FFFFFFF)
+        batch = self._host.engine.batch()
+        address: Address = (ip, candidate.port)
+        batch.remote_candidate(
+            self.transport, IceCandidate(address=address, type=kind, priority=priority, foundation=candidate.foundation)
+        )
+        batch.submit()
+
+    async def _look_up(self, peer: Peer, candidate: Candidate) -> None:
+        ip = await resolve(candidate.address)
+        if ip is not None and self._peer is peer and self.transport.state != "closed":
+            self._tell(candidate, ip)
+
+    async def _end_of_remote(self, peer: Peer) -> None:
+        """After the names that are still being looked up."""
+        mine = asyncio.current_task()
+        while waiting := [task for task in peer.names if task is not mine]:
+            await asyncio.wait(waiting)
+        if self._peer is peer and self.transport.state != "closed":
+            batch = self._host.engine.batch()
+            batch.end_of_candidates(self.transport, remote=True)
+            batch.submit()
+
+    # --- states
+
+    def _on_event(self, event: TransportEvent) -> None:
+        if self._closed:
+            return
+        ice, dtls = event.ice_state, _DTLS.get(event.state)
+        if event.state == "closed":
+            dtls = "failed" if event.reason == "dtls" else "closed"
+            ice = "closed" if event.reason == "close_notify" else ice
+            log.info("connection ended: %s%s", event.reason, f", {event.error}" if event.error else "")
+        if ice != self.ice_state:
+            self.ice_state = ice
+            self._host.events.on_ice_state(self.id, ice)
+        if dtls is not None and dtls != self.dtls_state and not self._closed:
+            self.dtls_state = dtls
+            self._host.events.on_dtls_state(self.id, dtls)
+
+
+def _cancel(peer: Peer) -> None:
+    for task in peer.names:
+        task.cancel()

@@ -1,0 +1,47 @@
+"""Where a peer connection may be reached: which addresses and ports it binds, and what it tells of them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ..engine import Engine
+from ..ice.addresses import Address, local_addresses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """All of it may be left out.
+
+    `addresses`: IP addresses to bind instead of those of the machine's interfaces; `use` keeps of these what it returns
+    True for. `ports`: from which a free one is taken for each address. `announce`: by bound IP address, the one that the
+    peer is told instead (NAT 1:1). `engine`: a started `Engine` to run on instead of the one that all connections of the
+    event loop share; with `shared_port` its own sockets serve the connection, whose peers then all meet at one UDP port.
+    `deny`: gets an IP address of the peer, returns why nothing may be sent there, "" when it may (`rtcengine.ice.deny`
+    has a list for servers). `mdns`: names ending in .local that the peer tells are looked up.
+    """
+
+    addresses: tuple[str, ...] | None = None
+    use: Callable[[Address], bool] | None = None
+    ports: range | None = None
+    announce: Mapping[str, str] = field(default_factory=dict)
+    engine: Engine | None = None
+    shared_port: bool = False
+    deny: Callable[[str], str] | None = None
+    mdns: bool = True
+
+    def __post_init__(self) -> None:
+        for address in (*(self.addresses or ()), *self.announce, *self.announce.values()):
+            ipaddress.ip_address(address)
+        if self.ports is not None and not (self.ports and all(0 < p < 65536 for p in (self.ports[0], self.ports[-1]))):
+            raise ValueError(f"ports {self.ports} are not of 1 to 65535")
+        if self.shared_port and self.engine is None:
+            raise ValueError("shared_port needs an engine with sockets of its own")
+
+    def to_bind(self) -> list[str]:
+        """Addresses to bind, the best first. A machine that is reached by nobody talks to itself."""
+        if self.addresses is not None:
+            return list(self.addresses)
+        found = [a for a in local_addresses() if self.use is None or self.use(a)]
+        return [str(a) for a in found] or ["127.0.0.1"]

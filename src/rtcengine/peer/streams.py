@@ -1,0 +1,198 @@
+"""Streams of a section on the engine: what comes goes to a track, a track's frames go out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..config import CODECS, PayloadType, RecvConfig, SendConfig
+from ..engine import Batch, Engine, Receiver, Sender
+from ..media.limits import Limits
+from ..media.send import SendPump
+from .effects import CodecUse, MediaPlan
+from .link import Link
+
+if TYPE_CHECKING:
+    from .transceiver import RTCRtpReceiver, RTCRtpSender
+
+_KNOWN = {name.lower() for name in CODECS}
+SENDABLE = {"opus", "pcmu", "pcma", "vp8", "vp9", "h264"}
+"""Codecs that frames of ours can go out in."""
+
+
+def known(codecs: tuple[CodecUse, ...]) -> list[CodecUse]:
+    """Those that the engine can take apart."""
+    return [codec for codec in codecs if codec.name.lower() in _KNOWN]
+
+
+def recv_config(media: MediaPlan) -> RecvConfig | None:
+    """None when no codec is left."""
+    codecs = known(media.codecs)
+    if not codecs:
+        return None
+    main, declared = codecs[0], media.sources[0] if len(media.sources) == 1 else None
+    return RecvConfig(
+        video=media.kind == "video",
+        codec=main.name,
+        pt=main.payload_type,
+        rtx_pt=main.rtx_payload_type,
+        clock_rate=main.clock_rate,
+        mid=media.mid,
+        ssrc=declared.ssrc if declared is not None else 0,
+        rtx_ssrc=(declared.rtx_ssrc or 0) if declared is not None else 0,
+        nack="nack" in main.feedback,
+        pli="nack pli" in main.feedback,
+        fir="ccm fir" in main.feedback,
+        twcc="transport-cc" in main.feedback,
+        others=tuple(
+            PayloadType(codec=c.name, pt=c.payload_type, rtx_pt=c.rtx_payload_type, clock_rate=c.clock_rate)
+            for c in codecs[1:16]
+        ),
+    )
+
+
+def _parameters(fmtp: str | None) -> dict[str, str]:
+    found = {}
+    for part in (fmtp or "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name:
+            found[name] = value
+    return found
+
+
+def sendable(media: MediaPlan) -> CodecUse | None:
+    """The first codec that there is an encoder for."""
+    return next((c for c in known(media.codecs) if c.name.lower() in SENDABLE), None)
+
+
+def send_config(media: MediaPlan, codec: CodecUse) -> SendConfig:
+    encoding = media.encodings[0]
+    return SendConfig(
+        video=media.kind == "video",
+        codec=codec.name,
+        pt=codec.payload_type,
+        rtx_pt=codec.rtx_payload_type,
+        clock_rate=codec.clock_rate,
+        ssrc=encoding.ssrc,
+        rtx_ssrc=encoding.rtx_ssrc if codec.rtx_payload_type is not None else 0,
+        mid=media.mid,
+        extensions=frozenset(uri for uri, _ in media.extensions),
+        nack="nack" in codec.feedback,
+    )
+
+
+class Incoming:
+    """What an RTCRtpReceiver gets. One engine receiver at a time, on the link of its section."""
+
+    def __init__(self, engine: Engine, owner: RTCRtpReceiver) -> None:
+        self.owner = owner
+        self.plan: MediaPlan | None = None
+        self.receiver: Receiver | None = None
+        self._engine = engine
+        self._attached: Receiver | None = None
+
+    def apply(self, batch: Batch, media: MediaPlan, link: Link) -> None:
+        self.plan = media
+        config = recv_config(media)
+        had = self.receiver
+        if had is not None and (config is None or had.transport is not link.transport):
+            batch.end(had)
+            had = self.receiver = None
+        if config is None or link.transport.state == "closed":
+            return
+        if had is None:
+            self.receiver = batch.receive(link.transport, config)
+        elif had.config != config:
+            batch.reconfigure(had, config)
+
+    def follow(self) -> None:
+        """After the batch has gone: the track reads from what there is now."""
+        if self._attached is self.receiver:
+            return
+        if self._attached is not None:
+            self.owner.track.detach()
+        self._attached = self.receiver
+        if self.receiver is not None:
+            self.owner.track.attach(self.receiver)
+
+    def end(self, batch: Batch) -> None:
+        self.forget()
+        if self.receiver is not None and self.receiver.transport.state != "closed":
+            batch.end(self.receiver)
+        self.receiver = None
+
+    def forget(self) -> None:
+        if self._attached is not None:
+            self._attached = None
+            self.owner.track.detach()
+
+
+class Outgoing:
+    """What an RTCRtpSender sends. Its engine sender lives as long as its section: numbers go on (RFC 3550 §5.1)."""
+
+    def __init__(self, owner: RTCRtpSender) -> None:
+        self.owner = owner
+        self.plan: MediaPlan | None = None
+        self.sender: Sender | None = None
+        self._pump: SendPump | None = None
+        self._pumped: tuple[Any, ...] | None = None
+        self._codec: CodecUse | None = None
+        self._paused = False
+
+    def apply(self, batch: Batch, media: MediaPlan, link: Link) -> None:
+        self.plan = media
+        self._paused = False
+        self._codec = codec = sendable(media)
+        had = self.sender
+        if had is not None and had.transport is not link.transport:
+            batch.end(had)
+            had = self.sender = None
+        if codec is None or link.transport.state == "closed":
+            return
+        config = send_config(media, codec)
+        if had is None:
+            self.sender = batch.send(link.transport, config)
+        elif had.config != config:
+            batch.reconfigure(had, config)
+
+    def follow(self) -> None:
+        """After the batch has gone: the track is pumped into what there is now."""
+        codec, media = self._codec, self.plan
+        if self._paused or self.sender is None or codec is None or media is None:
+            return
+        wanted = (self.sender, codec.name.lower(), codec.fmtp)
+        if self._pumped != wanted:
+            self._close_pump()
+            self._pump = SendPump(self.sender, codec.name, codec.clock_rate, _parameters(codec.fmtp))
+            self._pumped = wanted
+            self._pump.set_track(self.owner.track)
+        assert self._pump is not None
+        encoding = media.encodings[0]
+        limits = [b for b in (encoding.max_bitrate_bps, media.bandwidth_bps) if b is not None]
+        self._pump.set_limits(
+            Limits(
+                active=encoding.active,
+                max_bitrate=max(min(limits), 1) if limits else None,
+                max_framerate=encoding.max_framerate,
+                scale_down_by=encoding.scale_down_by or 1.0,
+            )
+        )
+
+    def set_track(self, track: Any) -> None:
+        if self._pump is not None:
+            self._pump.set_track(track)
+
+    def pause(self) -> None:
+        """Nothing is sent until it is applied again."""
+        self._paused = True
+        self._close_pump()
+
+    def end(self, batch: Batch) -> None:
+        self.pause()
+        if self.sender is not None and self.sender.transport.state != "closed":
+            batch.end(self.sender)
+        self.sender = None
+
+    def _close_pump(self) -> None:
+        if self._pump is not None:
+            self._pump.close()
+        self._pump = self._pumped = None
