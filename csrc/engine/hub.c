@@ -453,6 +453,7 @@ void rtc_hub_job_done(rtc_hub_t *h, const rtc_job_t *job, rtc_time_t now) {
   }
   if (t->state == RTC_T_CLOSED) { /* closed meanwhile: its last event has waited for this */
     rtc_keying_free(job->keying);
+    rtc_transport_part(t);
     rtc_hub_touch(t);
     return;
   }

@@ -250,6 +250,7 @@ int rtc_transport_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_
 int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now);
 int rtc_transport_accept(rtc_transport_t *t, rtc_time_t now);
 void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text, rtc_time_t now);
+void rtc_transport_part(rtc_transport_t *t); /* the goodbye of one that was closed while a helper had its association */
 void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m, rtc_time_t now);
 void rtc_transport_on_dtls(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now);            /* takes over k */
 void rtc_transport_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now); /* something authentic came */

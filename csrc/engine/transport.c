@@ -448,6 +448,12 @@ void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text,
   rtc_hub_touch(t);
 }
 
+void rtc_transport_part(rtc_transport_t *t) {
+  if (t->handed || !t->dtls || !t->dtls_started || !t->has_path || t->reason == RTC_WHY_CONSENT) return;
+  rtc_dtls_close(t->dtls);
+  flush_dtls(t);
+}
+
 static bool publishes(const rtc_transport_t *t) { return t->recvs != NULL; }
 
 void rtc_transport_tick(rtc_transport_t *t, rtc_time_t now) {

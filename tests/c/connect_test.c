@@ -134,6 +134,30 @@ static void restart_keeps_the_association(void) {
   close_pair(&p);
 }
 
+/* Closed while the helper works on a flight that the peer has repeated: the goodbye goes out when the association is back. */
+static void goodbye_waits_for_the_helper(void) {
+  pair_t p;
+  open_pair(&p, 16, false, -1);
+  CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
+  static const uint8_t record[] = {22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 99, 0, 1, 0};
+  rtc_pkt_t *k = rtc_hub_slot(p.hub[0]);
+  memcpy(k->data, record, sizeof record);
+  k->len = sizeof record;
+  k->path = p.last[0].path;
+  rtc_hub_recv(p.hub[0], k, rtc_sim_now(p.sim));
+  rtc_job_t job;
+  CHECK_EQ(rtc_hub_job(p.hub[0], &job), 1);
+  do_(&p, 0, &(rtc_cmd_t){.op = RTC_OP_CLOSE, .id = 1});
+  rtc_job_work(&job);
+  rtc_hub_job_done(p.hub[0], &job, rtc_sim_now(p.sim));
+  rtc_sim_flush(p.sim, p.at[0]);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(1));
+  look(&p);
+  CHECK_EQ(p.last[1].state, RTC_T_CLOSED);
+  CHECK_EQ(p.last[1].reason, RTC_WHY_CLOSE_NOTIFY);
+  close_pair(&p);
+}
+
 static void nobody_there(void) {
   pair_t p;
   open_pair(&p, 15, false, -1);
@@ -295,6 +319,7 @@ int main(int argc, char **argv) {
   RUN(consent_and_close);
   RUN(address_moves);
   RUN(restart_keeps_the_association);
+  RUN(goodbye_waits_for_the_helper);
   RUN(nobody_there);
   RUN(full_agents_connect);
   RUN(full_agents_connect_through_loss);
