@@ -28,6 +28,8 @@ rtc_hub_t *rtc_hub_new(const rtc_hub_cfg_t *cfg, rtc_time_t now) {
   h->st.now = now;
   memcpy(&h->k0, cfg->seed, 8);
   memcpy(&h->k1, cfg->seed + 8, 8);
+  h->mark.k0 = rtc_hub_draw(h);
+  h->mark.k1 = rtc_hub_draw(h);
   rtc_map_init(&h->paths, sizeof(path_key_t), cfg->seed + 16);
   rtc_map_init(&h->ufrags, RTC_LOCAL_UFRAG_MAX, cfg->seed + 16);
   rtc_map_init(&h->transports, sizeof(uint32_t), cfg->seed + 16);
@@ -85,19 +87,22 @@ void rtc_hub_touch(rtc_transport_t *t) {
   h->dirty_last = t;
 }
 
-/* Whoever has a session can forge a valid check from another's address; so one that is alive keeps its own. */
+/* Whoever has a session can forge a valid check from another's address; so one that is alive keeps its own. What a full agent uses
+ * until a pair is nominated does not count: of two agents here that check each other, each would bar the other's way to agree. */
 bool rtc_hub_path_free(const rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now) {
   path_key_t key = key_of(path);
   const rtc_transport_t *had = rtc_map_get(&t->hub->paths, &key);
   if (!had || had == t) return true;
-  return !had->has_path || !rtc_path_eq(&had->path, path) || now - rtc_way_heard(had) >= RTC_MS(RTC_STALL_MS);
+  return !rtc_way_settled(had) || !rtc_path_eq(&had->path, path) || now - rtc_way_heard(had) >= RTC_MS(RTC_STALL_MS);
 }
 
 void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now) {
   rtc_hub_t *h = t->hub;
   path_key_t key = key_of(path);
   rtc_transport_t *had = rtc_map_get(&h->paths, &key);
-  if (had == t || !rtc_hub_path_free(t, path, now)) return;
+  if (had == t) return;
+  if (had && had->ice && t->ice) had->shared = t->shared = true;
+  if (!rtc_hub_path_free(t, path, now)) return;
   if (had) {
     for (int i = 0; i < had->mapped_n; i++) {
       if (!rtc_path_eq(&had->mapped[i], path)) continue;
@@ -152,6 +157,12 @@ static rtc_transport_t *by_username(rtc_hub_t *h, const rtc_stun_t *m) {
   return rtc_map_get(&h->ufrags, key);
 }
 
+/* Who asked what this answers, as its transaction id says, which only we can have made. Several may ask one address by one socket. */
+static rtc_transport_t *by_transaction(rtc_hub_t *h, const rtc_stun_t *m) {
+  uint32_t id = rtc_mark_read(m->tid, &h->mark);
+  return rtc_map_get(&h->transports, &id);
+}
+
 static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
   rtc_stun_t m;
   h->st.stun_in++;
@@ -160,13 +171,13 @@ static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
     return;
   }
   if (m.type == RTC_STUN_BINDING_INDICATION) return; /* keeps a NAT open and asks for nothing (RFC 8445 §11): no drop */
-  path_key_t key = key_of(&k->path);
-  rtc_transport_t *t = m.type == RTC_STUN_BINDING_REQUEST ? by_username(h, &m) : rtc_map_get(&h->paths, &key);
+  bool asks = m.type == RTC_STUN_BINDING_REQUEST;
+  rtc_transport_t *t = asks ? by_username(h, &m) : by_transaction(h, &m);
   if (!t || t->state == RTC_T_CLOSED) {
     rtc_hub_drop(h, RTC_DROP_STUN_USER);
     return;
   }
-  if (!rtc_hub_path_free(t, &k->path, now)) { /* nothing from there would reach it anyway */
+  if (asks && !rtc_hub_path_free(t, &k->path, now)) { /* nothing from there would reach it anyway */
     rtc_hub_drop(h, RTC_DROP_PATH);
     return;
   }

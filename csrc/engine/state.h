@@ -155,6 +155,7 @@ struct rtc_transport {
   rtc_consent_t consent; /* lite agents' */
   rtc_ice_t *ice;        /* full agents'; NULL for lite ones */
   bool ice_survives;
+  bool shared; /* another full agent here has checked one of its paths */
   uint8_t ice_state;
   uint8_t ufrag_key[RTC_LOCAL_UFRAG_MAX], old_ufrag_key[RTC_LOCAL_UFRAG_MAX];
   bool has_old_ufrag;
@@ -226,6 +227,7 @@ struct rtc_hub {
   rtc_transport_t *jobs, *jobs_last;
   uint32_t job_n;
   uint64_t k0, k1, draw; /* pseudo-random numbers: SipHash of a counter */
+  rtc_mark_key_t mark;   /* of transaction ids: a transport's number */
   rtc_hub_stats_t st;
 };
 
@@ -238,7 +240,7 @@ static inline int64_t rtc_ticks(int64_t us, uint32_t rate) {
 uint64_t rtc_hub_draw(rtc_hub_t *h);
 static inline void rtc_hub_drop(rtc_hub_t *h, rtc_drop_t why) { h->st.drops[why]++; }
 void rtc_hub_touch(rtc_transport_t *t); /* something changed that the owner should hear of */
-/* True when no other transport lives at this address, that is, has it as its chosen one and has been heard from it lately. */
+/* True when no other transport lives at this address, that is, has settled there and has been heard from it lately. */
 bool rtc_hub_path_free(const rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now);
 void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now); /* datagrams of this path are t's, if it is free */
 void rtc_hub_unmap_paths(rtc_transport_t *t);
@@ -270,6 +272,8 @@ int rtc_way_exec(rtc_transport_t *t, const rtc_cmd_t *c, rtc_time_t now);
 /* As rtc_consent_on_stun says. */
 int rtc_way_on_stun(rtc_transport_t *t, const rtc_stun_t *m, const rtc_pkt_t *k, uint8_t *out, size_t cap, size_t *n, rtc_time_t now);
 void rtc_way_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now); /* DTLS, SRTP */
+bool rtc_way_open(const rtc_transport_t *t);                                       /* DTLS may begin */
+bool rtc_way_settled(const rtc_transport_t *t);                                    /* it has a path, of a full agent a nominated one */
 rtc_time_t rtc_way_heard(const rtc_transport_t *t);
 bool rtc_way_knows(const rtc_transport_t *t, const rtc_path_t *from);
 bool rtc_way_tick(rtc_transport_t *t, rtc_time_t now); /* sends checks; false: it has to be closed */

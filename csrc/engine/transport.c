@@ -220,7 +220,7 @@ static void take_early(rtc_transport_t *t) {
 }
 
 static void start_dtls_client(rtc_transport_t *t) {
-  if (!t->dtls || t->dtls_started || !t->cfg->dtls_client || !t->has_path) return;
+  if (!t->dtls || t->dtls_started || !t->cfg->dtls_client || !rtc_way_open(t)) return;
   if (queue(t)) t->dtls_started = true;
 }
 

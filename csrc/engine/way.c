@@ -31,7 +31,9 @@ int rtc_way_new(rtc_transport_t *t, const rtc_transport_cfg_t *cfg) {
   if (lite) return rtc_consent_init(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd);
   uint64_t seed = rtc_hub_draw(t->hub);
   bool controlling = cfg->ice_role == RTC_ICE_ROLE_CONTROLLING;
-  return rtc_ice_init(t->ice, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd, controlling, seed);
+  int err = rtc_ice_init(t->ice, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd, controlling, seed);
+  rtc_ice_mark(t->ice, t->id, &t->hub->mark);
+  return err;
 }
 
 void rtc_way_free(rtc_transport_t *t) {
@@ -71,7 +73,7 @@ int rtc_way_exec(rtc_transport_t *t, const rtc_cmd_t *c, rtc_time_t now) {
       err = rtc_ice_add_remote(t->ice, &c->u.cand, now);
       break;
     case RTC_OP_ICE_END:
-      rtc_ice_end(t->ice, c->u.ends.local, c->u.ends.remote);
+      rtc_ice_end(t->ice, c->u.ends.local, c->u.ends.remote, now);
       break;
     default:
       rtc_ice_set_role(t->ice, c->u.controlling);
@@ -87,6 +89,7 @@ int rtc_way_on_stun(rtc_transport_t *t, const rtc_stun_t *m, const rtc_pkt_t *k,
     bool role = t->ice->controlling;
     r = rtc_ice_on_stun(t->ice, m, k->data, &k->path, out, cap, n, now);
     if (role != t->ice->controlling) rtc_hub_touch(t);
+    if (t->ice->has_path) rtc_hub_map_path(t, &t->ice->path, now); /* another one may have had it while neither had settled */
   } else {
     r = rtc_consent_on_stun(&t->consent, m, k->data, &k->path, out, cap, n, now);
   }
@@ -104,10 +107,15 @@ void rtc_way_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now
   if (lost) follow(t, now);
 }
 
+bool rtc_way_settled(const rtc_transport_t *t) { return t->has_path && (!t->ice || t->ice->nominated); }
+
+/* Whose the datagrams of a path are that several have checked is clear when one has settled on it. */
+bool rtc_way_open(const rtc_transport_t *t) { return t->has_path && (!t->shared || t->state >= RTC_T_CONNECTED || rtc_way_settled(t)); }
+
 rtc_time_t rtc_way_heard(const rtc_transport_t *t) { return t->ice ? t->ice->heard : t->consent.heard; }
 
 bool rtc_way_knows(const rtc_transport_t *t, const rtc_path_t *from) {
-  return t->ice ? rtc_ice_knows(t->ice, from) : rtc_consent_knows(&t->consent, from);
+  return t->ice ? rtc_way_open(t) && rtc_ice_knows(t->ice, from) : rtc_consent_knows(&t->consent, from);
 }
 
 static void send_checks(rtc_transport_t *t, rtc_time_t now) {
@@ -121,12 +129,12 @@ static void send_checks(rtc_transport_t *t, rtc_time_t now) {
       rtc_pkt_put(k);
       return;
     }
-    if (!rtc_hub_path_free(t, &path, now)) { /* the answer would be another's */
+    if (!rtc_hub_path_free(t, &path, now)) { /* what comes from there would be another's */
       rtc_hub_drop(h, RTC_DROP_PATH);
       rtc_pkt_put(k);
+      rtc_ice_refuse(t->ice, &path, now);
       continue;
     }
-    rtc_hub_map_path(t, &path, now);
     k->len = (uint32_t)n;
     h->st.stun_out++;
     rtc_out_to(h, k, &path);

@@ -41,6 +41,11 @@ int rtc_ice_init(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, c
   return creds_set(&c->creds, local_ufrag, local_pwd, remote_ufrag, remote_pwd);
 }
 
+void rtc_ice_mark(rtc_ice_t *c, uint32_t number, const rtc_mark_key_t *key) {
+  c->mark = number;
+  c->mark_key = *key;
+}
+
 void rtc_ice_clear(rtc_ice_t *c) { rtc_cleanse(c, sizeof *c); }
 
 void rtc_ice_follow(rtc_ice_t *c) {
@@ -102,9 +107,11 @@ void rtc_ice_set_role(rtc_ice_t *c, bool controlling) {
   rtc_ice_plan(c);
 }
 
-void rtc_ice_end(rtc_ice_t *c, bool local, bool remote) {
+void rtc_ice_end(rtc_ice_t *c, bool local, bool remote, rtc_time_t now) {
   c->local_end = c->local_end || local;
   c->remote_end = c->remote_end || remote;
+  /* Nothing to check, and only a check of the peer's would bring something: not waited for without end. */
+  if (c->local_end && c->remote_end && c->started == RTC_NEVER) c->started = now;
 }
 
 bool rtc_ice_on_path(const rtc_ice_t *c, const rtc_path_t *from) { return c->has_path && rtc_path_eq(&c->path, from); }

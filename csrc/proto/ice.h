@@ -11,6 +11,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/mark.h"
 #include "base/time.h"
 #include "wire/stun.h"
 
@@ -104,6 +105,8 @@ typedef struct rtc_ice {
   rtc_time_t pace_at; /* earliest next first request */
   rtc_time_t plan_at; /* next thing to do for pairs other than the chosen one */
   uint64_t tie_breaker, seed;
+  rtc_mark_key_t mark_key; /* of transaction ids: whose they are */
+  uint32_t mark;
   uint32_t requests, answers, conflicts; /* counters; conflicts: 487 sent or received */
   int64_t rtt_us;
   rtc_ice_creds_t creds, old; /* old: good until the new ones are first used */
@@ -122,6 +125,8 @@ typedef enum rtc_ice_result {
 RTC_MUST_USE int rtc_ice_init(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
                               const char *remote_pwd, bool controlling, uint64_t seed);
 void rtc_ice_clear(rtc_ice_t *c);
+/* Which number the transaction ids carry from now on, so that who has the key knows whose answer comes. */
+void rtc_ice_mark(rtc_ice_t *c, uint32_t number, const rtc_mark_key_t *key);
 /* New credentials: the checks begin anew with our candidates, those of the peer are to be told again; only the address that is
  * talked to stays, and the path until another one is nominated (§9). 0 or RTC_EINVAL. */
 RTC_MUST_USE int rtc_ice_restart(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag,
@@ -136,12 +141,14 @@ RTC_MUST_USE int rtc_ice_add_local(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc
 RTC_MUST_USE int rtc_ice_add_remote(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now);
 /* For who is given an address rather than candidates: this one pair, ours being whatever the socket has. As above. */
 RTC_MUST_USE int rtc_ice_add_path(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now);
-void rtc_ice_end(rtc_ice_t *c, bool local, bool remote); /* no more will come from these sides */
+void rtc_ice_end(rtc_ice_t *c, bool local, bool remote, rtc_time_t now); /* no more will come from these sides */
 
 /* A parsed STUN message (a request by its USERNAME, or an answer). When an answer is due it is written to out and *out_len set
  * (0 else); it goes back to `from`. rtc_ice_result_t, or RTC_ENOBUFS (cap < 100) with nothing changed. */
 RTC_MUST_USE int rtc_ice_on_stun(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, const rtc_path_t *from, uint8_t *out, size_t cap,
                                  size_t *out_len, rtc_time_t now);
+/* This path cannot be used: it is another's. What is chosen then is the best of the other valid ones, if any. */
+void rtc_ice_refuse(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now);
 /* Something authentic other than STUN came from this path. */
 void rtc_ice_on_heard(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now);
 /* True for the chosen path and those that passed a check of either side: DTLS and media come from there only. */

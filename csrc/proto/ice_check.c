@@ -11,8 +11,7 @@ static uint32_t first_wait(const rtc_ice_t *c) {
 }
 
 void rtc_ice_start(rtc_ice_t *c, rtc_ice_pair_t *p, rtc_time_t now) {
-  rtc_put64(p->tid, rtc_ice_random(c));
-  rtc_put32(p->tid + 8, (uint32_t)rtc_ice_random(c));
+  rtc_mark_write(p->tid, rtc_ice_random(c), c->mark, &c->mark_key);
   if (p->state != RTC_PAIR_SUCCEEDED) p->state = RTC_PAIR_IN_PROGRESS;
   p->live = true;
   p->nominating = false;

@@ -66,6 +66,23 @@ static int best_valid(const rtc_ice_t *c) {
   return best;
 }
 
+void rtc_ice_refuse(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now) {
+  for (int i = 0; i < c->pair_n; i++) {
+    rtc_ice_pair_t *p = &c->pair[i];
+    rtc_path_t its = rtc_ice_path(c, p);
+    if (!rtc_path_eq(&its, path)) continue;
+    p->state = RTC_PAIR_FAILED;
+    p->live = p->nominating = p->triggered = p->wanted = false;
+  }
+  if (rtc_ice_on_path(c, path)) {
+    c->has_path = c->nominated = false;
+    c->selected = -1;
+    int other = best_valid(c);
+    if (other >= 0) rtc_ice_select(c, other, false, now);
+  }
+  rtc_ice_plan(c);
+}
+
 rtc_time_t rtc_ice_nominate_at(const rtc_ice_t *c) {
   if (!c->controlling || c->revoked || c->valid_since == RTC_NEVER) return RTC_NEVER;
   if (c->nominated && c->asking == RTC_NEVER) return RTC_NEVER;

@@ -8,8 +8,9 @@ static bool no_ip(const rtc_addr_t *a) {
 
 static bool link_local(const rtc_addr_t *a) { return a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80; }
 
-/* §6.1.2.2: one family, and IPv6 link-local ones among themselves. */
+/* §6.1.2.2: one family, and IPv6 link-local ones among themselves; not a base with itself, where nobody could tell who sent what. */
 static bool may_pair(const rtc_addr_t *ours, const rtc_addr_t *theirs) {
+  if (no_ip(ours) || rtc_addr_eq(ours, theirs)) return false;
   return rtc_addr_is_v4(ours) == rtc_addr_is_v4(theirs) && link_local(ours) == link_local(theirs);
 }
 
@@ -79,7 +80,7 @@ void rtc_ice_repair(rtc_ice_t *c, rtc_time_t now) {
   c->pair_n = 0;
   for (int l = 0; l < c->local_n; l++)
     for (int r = 0; r < c->remote_n; r++)
-      if (!no_ip(&c->local[l].base) && may_pair(&c->local[l].base, &c->remote[r].addr)) add_pair(c, l, r, now);
+      if (may_pair(&c->local[l].base, &c->remote[r].addr)) add_pair(c, l, r, now);
 }
 
 static int find_local(const rtc_ice_t *c, const rtc_ice_cand_t *like) {
@@ -107,7 +108,7 @@ int rtc_ice_add_local(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now) 
   if (c->local_n == RTC_ICE_CANDS) return RTC_ENOBUFS;
   c->local[c->local_n++] = *cand;
   for (int r = 0; r < c->remote_n; r++)
-    if (!no_ip(&cand->base) && may_pair(&cand->base, &c->remote[r].addr)) add_pair(c, c->local_n - 1, r, now);
+    if (may_pair(&cand->base, &c->remote[r].addr)) add_pair(c, c->local_n - 1, r, now);
   rtc_ice_plan(c);
   return 0;
 }
@@ -123,7 +124,7 @@ int rtc_ice_add_remote(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now)
   if (c->remote_n == RTC_ICE_CANDS) return RTC_ENOBUFS;
   c->remote[c->remote_n++] = *cand;
   for (int l = 0; l < c->local_n; l++)
-    if (!no_ip(&c->local[l].base) && may_pair(&c->local[l].base, &cand->addr)) add_pair(c, l, c->remote_n - 1, now);
+    if (may_pair(&c->local[l].base, &cand->addr)) add_pair(c, l, c->remote_n - 1, now);
   rtc_ice_plan(c);
   return 0;
 }

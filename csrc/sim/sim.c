@@ -23,6 +23,7 @@ typedef struct wire {
 typedef struct node {
   rtc_hub_t *hub;
   rtc_addr_t addr;
+  uint32_t sock;
 } node_t;
 
 struct rtc_sim {
@@ -72,7 +73,9 @@ int rtc_sim_add(rtc_sim_t *s, rtc_hub_t *hub, const rtc_addr_t *addr) {
     if (i < n) s->wires[i][n] = calloc(1, sizeof(wire_t));
     if (!s->wires[n][i] || (i < n && !s->wires[i][n])) return RTC_ENOMEM;
   }
-  s->node[s->node_n++] = (node_t){hub, *addr};
+  uint32_t sock = 0;
+  for (int i = 0; i < n; i++) sock += s->node[i].hub == hub;
+  s->node[s->node_n++] = (node_t){hub, *addr, sock};
   return n;
 }
 
@@ -83,7 +86,7 @@ rtc_time_t rtc_sim_now(const rtc_sim_t *s) { return s->now; }
 uint64_t rtc_sim_trace(const rtc_sim_t *s) { return s->trace; }
 
 rtc_path_t rtc_sim_path(const rtc_sim_t *s, int from, int to) {
-  return (rtc_path_t){.remote = s->node[to].addr, .local = s->node[from].addr, .sock = 0};
+  return (rtc_path_t){.remote = s->node[to].addr, .local = s->node[from].addr, .sock = s->node[from].sock};
 }
 
 static bool before(const flight_t *a, const flight_t *b) { return a->at != b->at ? a->at < b->at : a->order < b->order; }
@@ -201,13 +204,19 @@ static void run_jobs(rtc_sim_t *s, rtc_hub_t *h) {
   }
 }
 
+static int node_of(const rtc_sim_t *s, const rtc_hub_t *hub, uint32_t sock) {
+  int n = 0;
+  while (s->node[n].hub != hub || s->node[n].sock != sock) n++;
+  return n;
+}
+
 void rtc_sim_flush(rtc_sim_t *s, int node) {
   rtc_hub_t *h = s->node[node].hub;
   rtc_pkt_t *out[64];
   run_jobs(s, h);
   for (int n; (n = rtc_hub_pop(h, out, 64)) > 0;)
     for (int i = 0; i < n; i++) {
-      transmit(s, node, out[i]);
+      transmit(s, node_of(s, h, out[i]->path.sock), out[i]);
       rtc_pkt_put(out[i]);
     }
 }
@@ -233,7 +242,7 @@ static void deliver(rtc_sim_t *s, flight_t *f) {
   memcpy(k->data, f->data, f->len);
   k->len = f->len;
   k->at = s->now;
-  k->path = (rtc_path_t){.remote = f->src, .local = f->dst, .sock = 0};
+  k->path = (rtc_path_t){.remote = f->src, .local = f->dst, .sock = n->sock};
   rtc_hub_recv(n->hub, k, s->now);
   rtc_sim_flush(s, f->to);
 }

@@ -26,7 +26,7 @@ enum { RTC_SIM_NODES = 64 };
 
 rtc_sim_t *rtc_sim_new(uint64_t seed);
 void rtc_sim_free(rtc_sim_t *s);
-/* Adds a hub under an address; its number (0 ..) or RTC_E*. */
+/* Adds a hub under an address; its number (0 ..) or RTC_E*. The same hub again: another address, on its next socket. */
 RTC_MUST_USE int rtc_sim_add(rtc_sim_t *s, rtc_hub_t *hub, const rtc_addr_t *addr);
 /* A node's address changes (NAT rebinding): what it sends from now on comes from there, what is under way to the old is lost. */
 void rtc_sim_move(rtc_sim_t *s, int node, const rtc_addr_t *addr);

@@ -291,6 +291,142 @@ static void full_agents_survive(void) {
   close_pair(&p);
 }
 
+/* Several transports of few hubs: n of them, each with one of the others, every one telling all addresses of its hub. */
+typedef struct crowd {
+  rtc_sim_t *sim;
+  rtc_dtls_ctx_t *ctx;
+  rtc_hub_t *hub[2];
+  int node[2][4], node_n[2]; /* addresses of each hub */
+  int n;
+  int at[4]; /* hub of each transport; its id is its number and one */
+  rtc_event_t last[4];
+} crowd_t;
+
+static void crowd_do(crowd_t *c, int who, rtc_cmd_t cmd) {
+  cmd.id = (uint32_t)who + 1;
+  int err = rtc_hub_exec(c->hub[c->at[who]], &cmd, rtc_sim_now(c->sim));
+  if (err < 0) {
+    fprintf(stderr, "command %d: %s\n", cmd.op, rtc_err_text(err));
+    exit(2);
+  }
+}
+
+/* hubs: of each transport, "0101". Even transports meet the next odd one. */
+static void crowd_open(crowd_t *c, uint64_t seed, const char *hubs, const int addresses[2]) {
+  int err;
+  *c = (crowd_t){.sim = rtc_sim_new(seed), .n = (int)strlen(hubs)};
+  clock_of = c->sim;
+  c->ctx = rtc_dtls_ctx_new(TEST_CERT, strlen(TEST_CERT), TEST_KEY, strlen(TEST_KEY), &err);
+  for (int h = 0; h < 2; h++) {
+    rtc_hub_cfg_t cfg = {.dtls = c->ctx, .slots = 4096};
+    memset(cfg.seed, (int)seed * 2 + h, sizeof cfg.seed);
+    c->hub[h] = rtc_hub_new(&cfg, rtc_sim_now(c->sim));
+    for (int i = 0; i < addresses[h]; i++) {
+      uint8_t ip[4] = {10, 0, (uint8_t)h, (uint8_t)(i + 1)};
+      rtc_addr_t a;
+      rtc_addr_set(&a, ip, 4, 5000);
+      c->node[h][c->node_n[h]++] = rtc_sim_add(c->sim, c->hub[h], &a);
+    }
+  }
+  rtc_link_t link = {.delay_us = 5000, .jitter_us = 3000};
+  for (int h = 0; h < 2; h++)
+    for (int i = 0; i < c->node_n[h]; i++)
+      for (int g = 0; g < 2; g++)
+        for (int j = 0; j < c->node_n[g]; j++) rtc_sim_link(c->sim, c->node[h][i], c->node[g][j], &link);
+  for (int i = 0; i < c->n; i++) c->at[i] = hubs[i] - '0';
+}
+
+/* Transports from .. to - 1 begin; roles: a bit for each, whether it believes that it controls. */
+static void crowd_dial(crowd_t *c, int from, int to, int roles) {
+  pair_t p = {.ctx = c->ctx};
+  for (int i = from; i < to; i++) {
+    rtc_cmd_t cmd = transport_of(&p, i & 1, false);
+    rtc_transport_cfg_t *t = &cmd.u.transport;
+    snprintf(t->ice.local_ufrag, sizeof t->ice.local_ufrag, "ufrag%d", i);
+    snprintf(t->ice.remote_ufrag, sizeof t->ice.remote_ufrag, "ufrag%d", i ^ 1);
+    t->ice_role = roles >> i & 1 ? RTC_ICE_ROLE_CONTROLLING : RTC_ICE_ROLE_CONTROLLED;
+    crowd_do(c, i, cmd);
+  }
+  for (int i = from; i < to; i++) {
+    int ours = c->at[i], theirs = c->at[i ^ 1];
+    for (int k = 0; k < c->node_n[ours]; k++) {
+      rtc_path_t path = rtc_sim_path(c->sim, c->node[ours][k], c->node[theirs][0]);
+      rtc_ice_cand_t cand = {.addr = path.local, .base = path.local, .sock = path.sock, .priority = (126u << 24) - (uint32_t)k};
+      crowd_do(c, i, (rtc_cmd_t){.op = RTC_OP_LOCAL, .u.cand = cand});
+    }
+    for (int k = 0; k < c->node_n[theirs]; k++) {
+      rtc_path_t path = rtc_sim_path(c->sim, c->node[ours][0], c->node[theirs][k]);
+      rtc_ice_cand_t cand = {.addr = path.remote, .priority = (126u << 24) - (uint32_t)k};
+      crowd_do(c, i, (rtc_cmd_t){.op = RTC_OP_REMOTE, .u.cand = cand});
+    }
+    crowd_do(c, i, (rtc_cmd_t){.op = RTC_OP_ICE_END, .u.ends = {true, true}});
+    rtc_sim_flush(c->sim, c->node[ours][0]);
+  }
+}
+
+static bool crowd_connected(crowd_t *c, rtc_time_t us) {
+  rtc_sim_run(c->sim, rtc_sim_now(c->sim) + us);
+  rtc_event_t e;
+  for (int h = 0; h < 2; h++)
+    while (rtc_hub_event(c->hub[h], &e))
+      if (e.type == RTC_EV_TRANSPORT) c->last[e.id - 1] = e;
+  bool all = true;
+  for (int i = 0; i < c->n; i++) all = all && c->last[i].state == RTC_T_CONNECTED && c->last[i].ice == RTC_ICE_COMPLETED;
+  return all;
+}
+
+static void crowd_close(crowd_t *c) {
+  for (int h = 0; h < 2; h++) rtc_hub_free(c->hub[h]);
+  rtc_dtls_ctx_free(c->ctx);
+  rtc_sim_free(c->sim);
+  clock_of = NULL;
+}
+
+/* All connected, each on a way of its own; how long it took, RTC_NEVER when it did not. */
+static rtc_time_t crowd_meets(crowd_t *c) {
+  rtc_time_t took = 0;
+  while (!crowd_connected(c, RTC_MS(50)) && took < RTC_SEC(10)) took += RTC_MS(50);
+  if (took >= RTC_SEC(10) || !crowd_connected(c, RTC_SEC(40))) return RTC_NEVER;
+  for (int i = 0; i < c->n; i++)
+    for (int j = 0; j < i; j++)
+      if (c->at[i] == c->at[j] && rtc_path_eq(&c->last[i].path, &c->last[j].path)) return RTC_NEVER;
+  return took;
+}
+
+/* Two transports of one hub with each other, by sockets that both of them use. */
+static void two_of_one_hub(void) {
+  for (uint64_t seed = 1; seed <= 60 * (uint64_t)check_scale(); seed++) {
+    crowd_t c;
+    crowd_open(&c, seed, "00", (int[]){2 + (int)(seed % 3), 0});
+    crowd_dial(&c, 0, 2, (int)(seed & 3));
+    rtc_time_t took = crowd_meets(&c);
+    CHECK(took < RTC_SEC(1));
+    crowd_close(&c);
+  }
+}
+
+/* Two transports, by one socket, with two of another hub: all check the same addresses, each answer reaches who asked, and each ends on a
+ * way of its own. Both at once, or one after the other. */
+static void two_with_one_address(void) {
+  static const int addresses[][2] = {{1, 2}, {2, 1}, {2, 2}};
+  for (int k = 0; k < 3; k++)
+    for (uint64_t seed = 1; seed <= 40 * (uint64_t)check_scale(); seed++) {
+      crowd_t c;
+      crowd_open(&c, seed, "0101", addresses[k]);
+      int roles = seed & 2 ? 5 : 10;
+      if (seed & 1) {
+        crowd_dial(&c, 0, 4, roles);
+      } else {
+        crowd_dial(&c, 0, 2, (int)(seed >> 1));
+        rtc_sim_run(c.sim, rtc_sim_now(c.sim) + RTC_SEC(2));
+        crowd_dial(&c, 2, 4, (int)(seed >> 1));
+      }
+      rtc_time_t took = crowd_meets(&c);
+      CHECK(took < RTC_SEC(2));
+      crowd_close(&c);
+    }
+}
+
 /* What a lite transport is not told, and what is no role. */
 static void lite_takes_no_candidates(void) {
   pair_t p;
@@ -325,6 +461,8 @@ int main(int argc, char **argv) {
   RUN(full_agents_connect_through_loss);
   RUN(full_agents_follow_a_move);
   RUN(full_agents_survive);
+  RUN(two_of_one_hub);
+  RUN(two_with_one_address);
   RUN(lite_takes_no_candidates);
   return CHECK_END();
 }

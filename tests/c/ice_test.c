@@ -172,7 +172,7 @@ static void two_agents_agree(void) {
     give(&n, 0, 2, 20);
     give(&n, 1, 1, 10);
     give(&n, 1, 2, 20);
-    for (int s = 0; s < 2; s++) rtc_ice_end(&n.side[s], true, true);
+    for (int s = 0; s < 2; s++) rtc_ice_end(&n.side[s], true, true, n.now);
     run(&n, RTC_SEC(2));
     CHECK(n.side[0].controlling != n.side[1].controlling);
     CHECK_EQ(n.side[0].conflicts + n.side[1].conflicts > 0, roles == 0 || roles == 3);
@@ -202,7 +202,7 @@ static void best_that_works(void) {
   run(&n, RTC_SEC(1));
   CHECK(n.side[0].nominated && n.side[1].nominated && at_host(&n, 0) == 2 && goal(&n, 1) == 2);
   CHECK_EQ(state(&n, 0), RTC_ICE_CONNECTED); /* more may come */
-  rtc_ice_end(&n.side[0], true, true);
+  rtc_ice_end(&n.side[0], true, true, n.now);
   CHECK_EQ(state(&n, 0), RTC_ICE_COMPLETED);
 }
 
