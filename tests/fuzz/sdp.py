@@ -34,7 +34,7 @@ a= m= : / ; = * -1 0 1 127 128 65535 65536 4294967295 4294967296 999999999999999
 max-br= a=rtpmap:96 a=fmtp:96 a=rtcp-fb:96 a=rtcp-fb:* a=extmap:1/sendonly a=extmap-allow-mixed a=ssrc:1
 a=ssrc-group:FID a=ssrc-group:SIM a=rid:x a=simulcast:send a=candidate:1 a=end-of-candidates
 a=ice-options:trickle a=ice-lite a=setup:actpass a=fingerprint:sha-256 a=sendrecv a=inactive a=mid:0
-a=group:BUNDLE a=msid:- a=tls-id: a=rtcp-mux a=bundle-only c=IN b=AS:1 t=0 r= k= typ raddr rport tcptype
+a=group:BUNDLE a=msid:- a=tls-id: a=identity:QUJD a=rtcp-mux a=bundle-only c=IN b=AS:1 t=0 r= k= typ raddr rport tcptype
 apt=96 profile-level-id=42e01f packetization-mode=1 level-asymmetry-allowed=1 useinbandfec=1 VP8/90000
 opus/48000/2 H264/90000 rtx/90000 nack pli ccm fir transport-cc goog-remb UDP/TLS/RTP/SAVPF UDP/DTLS/SCTP
 webrtc-datachannel sctp-port

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rtcengine.sdp import SdpError, SessionDescription, parse, write
-from rtcengine.sdp.description import Bandwidth, Connection, ExtMap, Msid, Setup, SimulcastRid, Timing
+from rtcengine.sdp.description import Bandwidth, Connection, ExtMap, Identity, Msid, Setup, SimulcastRid, Timing
 from rtcengine.types import Direction, Fingerprint
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "sdp").glob("*.sdp"))
@@ -236,6 +236,23 @@ def test_writing_refuses_forged_lines() -> None:
         desc.name = bad
         with pytest.raises(SdpError, match="line 3 "):
             write(desc)
+
+
+def test_identity() -> None:
+    said = "a=identity:QUJDRA== foo;bar=baz"
+    text = HEAD + said + "\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=identity:QUJD\r\n"
+    desc = parse(text)
+    assert desc.identity == Identity("QUJDRA==", "foo;bar=baz") and said + "\r\n" in write(desc)
+    assert parse(write(desc)) == desc
+    assert desc.media[0].attribute("identity") is not None  # of the session or of nobody
+    desc.identity = Identity("QUJD")
+    assert "\r\na=identity:QUJD\r\n" in write(desc)
+    assert parse(HEAD + "a=identity:QUJD\r\na=identity:QUJD\r\n").identity == desc.identity
+    for bad in ("", "!", "QUJ", "QUJDR===", "QUJD ", "QU-_", "QUJD\ta", "a=b"):
+        with pytest.raises(SdpError, match="line 5 .*identity"):
+            parse(HEAD + f"a=identity:{bad}\r\n")
+    with pytest.raises(SdpError, match="line 6 .*contradicts"):
+        parse(HEAD + "a=identity:QUJD\r\na=identity:QUJE\r\n")
 
 
 # Every row: the line at fault (it is the sixth, after the four of HEAD and the m-line), what the message says.

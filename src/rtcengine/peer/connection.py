@@ -26,6 +26,7 @@ from .description import RTCIceCandidate, RTCSessionDescription
 from .driver import Driver, DriverFactory, RTCDataChannelParameters
 from .engine_driver import EngineDriver
 from .errors import InvalidAccessError, InvalidStateError, OperationError
+from .identity import Identities, IdentityProvider, PeerIdentity, RTCIdentityAssertion, WrongPeerError
 from .jsep import Jsep
 from .jsep_apply import Outcome
 from .media import MediaStream, RTCTrackEvent, stream_ids
@@ -60,6 +61,7 @@ class RTCPeerConnection(AsyncIOEventEmitter):
                 always_data=self._configuration.alwaysNegotiateDataChannels,
             )
         )
+        self._identities = Identities(lambda: self.jsep.config.fingerprints, self._configuration.peerIdentity)
         self._chain = OperationsChain(self._chain_is_empty)
         self._update_on_empty = False
         self._needed = False
@@ -121,6 +123,28 @@ class RTCPeerConnection(AsyncIOEventEmitter):
     @property
     def sctp(self) -> Any:
         return self.driver.sctp
+
+    @property
+    def peerIdentity(self) -> PeerIdentity:
+        """Awaitable: the peer's RTCIdentityAssertion, once a description proved it."""
+        return self._identities.peer
+
+    def setIdentityProvider(self, provider: IdentityProvider, *, origin: str = "") -> None:
+        """Descriptions made from now on assert who we are, by this provider (identity.py), which also validates peers of its
+        own. Unlike a browser's it is an object, not a domain to load code from. `origin` is what its validate is told."""
+        self._assert_open()
+        self._identities.use(provider, origin)
+
+    def trustIdentityProvider(self, provider: IdentityProvider) -> None:
+        """Validates peers' assertions of this provider. Once there is any, an assertion that none validates is refused, and so
+        is its description; that there is one at all is what `peerIdentity` of the configuration asks for."""
+        self._assert_open()
+        self._identities.trust(provider)
+
+    async def getIdentityAssertion(self) -> str | None:
+        """A new assertion, as a=identity has it."""
+        self._assert_open()
+        return await self._identities.attribute(fresh=True)
 
     def getConfiguration(self) -> RTCConfiguration:
         return checked(self._configuration)
@@ -240,18 +264,23 @@ class RTCPeerConnection(AsyncIOEventEmitter):
 
     async def createOffer(self, *, iceRestart: bool = False) -> RTCSessionDescription:
         async with self._chain.turn():
+            self.jsep.state.identity = await self._identities.attribute(fresh=True)
             return RTCSessionDescription(self.jsep.create_offer(ice_restart=iceRestart), "offer")
 
     async def createAnswer(self) -> RTCSessionDescription:
         async with self._chain.turn():
+            self.jsep.state.identity = await self._identities.attribute(fresh=True)
             return RTCSessionDescription(self.jsep.create_answer(), "answer")
 
     async def setLocalDescription(self, description: RTCSessionDescription | None = None) -> None:
         async with self._chain.turn():
+            if description is None or (not description.sdp and description.type != "rollback"):
+                self.jsep.state.identity = await self._identities.attribute(fresh=False)
             if description is None:
                 outcome = self.jsep.set_local()
             else:
                 outcome = self.jsep.set_local(description.type, description.sdp)
+            self._identities.spend()
             await self._tell(outcome)
         if not self.listeners("icecandidate") and self.signalingState != CLOSED:
             await self.driver.gathered()
@@ -260,7 +289,9 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         if not isinstance(getattr(description, "sdp", None), str):
             raise TypeError("description is not an RTCSessionDescription")
         async with self._chain.turn():
+            proved = await self._prove(description)
             outcome = self.jsep.set_remote(description.type, description.sdp)
+            self._identities.settle(proved)
             await self._tell(outcome)
             if self.jsep.state.remote is not None:
                 early, self._early = self._early, []
@@ -289,6 +320,7 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             effects = self.jsep.close()
             for transceiver in self._transceivers.values():
                 _end(transceiver)
+            self._identities.close()
             self._shown.update(connection="closed", iceconnection="closed")
             self.driver.apply(effects)
             self._closing = asyncio.ensure_future(self.driver.close())
@@ -370,6 +402,16 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         if state not in self._transceivers:
             self._transceivers[state] = RTCRtpTransceiver(self, state)
         return self._transceivers[state]
+
+    async def _prove(self, description: RTCSessionDescription) -> RTCIdentityAssertion | None:
+        """Whose description it is. IdentityError before anything is done with it."""
+        if description.type == "rollback":
+            return None
+        try:
+            return await self._identities.check(description.sdp)
+        except WrongPeerError:
+            self.close()
+            raise
 
     def _local(self, described: Described | None) -> RTCSessionDescription | None:
         text = self.jsep.local_text(described)

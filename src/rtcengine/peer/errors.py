@@ -31,6 +31,16 @@ class UrlSyntaxError(ValueError):
     """The URL of an ICE server cannot be read (the W3C's SyntaxError)."""
 
 
+class IdentityError(OperationError):
+    """A peer's identity is not proved, or ours cannot be (the W3C's RTCError); `errorDetail` is "idp-token-invalid",
+    "idp-token-expired", "idp-load-failure", "idp-timeout", "idp-execution-failure" or "idp-bad-script-failure". Providers may
+    raise it too."""
+
+    def __init__(self, message: str, errorDetail: str = "idp-token-invalid") -> None:
+        super().__init__(message)
+        self.errorDetail = errorDetail
+
+
 class RTCError(OperationError, ValueError):
     """A description that cannot be read; `errorDetail` is "sdp-syntax-error", `sdpLineNumber` counts from 1."""
 

@@ -16,14 +16,19 @@ MAX_LINES = 32 * 1024
 MAX_SECTIONS = 256
 
 
-def read(sdp: str, type: str, state: State) -> Described:
-    """The description that a peer sent, with a mid for every section. RTCError names the line that cannot be read."""
+def parsed(sdp: str) -> SessionDescription:
+    """What a peer's text says. RTCError names the line that cannot be read."""
     if not isinstance(sdp, str):
         raise TypeError("sdp is not text")
     try:
-        description = parse(sdp, max_bytes=MAX_BYTES, max_lines=MAX_LINES, max_sections=MAX_SECTIONS)
+        return parse(sdp, max_bytes=MAX_BYTES, max_lines=MAX_LINES, max_sections=MAX_SECTIONS)
     except SdpError as e:
         raise RTCError(str(e), "sdp-syntax-error", e.line) from None
+
+
+def read(sdp: str, type: str, state: State) -> Described:
+    """The description that a peer sent, with a mid for every section. RTCError as `parsed` says."""
+    description = parsed(sdp)
     base = state.local if type != "offer" else state.remote
     taken = {section.mid for section in description.media if section.mid is not None}
     mids = []

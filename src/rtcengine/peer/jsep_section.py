@@ -9,6 +9,7 @@ from ..sdp import MediaSection, SessionDescription
 from ..sdp.description import (
     Connection,
     Group,
+    Identity,
     Msid,
     Origin,
     Rid,
@@ -62,6 +63,7 @@ def frame(state: State, session_id: int, media: list[MediaSection], bundle: list
         extmap_allow_mixed=True,
         msid_semantic="WMS *",  # no part of JSEP any more; aiortc takes track ids only where it stands
         media=media,
+        identity=Identity(state.identity) if state.identity is not None else None,
     )
     if bundle:
         description.groups.append(Group("BUNDLE", tuple(bundle)))

@@ -128,6 +128,8 @@ class State:
     stale_ice: frozenset[tuple[str, str]] = frozenset()
     """LocalIceCredentialsToReplace."""
     default_stream: str | None = None
+    identity: str | None = None
+    """Assertion for what is made next (identity.py)."""
     version: int = 0
     plan: Plan = field(default_factory=Plan)
 

@@ -173,6 +173,14 @@ class Rtcp:
     connection: Connection | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """a=identity (RFC 8827 §5): `assertion` is base64 of what peer/identity.py reads; `extensions` are kept, never used."""
+
+    assertion: str
+    extensions: str | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Level:
     """What session and media level have in common."""
@@ -269,6 +277,7 @@ class SessionDescription(Level):
     groups: list[Group] = field(default_factory=list)
     ice_lite: bool = False
     msid_semantic: str | None = None
+    identity: Identity | None = None
     media: list[MediaSection] = field(default_factory=list)
 
     def section(self, mid: str) -> MediaSection | None:

@@ -10,6 +10,7 @@ from .description import (
     Connection,
     ExtMap,
     Group,
+    Identity,
     MediaSection,
     Msid,
     Origin,
@@ -32,6 +33,7 @@ DIRECTIONS: dict[str, Direction] = {direction.value: direction for direction in 
 # RFC 8839 §5.4 allows letters, digits, + and /; clients in use add the characters of other base64 alphabets.
 _ICE_CHARS = re.compile(r"[A-Za-z0-9+/\-_=#]+")
 _TLS_ID = re.compile(r"[A-Za-z0-9+/\-_]{20,255}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _RID = re.compile(r"[A-Za-z0-9_\-]{1,255}")
 _HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*")
 _REAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
@@ -124,6 +126,15 @@ def tls_id(value: str) -> str:
     if not _TLS_ID.fullmatch(value):
         raise Malformed("tls-id is not 20 to 255 letters, digits, +, /, - or _")
     return value
+
+
+def identity(value: str) -> Identity:
+    assertion, space, extensions = value.partition(" ")
+    if not _BASE64.fullmatch(assertion) or len(assertion) % 4:
+        raise Malformed("identity is not base64")
+    if space and not extensions.strip():
+        raise Malformed("identity is followed by nothing")
+    return Identity(assertion, extensions if space else None)
 
 
 def extmap(value: str) -> ExtMap:

@@ -210,6 +210,8 @@ class _Session(_Reader):
             desc.ice_lite = True
         elif name == "msid-semantic":
             self.once(desc, "msid_semantic", self.required(value))
+        elif name == "identity":
+            self.once(desc, "identity", grammar.identity(self.required(value)))
         else:
             return super().known(line, name, value)
         return True

@@ -61,6 +61,9 @@ def _description(desc: SessionDescription) -> Iterator[str]:
         yield "a=ice-lite"
     if desc.msid_semantic is not None:
         yield f"a=msid-semantic:{desc.msid_semantic}"
+    if desc.identity is not None:
+        extensions = f" {desc.identity.extensions}" if desc.identity.extensions is not None else ""
+        yield f"a=identity:{desc.identity.assertion}{extensions}"
     yield from _common(desc)
     yield from map(_attribute, desc.attributes)
     for section in desc.media:
