@@ -225,6 +225,19 @@ async def test_in_a_configuration() -> None:
     pc.setConfiguration(RTCConfiguration(certificates=[good]))
 
 
+async def test_who_decides_about_peers_cannot_change() -> None:
+    def verify(certificates: list[bytes]) -> bool:
+        return bool(certificates)
+
+    pc = connection(RTCConfiguration(verify_peer=verify))
+    pc.setConfiguration(RTCConfiguration())
+    assert pc.getConfiguration().verify_peer is verify
+    with pytest.raises(InvalidModificationError, match="verify_peer"):
+        pc.setConfiguration(RTCConfiguration(verify_peer=lambda certificates: True))
+    with pytest.raises(TypeError, match="verify_peer"):
+        connection(RTCConfiguration(verify_peer=True))  # type: ignore[arg-type]
+
+
 async def test_one_that_expires_meanwhile_stays() -> None:
     soon = RTCCertificate.generateCertificate(P256 | {"expires": 86400_000})
     pc = connection(RTCConfiguration(certificates=[soon]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -49,7 +50,9 @@ class RTCIceServer:
 @dataclass
 class RTCConfiguration:
     """Options of a peer connection. `iceServers` of None leaves the choice to the driver, an empty list means none. Of
-    `certificates` the first is shown; None: one is made. `peerIdentity`: who the peer has to prove to be (identity.py)."""
+    `certificates` the first is shown; None: one is made. `peerIdentity`: who the peer has to prove to be (identity.py).
+    `verify_peer`, which no browser has: asked with the peer's certificates (DER, its own first) after each handshake; until
+    it gives True, at once or as an awaitable, no media passes, and whatever else it gives refuses the peer."""
 
     iceServers: list[RTCIceServer] | None = None
     iceTransportPolicy: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL
@@ -59,6 +62,7 @@ class RTCConfiguration:
     certificates: list[RTCCertificate] | None = None
     iceCandidatePoolSize: int = 0
     peerIdentity: str | None = None
+    verify_peer: Callable[[list[bytes]], bool | Awaitable[bool]] | None = None
 
 
 def checked(configuration: RTCConfiguration | None) -> RTCConfiguration:
@@ -82,6 +86,8 @@ def checked(configuration: RTCConfiguration | None) -> RTCConfiguration:
         raise TypeError("certificates is not a list of RTCCertificate")
     if given.peerIdentity is not None and not (isinstance(given.peerIdentity, str) and given.peerIdentity):
         raise TypeError("peerIdentity is no text")
+    if given.verify_peer is not None and not callable(given.verify_peer):
+        raise TypeError("verify_peer cannot be called")
     return replace(
         given,
         iceTransportPolicy=_enum(RTCIceTransportPolicy, given.iceTransportPolicy, "iceTransportPolicy"),
@@ -117,6 +123,10 @@ def checked_change(before: RTCConfiguration, after: RTCConfiguration, *, describ
         wanted.peerIdentity = before.peerIdentity
     elif wanted.peerIdentity != before.peerIdentity:
         raise InvalidModificationError("peerIdentity cannot change")
+    if wanted.verify_peer is None:
+        wanted.verify_peer = before.verify_peer
+    elif wanted.verify_peer is not before.verify_peer:
+        raise InvalidModificationError("verify_peer cannot change")
     if described and wanted.iceCandidatePoolSize != before.iceCandidatePoolSize:
         raise InvalidModificationError("iceCandidatePoolSize cannot change after setLocalDescription")
     return wanted
