@@ -8,9 +8,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import av
-import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
+
+from .own import own_picture
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -76,23 +77,12 @@ class VideoEncoder(ABC):
             self._opened = self.bitrate
         context = self._context
         assert context is not None
-        picture = self._own(frame, width, height)
+        picture = own_picture(self._reformatter, frame, width, height, "yuv420p")
         # A decoder's picture has the type that it was sent as, which would be asked for here.
         picture.pict_type = PictureType.I if force_key else PictureType.NONE
         picture.pts = rtp_time(frame, VIDEO_CLOCK) if at is None else at
         picture.time_base = Fraction(1, VIDEO_CLOCK)
         return [Encoded(bytes(p), p.pts if p.pts is not None else picture.pts, p.is_keyframe) for p in context.encode(picture)]
-
-    def _own(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-        picture = self._reformatter.reformat(frame, width=width, height=height, format="yuv420p")
-        if picture is not frame:
-            return picture
-        picture = av.VideoFrame(width, height, "yuv420p")
-        for source, target in zip(frame.planes, picture.planes, strict=True):
-            rows = np.frombuffer(memoryview(source), np.uint8).reshape(source.height, source.line_size)
-            mine = np.frombuffer(memoryview(target), np.uint8).reshape(target.height, target.line_size)
-            mine[:, : source.width] = rows[:, : source.width]
-        return picture
 
     def _open(self, width: int, height: int) -> None:
         context: VideoCodecContext = av.CodecContext.create(self.CODEC, "w")  # type: ignore[assignment]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rtcengine.media")
 
+VIDEO_WAITS, AUDIO_WAITS = 4, 64
+
 
 class RemoteTrack(MediaStreamTrack):
     """What a peer sends. The first `recv` begins to decode, at a key frame; who has not read for `IDLE_S` ends it, until the
@@ -27,7 +29,7 @@ class RemoteTrack(MediaStreamTrack):
     ones (`dropped`). Times begin at 0 and go on when the peer's stream is another.
     """
 
-    VIDEO_WAITS, AUDIO_WAITS, IDLE_S = 4, 64, 10.0
+    VIDEO_WAITS, AUDIO_WAITS, IDLE_S = VIDEO_WAITS, AUDIO_WAITS, 10.0
 
     def __init__(self, kind: str, id: str | None = None) -> None:
         super().__init__()

@@ -1,0 +1,1 @@
+"""What programs for aiortc find beside it."""
