@@ -130,6 +130,8 @@ int rtc_udp_linux_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_u
         continue;
       } else if (s->count[i] == 1 && errno == EMSGSIZE && rtc_udp_let_cut(u)) {
         continue;
+      } else if (s->count[i] == 1 && rtc_udp_any_source(&s->msg[i].msg_hdr, errno)) {
+        continue;
       } else if (s->count[i] == 1) {
         i++; /* this goal's own trouble */
       } else {

@@ -35,7 +35,12 @@ int rtc_udp_posix_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_u
       continue;
     }
     u->count.send_calls++;
-    if (sendmsg(u->fd, &m, MSG_DONTWAIT) >= 0) {
+    ssize_t r = sendmsg(u->fd, &m, MSG_DONTWAIT);
+    if (r < 0 && rtc_udp_any_source(&m, errno)) {
+      u->count.send_calls++;
+      r = sendmsg(u->fd, &m, MSG_DONTWAIT);
+    }
+    if (r >= 0) {
       sent++;
       i++;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

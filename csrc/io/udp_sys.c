@@ -93,6 +93,14 @@ bool rtc_udp_fill_out(const rtc_udp_t *u, const rtc_pkt_t *k, struct msghdr *m, 
   return true;
 }
 
+bool rtc_udp_any_source(struct msghdr *m, int why) {
+  bool source = why == EINVAL || why == ENETUNREACH || why == EADDRNOTAVAIL;
+  if (!source || !m->msg_controllen) return false;
+  m->msg_control = NULL;
+  m->msg_controllen = 0;
+  return true;
+}
+
 void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sockaddr_t *from, rtc_udp_control_t *control) {
   memset(m, 0, sizeof *m);
   iov->iov_base = k->data;

@@ -28,7 +28,10 @@ void rtc_sockaddr_get(const rtc_sockaddr_t *s, rtc_addr_t *a);
 /* Fills in a message header for one datagram out: goal, bytes, and where it leaves from. False: the goal is of another family. */
 bool rtc_udp_fill_out(const rtc_udp_t *u, const rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sockaddr_t *to,
                       rtc_udp_control_t *control);
-/* The same for one datagram in, and what came back with it. */
+/* After a refusal: the address it was to leave from may not be ours any more (a host that has changed networks under a call). Then any
+ * will do, and the peer's agent takes it for a NAT that has moved us. True when there was one to take back. */
+bool rtc_udp_any_source(struct msghdr *m, int why);
+/* fill_out's counterpart for one datagram in, and what came back with it. */
 void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sockaddr_t *from, rtc_udp_control_t *control);
 void rtc_udp_take_in(rtc_udp_t *u, rtc_pkt_t *k, struct msghdr *m, size_t len);
 
