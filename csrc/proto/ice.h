@@ -74,8 +74,9 @@ typedef struct rtc_ice_pair {
   uint8_t tid[12];
   uint32_t wait_ms, sends; /* repeats of this request; only a single one gives a round trip time (Karn) */
   rtc_time_t at, since, sent;
-  rtc_time_t answered; /* latest answer, 0 before */
-  int64_t rtt_us;      /* 0 unknown */
+  rtc_time_t answered;  /* latest answer, 0 before */
+  rtc_time_t wanted_at; /* latest nomination by the controlling peer, 0 before */
+  int64_t rtt_us;       /* 0 unknown */
   uint32_t requests_out, answers_in, requests_in;
 } rtc_ice_pair_t;
 

@@ -71,6 +71,7 @@ static int on_request(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, con
   p->asked = true;
   p->requests_in++;
   bool nominated = m->has_use_candidate && !c->controlling;
+  if (nominated) p->wanted_at = now;
   if (nominated && p->state == RTC_PAIR_SUCCEEDED)
     rtc_ice_on_nominated(c, i, now);
   else if (nominated)

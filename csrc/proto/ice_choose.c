@@ -1,6 +1,8 @@
 /* ice_choose: which valid pair is used: nomination (RFC 8445 §8), and how long (consent, RFC 7675). */
 #include "proto/ice_impl.h"
 
+enum { ANSWER_MS = 100 /* the chosen pair has this long, or twice its round trip, to answer before another takes its place */ };
+
 /* 5 s, +- 20 % so that many peers do not beat together (RFC 7675 §5.1). */
 static rtc_time_t keep_interval(rtc_ice_t *c) { return (rtc_time_t)((800 + rtc_ice_random(c) % 401) * RTC_ICE_KEEP_MS); }
 
@@ -24,7 +26,8 @@ void rtc_ice_select(rtc_ice_t *c, int pair, bool nominated, rtc_time_t now) {
   rtc_ice_plan(c);
 }
 
-/* The latest nomination does not win by itself: peers of RFC 5245 nominate all that they check, and mean the best. */
+/* The latest nomination does not win by itself: peers of RFC 5245 nominate all that they check, and mean the best. One that does not win
+ * stays wanted, should the chosen pair turn out to be silent. */
 void rtc_ice_on_nominated(rtc_ice_t *c, int pair, rtc_time_t now) {
   if (pair == c->selected) {
     c->nominated = true;
@@ -33,7 +36,12 @@ void rtc_ice_on_nominated(rtc_ice_t *c, int pair, rtc_time_t now) {
     return;
   }
   bool better = !c->nominated || c->pair[pair].priority > c->pair[c->selected].priority;
-  if (better || now - c->heard >= RTC_MS(RTC_ICE_SILENT_MS)) rtc_ice_select(c, pair, true, now);
+  if (better || now - c->heard >= RTC_MS(RTC_ICE_SILENT_MS)) {
+    rtc_ice_select(c, pair, true, now);
+    return;
+  }
+  c->pair[pair].wanted = true;
+  rtc_ice_plan(c);
 }
 
 void rtc_ice_on_valid(rtc_ice_t *c, int pair, bool nominating, rtc_time_t now) {
@@ -83,8 +91,34 @@ void rtc_ice_refuse(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now) {
   rtc_ice_plan(c);
 }
 
+/* The best pair that the peer has nominated after the last that was heard on the chosen one, within a second of what flowed there: the
+ * peer may have noticed the silence a little before us. */
+static int best_wanted(const rtc_ice_t *c) {
+  int best = -1;
+  for (int i = 0; i < c->pair_n; i++) {
+    const rtc_ice_pair_t *p = &c->pair[i];
+    if (p->state != RTC_PAIR_SUCCEEDED || !p->wanted || i == c->selected || p->wanted_at <= c->heard) continue;
+    if (p->wanted_at - c->flowed >= RTC_MS(RTC_ICE_SILENT_MS)) continue;
+    if (best < 0 || p->priority > c->pair[best].priority) best = i;
+  }
+  return best;
+}
+
+/* A chosen pair that is asked in vain may be dead: a NAT has moved one of us. That takes a second, unless what flowed on it has stopped for
+ * one already: then it is time for an answer. */
+static rtc_time_t leave_at(const rtc_ice_t *c) {
+  const rtc_ice_pair_t *p = &c->pair[c->selected];
+  if (c->flowed <= p->answered) return c->asking + RTC_MS(RTC_ICE_SILENT_MS);
+  int64_t wait = p->rtt_us * 2;
+  if (wait < RTC_MS(ANSWER_MS)) wait = RTC_MS(ANSWER_MS);
+  if (wait > RTC_MS(RTC_ICE_SILENT_MS)) wait = RTC_MS(RTC_ICE_SILENT_MS);
+  rtc_time_t silent = c->heard + RTC_MS(RTC_ICE_SILENT_MS), asked = c->asking + wait;
+  return silent > asked ? silent : asked;
+}
+
 rtc_time_t rtc_ice_nominate_at(const rtc_ice_t *c) {
-  if (!c->controlling || c->revoked || c->valid_since == RTC_NEVER) return RTC_NEVER;
+  if (c->revoked || c->valid_since == RTC_NEVER) return RTC_NEVER;
+  if (!c->controlling) return c->nominated && best_wanted(c) >= 0 ? c->heard + RTC_MS(RTC_ICE_SILENT_MS) : RTC_NEVER;
   if (c->nominated && c->asking == RTC_NEVER) return RTC_NEVER;
   int best = best_valid(c);
   if (best < 0) return RTC_NEVER;
@@ -94,12 +128,16 @@ rtc_time_t rtc_ice_nominate_at(const rtc_ice_t *c) {
     if (p->live && p->nominating) return RTC_NEVER;
     open = open || (p->state <= RTC_PAIR_IN_PROGRESS && p->priority > c->pair[best].priority);
   }
-  if (c->nominated) return c->asking + RTC_MS(RTC_ICE_SILENT_MS); /* it may be dead: a NAT has moved one of us */
+  if (c->nominated) return leave_at(c);
   return open ? c->valid_since + RTC_MS(RTC_ICE_NOMINATE_MS) : c->valid_since;
 }
 
 void rtc_ice_nominate(rtc_ice_t *c, rtc_time_t now) {
   if (rtc_ice_nominate_at(c) > now) return;
+  if (!c->controlling) {
+    rtc_ice_on_nominated(c, best_wanted(c), now);
+    return;
+  }
   rtc_ice_pair_t *p = &c->pair[best_valid(c)];
   rtc_ice_start(c, p, now);
   p->nominating = true;

@@ -383,6 +383,32 @@ static void rebinding(void) {
   }
 }
 
+/* Under a running call it takes little more than the second of silence that asks, whichever side is moved, whoever controls and whoever
+ * heard the other last. */
+static void rebinding_under_media(void) {
+  for (int k = 0; k < 8; k++) {
+    int moved = k & 1, last = k >> 1 & 1;
+    static net_t n;
+    net_open(&n, k < 4, k >= 4);
+    give(&n, 0, 1, 1);
+    give(&n, 1, 1, 1);
+    n.nat[moved] = host(moved + 20, 5);
+    rtc_ice_cand_t mapped = {.addr = n.nat[moved], .priority = 100u << 24, .type = RTC_ICE_SRFLX};
+    CHECK_EQ(rtc_ice_add_remote(&n.side[1 - moved], &mapped, 0), 0);
+    run(&n, RTC_SEC(1));
+    for (int i = 0; i < 100; i++) {
+      rtc_ice_on_heard(&n.side[1 - last], &n.side[1 - last].path, n.now);
+      run(&n, RTC_MS(15));
+      rtc_ice_on_heard(&n.side[last], &n.side[last].path, n.now);
+      run(&n, RTC_MS(5));
+    }
+    n.nat[moved] = host(moved + 20, 6);
+    run(&n, RTC_MS(1250));
+    CHECK(rtc_addr_eq(&n.side[1 - moved].path.remote, &n.nat[moved]));
+    for (int s = 0; s < 2; s++) CHECK(n.side[s].nominated);
+  }
+}
+
 /* Flow that stops is asked after at once. */
 static void asks_when_it_becomes_silent(void) {
   static net_t n;
@@ -461,6 +487,7 @@ int main(int argc, char **argv) {
   RUN(nobody_answers);
   RUN(restart);
   RUN(rebinding);
+  RUN(rebinding_under_media);
   RUN(asks_when_it_becomes_silent);
   RUN(strangers);
   RUN(caps);
