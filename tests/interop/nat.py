@@ -89,6 +89,12 @@ class Node:
         """Run a shell script inside; CommandError when a line of it fails."""
         await self.run("sh", "-ec", script)
 
+    async def wait_up(self, *interfaces: str) -> None:
+        """The kernel makes an interface run a while after its link is there, up to a second; until then it drops packets,
+        and agents that gather pass it over."""
+        for interface in interfaces:
+            await self.shell(f"until [ $(cat /sys/class/net/{interface}/operstate) = up ]; do sleep 0.02; done")
+
     def bind_udp(self, addresses: Sequence[tuple[str, int]]) -> list[socket.socket]:
         """UDP sockets of this namespace, non-blocking, for use by this process."""
         sockets: list[socket.socket] = []
@@ -182,6 +188,8 @@ class Network:
         await host.shell(
             f"ip address add {inner}.2/24 dev eth0; ip link set eth0 up; ip route add default via {inner}.1"
         )
+        await nat.wait_up("wan", "lan")
+        await host.wait_up("eth0")
         return nat
 
     async def open_host(self) -> Node:
@@ -190,6 +198,7 @@ class Network:
         host = Node(f"{self._name}-open{number}", f"203.0.113.{number}")
         await self._add(host)
         await self._plug(host, "eth0", number)
+        await host.wait_up("eth0")
         return host
 
     async def _start(self) -> None:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.interop.nat import Node
 from tests.interop.netns import Namespace
 from tests.util import until
 
@@ -36,6 +37,7 @@ class PeerProgram:
         self.events: list[Event] = []
         self.errors: deque[str] = deque(maxlen=50)
         self._process = process
+        self._news = asyncio.Event()
         self._tasks = [asyncio.create_task(self._read_events()), asyncio.create_task(self._read_errors())]
 
     @property
@@ -68,6 +70,16 @@ class PeerProgram:
             "counts", lambda e: e.get("video", 0) >= video and e.get("audio", 0) >= audio, timeout=timeout
         )
 
+    async def news(self) -> None:
+        """Wait until there are more events than at the last call; for one reader."""
+        await self._news.wait()
+        self._news.clear()
+
+    def tell(self, **command: Any) -> None:
+        """Send a line to a peer that reads them (``program(.., commands=True)``)."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+
     async def ended(self, timeout: float = 15.0) -> int:
         """Wait until the peer ends by itself; its exit status."""
         async with asyncio.timeout(timeout):
@@ -97,6 +109,7 @@ class PeerProgram:
                 event = None
             if isinstance(event, dict) and "event" in event:
                 self.events.append(event)
+                self._news.set()
             else:
                 self.errors.append(line.decode(errors="replace").rstrip())
 
@@ -107,11 +120,14 @@ class PeerProgram:
 
 
 @asynccontextmanager
-async def program(argv: Sequence[str], netns: Namespace | None = None) -> AsyncIterator[PeerProgram]:
-    """Run a peer's command line, inside a network namespace if given; it is stopped when the context ends."""
+async def program(
+    argv: Sequence[str], netns: Namespace | Node | None = None, *, commands: bool = False
+) -> AsyncIterator[PeerProgram]:
+    """Run a peer's command line, inside a network namespace if given; it is stopped when the context ends. ``commands``: it
+    reads JSON lines, and ends with its input."""
     process = await asyncio.create_subprocess_exec(
         *(netns.command(*argv) if netns else argv),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE if commands else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=ROOT,

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.interop import nat_probe, peers
-from tests.interop.nat import KINDS, Network, network
+from tests.interop.nat import KINDS, Nat, Network, network
 from tests.interop.nat_probe import Behaviour, stun_server
 from tests.interop.netns import run
+from tests.interop.pipe_peer import connect, longest_gap
 from tests.util import until
 
 BEHAVIOURS = {
@@ -74,3 +78,74 @@ async def test_nothing_is_left() -> None:
     async with network():
         assert made["name"] not in await run("ip", "netns", "list")
     await until(lambda: not runs(made["inside"]))
+
+
+# Neither side can tell the other where its packets will come from, and the one that could learn it lets nobody else in.
+BARRED = {("port", "symmetric"), ("symmetric", "symmetric")}
+DIRECT = [pair for pair in combinations_with_replacement(KINDS, 2) if pair not in BARRED]
+# In every run: what asks most of the agent.
+TELLING = {("full-cone", "symmetric"), ("address", "symmetric"), ("port", "port")}
+ENOUGH = 25  # frames
+
+
+def engine_peer() -> list[str]:
+    host, port = nat_probe.STUN[0], nat_probe.PORTS[0]
+    return [sys.executable, "-m", "tests.interop.nat_engine_peer", "--stun", f"{host}:{port}"]
+
+
+@asynccontextmanager
+async def call(argv: list[str], one: Nat, other: Nat) -> AsyncIterator[tuple[peers.PeerProgram, peers.PeerProgram]]:
+    """The first offers; frames have come both ways."""
+    async with peers.program(argv, one.host, commands=True) as offerer:
+        async with peers.program(argv, other.host, commands=True) as answerer, connect(offerer, answerer):
+            for peer in (offerer, answerer):
+                await peer.wait("counts", lambda e: bool(e["video"] >= ENOUGH))
+            yield offerer, answerer
+
+
+def kinds(pairs: list[tuple[str, str]], telling: set[tuple[str, str]]) -> list[object]:
+    """For parametrize: in both orders, as who offers controls; those not telling in `make long`."""
+    both = [p for pair in pairs for p in dict.fromkeys((pair, pair[::-1]))]
+    return [pytest.param(*p, marks=[] if p in telling or p[::-1] in telling else [pytest.mark.long]) for p in both]
+
+
+@pytest.mark.parametrize(("one", "other"), kinds(DIRECT, TELLING))
+async def test_engine_direct(net: Network, one: str, other: str) -> None:
+    nats = (await net.nat(one), await net.nat(other))
+    async with call(engine_peer(), *nats) as both:
+        # What a symmetric NAT shows to the peer is not what it has shown to the server.
+        seen = ["prflx" if kind == "symmetric" else "srflx" for kind in (one, other)]
+        for peer, far in zip(both, reversed(nats), strict=True):
+            pair = await peer.wait("pair")
+            assert (pair["local"], pair["remote"]) == tuple(seen)
+            assert pair["address"][0] == far.address
+            seen.reverse()
+
+
+# Who is changed, who it talks to, what changes, and whether it is in every run. The far end has to let in one that it has
+# not heard of: a change of address behind anything tighter than a full cone takes signalling.
+_MOVES = [
+    ("symmetric", "full-cone", "flush", True),
+    ("symmetric", "address", "flush", False),
+    ("port", "port", "flush", False),
+    ("port", "full-cone", "renumber", True),
+    ("symmetric", "full-cone", "renumber", False),
+    ("port", "full-cone", "move_host", True),
+    ("port", "address", "move_host", False),
+    ("symmetric", "full-cone", "move_host", False),
+]
+MOVES = [pytest.param(*row[:3], marks=[] if row[3] else [pytest.mark.long]) for row in _MOVES]
+MOST_S = 1.5
+
+
+@pytest.mark.parametrize("offers", [True, False], ids=["offerer", "answerer"])
+@pytest.mark.parametrize(("one", "other", "change"), MOVES)
+async def test_engine_moves(net: Network, one: str, other: str, change: str, offers: bool) -> None:
+    moved, far = await net.nat(one), await net.nat(other)
+    async with call(engine_peer(), *((moved, far) if offers else (far, moved))) as both:
+        begin = time.monotonic()
+        await getattr(moved, change)()
+        end = time.monotonic()
+        for peer in both:
+            await peer.wait("counts", lambda e: bool(e["at"] > end + MOST_S))
+        assert max(longest_gap(peer, begin) for peer in both) <= MOST_S
