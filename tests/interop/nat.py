@@ -140,9 +140,7 @@ class Nat(Node):
         old, number = self.address, int(self.address.rpartition(".")[2])
         self.address = f"203.0.113.{number + 100 if number < 100 else number - 100}"
         await self._write_rules()
-        await self.shell(
-            f"ip address delete {old}/24 dev wan; ip address add {self.address}/24 dev wan; conntrack -F 2>&1"
-        )
+        await self.shell(f"ip address delete {old}/24 dev wan; ip address add {self.address}/24 dev wan; conntrack -F 2>&1")
 
     async def move_host(self) -> None:
         """Another address for the host, as on a change of network; the router keeps the mappings of the old one."""
@@ -181,13 +179,9 @@ class Network:
             await self._add(node)
         await run("ip", "link", "add", "lan", "netns", nat.name, "type", "veth", "peer", "name", "eth0", "netns", host.name)
         await self._plug(nat, "wan", number)
-        await nat.shell(
-            f"ip address add {inner}.1/24 dev lan; ip link set lan up; echo 1 > /proc/sys/net/ipv4/ip_forward"
-        )
+        await nat.shell(f"ip address add {inner}.1/24 dev lan; ip link set lan up; echo 1 > /proc/sys/net/ipv4/ip_forward")
         await nat._write_rules()
-        await host.shell(
-            f"ip address add {inner}.2/24 dev eth0; ip link set eth0 up; ip route add default via {inner}.1"
-        )
+        await host.shell(f"ip address add {inner}.2/24 dev eth0; ip link set eth0 up; ip route add default via {inner}.1")
         await nat.wait_up("wan", "lan")
         await host.wait_up("eth0")
         return nat
