@@ -14,6 +14,7 @@
 #include "proto/consent.h"
 #include "proto/dtls.h"
 #include "proto/ice.h"
+#include "proto/turn.h"
 #include "wire/payload/payload.h"
 #include "wire/rtpext.h"
 
@@ -24,6 +25,9 @@ enum {
   RTC_LOCAL_UFRAG_MAX = 32,
   RTC_RECV_OTHERS = 15 /* payload types that a section's sender may change to */
 };
+
+/* path.sock of what goes by way of an allocation: its id and this bit. Real sockets are numbered below. */
+enum { RTC_RELAYED_SOCK = 0x40000000 };
 
 typedef struct rtc_ice_cfg { /* end-marked texts */
   char local_ufrag[RTC_LOCAL_UFRAG_MAX + 1], local_pwd[RTC_PWD_MAX + 1];
@@ -115,6 +119,14 @@ typedef struct rtc_frame_cfg {
   rtc_time_t captured;
 } rtc_frame_cfg_t;
 
+/* An allocation on a TURN server. One real socket holds one with a server at most (RFC 8656 §3). */
+typedef struct rtc_turn_server {
+  rtc_path_t path;    /* remote: the server, local: our address or zero, sock: the real socket */
+  uint32_t transport; /* whose end ends it too; 0: it ends by RTC_OP_TURN_CLOSE alone */
+  bool v6, stream;    /* as rtc_turn_cfg_t has them */
+  char username[RTC_TURN_USER_MAX + 1], password[RTC_TURN_PASSWORD_MAX + 1];
+} rtc_turn_server_t;
+
 typedef enum rtc_op {
   RTC_OP_TRANSPORT = 1, /* id = new transport, u.transport */
   RTC_OP_RESTART,       /* id = transport, u.ice: new ICE credentials; path and consent go on until they are used */
@@ -126,6 +138,8 @@ typedef enum rtc_op {
   RTC_OP_PEER,          /* id = transport made without fingerprints, u.peer: who is expected; once */
   RTC_OP_ACCEPT,        /* id = transport that is held: its keys are used from now on; RTC_ESTATE before its handshake is over */
   RTC_OP_CLOSE,         /* id = transport: BYE, close_notify, freed; ends in RTC_T_CLOSED with RTC_WHY_COMMAND and u.why */
+  RTC_OP_TURN,          /* id = new allocation (below RTC_RELAYED_SOCK), u.turn; RTC_ESTATE: that way has one already */
+  RTC_OP_TURN_CLOSE,    /* id = allocation, 0: all. It is given back and ends in RTC_TURN_CLOSED; of one that is gone: nothing */
   RTC_OP_RECV,          /* id = new receiver, u.recv */
   RTC_OP_SEND,          /* id = new sender, u.send */
   RTC_OP_AGREE,         /* id = transport, u.agree: as negotiated anew */
@@ -154,6 +168,7 @@ typedef struct rtc_cmd {
     rtc_ice_cand_t cand;
     rtc_ice_ends_t ends;
     bool controlling;
+    rtc_turn_server_t turn;
     rtc_recv_cfg_t recv;
     rtc_send_cfg_t send;
     rtc_agree_cfg_t agree;

@@ -13,8 +13,12 @@
   X(DTLS_FORM, "dtls_form")   /* handshake over, and neither data nor alert */          \
   X(DTLS_AUTH, "dtls_auth")                                                             \
   X(DTLS_REPLAY, "dtls_replay")                                                         \
-  X(NO_KEYS, "no_keys") /* media before the handshake is done */                        \
-  X(HELD, "held")       /* media before the owner has accepted the peer */              \
+  X(TURN_FORM, "turn_form") /* from a TURN server, neither an answer nor data */        \
+  X(TURN_AUTH, "turn_auth") /* an answer to nothing that was asked, or not authentic */ \
+  X(TURN_PEER, "turn_peer") /* from or to a peer without a permission */                \
+  X(TURN_GONE, "turn_gone") /* to be sent by an allocation that is not there */         \
+  X(NO_KEYS, "no_keys")     /* media before the handshake is done */                    \
+  X(HELD, "held")           /* media before the owner has accepted the peer */          \
   X(RTP_FORM, "rtp_form")                                                               \
   X(RTP_AUTH, "rtp_auth")                                                               \
   X(RTP_REPLAY, "rtp_replay")                                                           \

@@ -14,6 +14,8 @@ typedef enum rtc_event_type {
   RTC_EV_TRANSPORT = 1, /* id = transport: state, path, times */
   RTC_EV_RECV,          /* id = receiver: its first authentic packet has come (ssrc) */
   RTC_EV_KEYFRAME,      /* id = sender fed by rtc_frame commands: a key frame is wanted now */
+  RTC_EV_TURN,          /* id = allocation: state (rtc_turn_state_t READY, CLOSED, FAILED; the last two are its last event), code, text;
+                           path.local: the relayed address, path.remote: ours as the server sees it, or a 300's other server */
 } rtc_event_type_t;
 
 typedef enum rtc_tstate {
@@ -39,13 +41,14 @@ enum { RTC_STALL_MS = 3000, RTC_SETUP_MS = 30000 };
 
 typedef struct rtc_event {
   uint8_t type;   /* rtc_event_type_t */
-  uint8_t state;  /* rtc_tstate_t */
+  uint8_t state;  /* rtc_tstate_t, or as type says */
   uint8_t reason; /* rtc_reason_t, when closed */
   bool has_path;
   uint8_t ice;                     /* rtc_ice_state_t, of full agents */
   bool controlling;                /* of full agents: the role as it is now */
   uint8_t local_type, remote_type; /* rtc_ice_type_t of the candidates behind path */
   uint16_t srtp_profile;           /* when connected */
+  uint16_t code;                   /* of an allocation that failed: STUN's error, or RTC_TURN_NO_ANSWER */
   uint32_t id;
   uint32_t ssrc;
   rtc_path_t path;

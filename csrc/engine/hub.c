@@ -37,6 +37,9 @@ rtc_hub_t *rtc_hub_new(const rtc_hub_cfg_t *cfg, rtc_time_t now) {
   rtc_map_init(&h->sends, sizeof(uint32_t), cfg->seed + 16);
   rtc_map_init(&h->run_more, sizeof(uint32_t), cfg->seed + 16);
   rtc_heap_init(&h->timers);
+  rtc_map_init(&h->relayed, sizeof(uint32_t), cfg->seed + 16);
+  rtc_map_init(&h->turn_servers, sizeof(rtc_relayed_key_t), cfg->seed + 16);
+  rtc_heap_init(&h->relayed_timers);
   h->slots = cfg->slots ? cfg->slots : 32768;
   h->pool = rtc_pool_new(h->slots);
   if (!h->pool || rtc_out_init(&h->out) < 0) {
@@ -53,6 +56,7 @@ void rtc_hub_free(rtc_hub_t *h) {
     rtc_map_del(&h->transports, &t->id);
     rtc_transport_free(t);
   }
+  rtc_relayed_free_all(h);
   rtc_map_clear(&h->paths);
   rtc_map_clear(&h->ufrags);
   rtc_map_clear(&h->transports);
@@ -187,6 +191,7 @@ static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
 
 bool rtc_hub_urgent(const rtc_hub_t *h, const rtc_pkt_t *k) {
   rtc_kind_t kind = rtc_demux(k->data, k->len);
+  if (kind == RTC_KIND_TURN) return rtc_relayed_is_server(h, &k->path);
   if (kind != RTC_KIND_RTP && kind != RTC_KIND_RTCP && kind != RTC_KIND_DTLS) return false;
   path_key_t key = key_of(&k->path);
   const rtc_transport_t *t = rtc_map_get(&h->paths, &key);
@@ -198,6 +203,14 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
   h->st.in_packets++;
   h->st.in_bytes += k->len;
   rtc_kind_t kind = rtc_demux(k->data, k->len);
+  if (kind == RTC_KIND_TURN || kind == RTC_KIND_STUN) {
+    rtc_relayed_result_t r = rtc_relayed_in(h, k, kind, now);
+    if (r == RTC_RELAYED_DONE) {
+      rtc_pkt_put(k);
+      return;
+    }
+    if (r == RTC_RELAYED_INNER) kind = rtc_demux(k->data, k->len);
+  }
   if (kind == RTC_KIND_STUN) {
     on_stun(h, k, now);
     rtc_pkt_put(k);
@@ -233,6 +246,7 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
 
 void rtc_hub_tick(rtc_hub_t *h, rtc_time_t now) {
   h->st.now = now;
+  rtc_relayed_tick(h, now);
   for (rtc_heap_entry_t *e; (e = rtc_heap_top(&h->timers)) && e->at <= now;) {
     rtc_transport_t *t = (rtc_transport_t *)(void *)e;
     rtc_transport_tick(t, now);
@@ -245,7 +259,7 @@ void rtc_hub_tick(rtc_hub_t *h, rtc_time_t now) {
 rtc_time_t rtc_hub_next_at(const rtc_hub_t *h) {
   rtc_heap_entry_t *e = rtc_heap_top(&h->timers);
   rtc_time_t at = e ? e->at : RTC_NEVER, leave = rtc_out_next_at(&h->out);
-  return leave < at ? leave : at;
+  return rtc_time_min(rtc_time_min(leave, at), rtc_relayed_next_at(h));
 }
 
 static int add_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
@@ -363,6 +377,9 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_ACCEPT:
     case RTC_OP_CLOSE:
       return on_transport(h, c, now);
+    case RTC_OP_TURN:
+    case RTC_OP_TURN_CLOSE:
+      return rtc_relayed_exec(h, c, now);
     case RTC_OP_RECV:
     case RTC_OP_SEND:
       return add_stream(h, c);
@@ -424,6 +441,7 @@ static int stream_event(rtc_transport_t *t, rtc_event_t *e) {
 }
 
 int rtc_hub_event(rtc_hub_t *h, rtc_event_t *out) {
+  if (rtc_relayed_event(h, out)) return 1;
   for (rtc_transport_t *t; (t = h->dirty);) {
     bool closed = t->state == RTC_T_CLOSED;
     if (!closed && stream_event(t, out)) return 1;

@@ -146,6 +146,7 @@ void rtc_out_rtp(rtc_transport_t *t, rtc_pkt_t *k, int64_t index, rtc_stamps_t a
 }
 
 void rtc_out_to(rtc_hub_t *h, rtc_pkt_t *k, const rtc_path_t *path) {
+  if (path->sock & RTC_RELAYED_SOCK) rtc_relayed_meet(h, path, h->st.now);
   rtc_out_item_t *i = place(h);
   if (!i) {
     rtc_pkt_put(k);
@@ -284,6 +285,10 @@ int rtc_hub_pop(rtc_hub_t *h, rtc_pkt_t **out, int cap) {
     o->first++;
     rtc_pkt_t *k = i->pkt;
     if (!k) continue;
+    if ((k->path.sock & RTC_RELAYED_SOCK) && !rtc_relayed_wrap(h, k)) {
+      rtc_pkt_put(k);
+      continue;
+    }
     k->tag[RTC_PKT_RUN] = i->run ? RTC_RUN_ALONE : RTC_RUN_JOINS;
     h->st.out_packets++;
     h->st.out_bytes += k->len;

@@ -16,6 +16,7 @@
 #include "proto/pacer.h"
 #include "proto/rtx.h"
 #include "proto/rxstat.h"
+#include "wire/demux.h"
 #include "wire/rtp.h"
 
 enum {
@@ -209,6 +210,31 @@ struct rtc_transport {
   uint32_t twcc_sent, twcc_received;
 };
 
+/* An allocation. */
+typedef struct rtc_relayed rtc_relayed_t;
+struct rtc_relayed {
+  rtc_heap_entry_t timer; /* first: the heap's entries lead here */
+  uint32_t id, transport;
+  rtc_hub_t *hub;
+  rtc_path_t path; /* to the server */
+  uint8_t told;    /* the state that the owner knows */
+  bool dirty;
+  rtc_relayed_t *next_dirty;
+  rtc_turn_t turn;
+};
+
+/* What the map of servers compares: no padding bytes. */
+typedef struct rtc_relayed_key {
+  rtc_addr_t server;
+  uint32_t sock;
+} rtc_relayed_key_t;
+
+typedef enum rtc_relayed_result {
+  RTC_RELAYED_OTHER, /* not from a server of ours, or nothing of an allocation */
+  RTC_RELAYED_DONE,
+  RTC_RELAYED_INNER, /* k is now what a peer sent, and its path the allocation's */
+} rtc_relayed_result_t;
+
 struct rtc_hub {
   rtc_hub_cfg_t cfg;
   rtc_pool_t *pool;
@@ -216,6 +242,10 @@ struct rtc_hub {
   rtc_map_t ufrags;                   /* local user name -> transport */
   rtc_map_t transports, recvs, sends; /* by id */
   rtc_heap_t timers;
+  rtc_map_t relayed;      /* allocations by id */
+  rtc_map_t turn_servers; /* and by sock + server */
+  rtc_heap_t relayed_timers;
+  rtc_relayed_t *relayed_dirty, *relayed_last;
   rtc_out_t out;
   uint64_t run_socks;               /* a bit per socket of the driver: runs are taken there */
   rtc_map_t run_more;               /* sockets with numbers beyond these bits: runs are taken by those in here */
@@ -280,6 +310,20 @@ bool rtc_way_tick(rtc_transport_t *t, rtc_time_t now); /* sends checks; false: i
 rtc_time_t rtc_way_next_at(const rtc_transport_t *t);
 void rtc_way_event(const rtc_transport_t *t, rtc_event_t *e);
 void rtc_way_stats(const rtc_transport_t *t, rtc_transport_stats_t *o);
+
+/* relayed.c: allocations on TURN servers */
+int rtc_relayed_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);
+void rtc_relayed_on_closed(const rtc_transport_t *t, rtc_time_t now);
+void rtc_relayed_free_all(rtc_hub_t *h);
+bool rtc_relayed_is_server(const rtc_hub_t *h, const rtc_path_t *path);
+rtc_relayed_result_t rtc_relayed_in(rtc_hub_t *h, rtc_pkt_t *k, rtc_kind_t kind, rtc_time_t now);
+void rtc_relayed_meet(rtc_hub_t *h, const rtc_path_t *path, rtc_time_t now); /* before something is queued for this path */
+bool rtc_relayed_wrap(rtc_hub_t *h, rtc_pkt_t *k);                           /* at the very last; false: dropped, and counted */
+void rtc_relayed_tick(rtc_hub_t *h, rtc_time_t now);
+int rtc_relayed_event(rtc_hub_t *h, rtc_event_t *e);
+static inline rtc_time_t rtc_relayed_next_at(const rtc_hub_t *h) {
+  return rtc_heap_top(&h->relayed_timers) ? rtc_heap_top(&h->relayed_timers)->at : RTC_NEVER;
+}
 
 /* records.c: DTLS without OpenSSL, after the handshake */
 int rtc_records_take_over(rtc_transport_t *t);                         /* as rtc_dtls_export_records says; then dtls is spent */

@@ -14,7 +14,8 @@ typedef struct rtc_hub_stats {
   rtc_time_t now;
   uint64_t in_packets, in_bytes, out_packets, out_bytes; /* datagrams */
   uint64_t rtp_in, rtp_out, rtcp_in, rtcp_out, stun_in, stun_out, dtls_in, dtls_out;
-  uint64_t forwarded; /* media packets given to viewers */
+  uint64_t turn_in, turn_out; /* data by way of an allocation */
+  uint64_t forwarded;         /* media packets given to viewers */
   uint64_t drops[RTC_DROP_COUNT];
   uint32_t pool_used;
 } rtc_hub_stats_t;

@@ -441,6 +441,7 @@ void rtc_transport_close(rtc_transport_t *t, rtc_reason_t why, const char *text,
   size_t n = strlen(text);
   memcpy(t->text, text, n < sizeof t->text ? n : sizeof t->text - 1); /* the rest is zero since calloc */
   shed(t);
+  rtc_relayed_on_closed(t, now);
   if (t->busy) return;
   rtc_dtls_free(t->dtls);
   t->dtls = NULL;

@@ -349,6 +349,8 @@ void rtc_loop_finish(rtc_loop_t *l) {
   }
   free(t);
   flush(l);
+  rtc_cmd_t all = {.op = RTC_OP_TURN_CLOSE};
+  if (rtc_hub_exec(l->hub, &all, rtc_clock_now()) == 0) flush(l);
   move_events(l);
   publish(l, rtc_clock_now());
   rtc_wake_signal(&l->owner);

@@ -75,13 +75,17 @@ static const char *phrase(int code) {
   return "";
 }
 
-void rtc_turn_fail(rtc_turn_t *t, int code, const uint8_t *text, size_t n) {
-  t->state = RTC_TURN_FAILED;
+static void note_why(rtc_turn_t *t, int code, const uint8_t *text, size_t n) {
   t->code = (uint16_t)code;
   if (!n) text = (const uint8_t *)phrase(code), n = strlen(phrase(code));
   if (n >= sizeof t->text) n = sizeof t->text - 1;
   for (size_t i = 0; i < n; i++) t->text[i] = text[i] >= ' ' && text[i] <= '~' ? (char)text[i] : '?'; /* whatever bytes the server sent */
   t->text[n] = 0;
+}
+
+void rtc_turn_fail(rtc_turn_t *t, int code, const uint8_t *text, size_t n) {
+  t->state = RTC_TURN_FAILED;
+  note_why(t, code, text, n);
 }
 
 static void fail(rtc_turn_t *t, int code, const char *text) { rtc_turn_fail(t, code, (const uint8_t *)text, strlen(text)); }
@@ -139,6 +143,8 @@ static void main_due(rtc_turn_t *t, rtc_time_t now) {
   t->ask.tries = 0;
   if (t->state == RTC_TURN_CLOSING)
     t->state = RTC_TURN_CLOSED;
+  else if (t->state == RTC_TURN_ASKING && t->code)
+    t->state = RTC_TURN_FAILED;
   else if (t->state == RTC_TURN_ASKING)
     fail(t, RTC_TURN_NO_ANSWER, "no answer from the server");
   else
@@ -236,6 +242,7 @@ static void granted(rtc_turn_t *t, const rtc_stun_t *m) {
     fail(t, 500, "the server's answer has no address of this family, or no lifetime");
   } else {
     t->state = RTC_TURN_READY;
+    t->code = 0;
     t->relayed = m->relayed;
     if (m->has_mapped) t->mapped = m->mapped;
     lives(t, m->lifetime);
@@ -245,6 +252,9 @@ static void granted(rtc_turn_t *t, const rtc_stun_t *m) {
 static void refused(rtc_turn_t *t, const rtc_stun_t *m, rtc_time_t now) {
   if (t->state == RTC_TURN_CLOSING) {
     t->state = RTC_TURN_CLOSED;
+  } else if (t->state == RTC_TURN_ASKING && m->error == 437 && t->mismatches < RTC_TURN_MISMATCHES) {
+    t->mismatches++;
+    rtc_turn_begin(t, &t->ask, now + RTC_MS(RTC_TURN_MISMATCH_MS));
   } else if (t->state == RTC_TURN_ASKING || m->error == 437) {
     rtc_turn_fail(t, m->error, m->reason, m->reason_len);
     /* Whether to go there is the owner's choice: it knows which addresses are none to talk to. */
@@ -280,6 +290,7 @@ int rtc_turn_on_stun(rtc_turn_t *t, const rtc_stun_t *m, const uint8_t *raw, rtc
   if (m->error == 401 || m->error == 438) {
     if (!challenged(t, a, m, now)) return 0;
   } else if (t->keyed && rtc_turn_check(t, m, raw) < 0) {
+    if (no && t->state == RTC_TURN_ASKING) note_why(t, m->error, m->reason, m->reason_len);
     return 0;
   } else if (a == &t->ask) {
     if (no)

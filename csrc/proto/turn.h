@@ -31,8 +31,11 @@ enum {
   RTC_TURN_RTO_MS = 150,
   RTC_TURN_RTO_MAX_MS = 600,
   RTC_TURN_GIVE_UP_MS = 15000,
-  RTC_TURN_GOODBYE_MS = 2000,   /* how long a deallocation is repeated */
-  RTC_TURN_TRIES = 5,           /* challenges answered in a row */
+  RTC_TURN_GOODBYE_MS = 2000, /* how long a deallocation is repeated */
+  RTC_TURN_TRIES = 5,         /* challenges answered in a row */
+  /* A server keeps what was given back for a moment, to answer repeats of that; an Allocate from the same address is then refused (437). */
+  RTC_TURN_MISMATCHES = 3,
+  RTC_TURN_MISMATCH_MS = 1000,
   RTC_TURN_RETRY_MS = 5000,     /* a refresh that was refused is tried again */
   RTC_TURN_PERMIT_MS = 300000,  /* RFC 8656 §9 */
   RTC_TURN_CHANNEL_MS = 600000, /* §12 */
@@ -86,13 +89,16 @@ typedef struct rtc_turn_channel {
 typedef struct rtc_turn {
   uint8_t state; /* rtc_turn_state_t */
   bool v6, stream;
-  uint16_t code; /* when FAILED: STUN's error code or RTC_TURN_NO_ANSWER */
+  /* When FAILED: STUN's error or RTC_TURN_NO_ANSWER. Before that, of an allocation asked for: an error that somebody has answered without
+   * a key. It ends nothing, but when nothing better comes it says why: servers cannot sign for a name they do not know. */
+  uint16_t code;
   char text[RTC_TURN_TEXT_MAX];
   rtc_addr_t relayed, mapped; /* when READY; mapped is zero when the server does not tell */
   rtc_addr_t alternate;       /* when FAILED with 300, else zero */
   rtc_time_t expires, at;     /* at: next thing due */
   uint64_t seed;
   uint16_t next_number;
+  uint8_t mismatches;
   uint8_t permit_n, channel_n; /* places in use lie below these */
   bool keyed, sha256, hashed;  /* hashed: USERHASH instead of USERNAME */
   uint8_t key[32], userhash[32], algorithms[RTC_TURN_ALGORITHMS_MAX];

@@ -21,7 +21,9 @@ typedef struct wire {
   bool losing;
 } wire_t;
 typedef struct node {
-  rtc_hub_t *hub;
+  rtc_hub_t *hub; /* NULL: a box */
+  rtc_sim_box_t box;
+  void *arg;
   rtc_addr_t addr;
   uint32_t sock;
 } node_t;
@@ -65,7 +67,7 @@ void rtc_sim_free(rtc_sim_t *s) {
   free(s);
 }
 
-int rtc_sim_add(rtc_sim_t *s, rtc_hub_t *hub, const rtc_addr_t *addr) {
+static int add_node(rtc_sim_t *s, const node_t *node) {
   if (s->node_n == RTC_SIM_NODES) return RTC_ENOBUFS;
   int n = s->node_n;
   for (int i = 0; i <= n; i++) {
@@ -74,9 +76,16 @@ int rtc_sim_add(rtc_sim_t *s, rtc_hub_t *hub, const rtc_addr_t *addr) {
     if (!s->wires[n][i] || (i < n && !s->wires[i][n])) return RTC_ENOMEM;
   }
   uint32_t sock = 0;
-  for (int i = 0; i < n; i++) sock += s->node[i].hub == hub;
-  s->node[s->node_n++] = (node_t){hub, *addr, sock};
+  for (int i = 0; i < n; i++) sock += node->hub && s->node[i].hub == node->hub;
+  s->node[s->node_n] = *node;
+  s->node[s->node_n++].sock = sock;
   return n;
+}
+
+int rtc_sim_add(rtc_sim_t *s, rtc_hub_t *hub, const rtc_addr_t *addr) { return add_node(s, &(node_t){.hub = hub, .addr = *addr}); }
+
+int rtc_sim_add_box(rtc_sim_t *s, rtc_sim_box_t box, void *arg, const rtc_addr_t *addr) {
+  return add_node(s, &(node_t){.box = box, .arg = arg, .addr = *addr});
 }
 
 void rtc_sim_move(rtc_sim_t *s, int node, const rtc_addr_t *addr) { s->node[node].addr = *addr; }
@@ -137,7 +146,7 @@ static bool lost(rtc_sim_t *s, wire_t *w) {
   return w->losing;
 }
 
-static void launch(rtc_sim_t *s, int from, int to, const rtc_pkt_t *k, rtc_time_t at) {
+static void launch(rtc_sim_t *s, int from, int to, const uint8_t *p, size_t n, rtc_time_t at) {
   flight_t *f = malloc(sizeof *f);
   if (!f) return;
   f->at = at;
@@ -145,9 +154,9 @@ static void launch(rtc_sim_t *s, int from, int to, const rtc_pkt_t *k, rtc_time_
   f->from = from;
   f->to = to;
   f->src = s->node[from].addr;
-  f->dst = k->path.remote;
-  f->len = k->len;
-  memcpy(f->data, k->data, k->len);
+  f->dst = s->node[to].addr;
+  f->len = (uint32_t)n;
+  memcpy(f->data, p, n);
   if (happens(s, s->wires[from][to]->cfg.corrupt) && f->len) {
     f->data[draw(s) % f->len] ^= (uint8_t)(1u << (draw(s) & 7));
     s->wires[from][to]->st.corrupted++;
@@ -155,14 +164,14 @@ static void launch(rtc_sim_t *s, int from, int to, const rtc_pkt_t *k, rtc_time_
   heap_put(s, f);
 }
 
-static void transmit(rtc_sim_t *s, int from, const rtc_pkt_t *k) {
+void rtc_sim_send(rtc_sim_t *s, int from, const rtc_addr_t *goal, const uint8_t *p, size_t n) {
   int to = 0;
-  while (to < s->node_n && !rtc_addr_eq(&s->node[to].addr, &k->path.remote)) to++;
-  if (to == s->node_n || k->len > RTC_PKT_DATA) return;
+  while (to < s->node_n && !rtc_addr_eq(&s->node[to].addr, goal)) to++;
+  if (to == s->node_n || n > RTC_PKT_DATA) return;
   wire_t *w = s->wires[from][to];
   const rtc_link_t *c = &w->cfg;
   w->st.sent++;
-  if (c->mtu && k->len > c->mtu) {
+  if (c->mtu && n > c->mtu) {
     w->st.too_big++;
     return;
   }
@@ -174,11 +183,11 @@ static void transmit(rtc_sim_t *s, int from, const rtc_pkt_t *k) {
   if (c->rate_bps) {
     if (w->busy_until < s->now) w->busy_until = s->now;
     int64_t waiting = (w->busy_until - s->now) * c->rate_bps / 8000000;
-    if (waiting + k->len > (c->queue_bytes ? c->queue_bytes : 65536)) {
+    if (waiting + (int64_t)n > (c->queue_bytes ? c->queue_bytes : 65536)) {
       w->st.overflow++;
       return;
     }
-    w->busy_until += (int64_t)(k->len + 28) * 8000000 / c->rate_bps;
+    w->busy_until += (int64_t)(n + 28) * 8000000 / c->rate_bps;
     at = w->busy_until;
   }
   at += c->delay_us + (c->jitter_us ? (rtc_time_t)(draw(s) % (uint64_t)c->jitter_us) : 0);
@@ -189,9 +198,9 @@ static void transmit(rtc_sim_t *s, int from, const rtc_pkt_t *k) {
     if (at < w->last_at) at = w->last_at;
     w->last_at = at;
   }
-  launch(s, from, to, k, at);
+  launch(s, from, to, p, n, at);
   if (happens(s, c->duplicate)) {
-    launch(s, from, to, k, at + 1 + (rtc_time_t)(draw(s) % 5000));
+    launch(s, from, to, p, n, at + 1 + (rtc_time_t)(draw(s) % 5000));
     w->st.duplicated++;
   }
 }
@@ -216,7 +225,7 @@ void rtc_sim_flush(rtc_sim_t *s, int node) {
   run_jobs(s, h);
   for (int n; (n = rtc_hub_pop(h, out, 64)) > 0;)
     for (int i = 0; i < n; i++) {
-      transmit(s, node_of(s, h, out[i]->path.sock), out[i]);
+      rtc_sim_send(s, node_of(s, h, out[i]->path.sock), &out[i]->path.remote, out[i]->data, out[i]->len);
       rtc_pkt_put(out[i]);
     }
 }
@@ -228,8 +237,8 @@ static void deliver(rtc_sim_t *s, flight_t *f) {
     w->st.lost++;
     return;
   }
-  rtc_pkt_t *k = rtc_hub_slot(n->hub);
-  if (!k) {
+  rtc_pkt_t *k = n->hub ? rtc_hub_slot(n->hub) : NULL;
+  if (n->hub && !k) {
     rtc_hub_dropped(n->hub, RTC_DROP_POOL);
     return;
   }
@@ -239,6 +248,10 @@ static void deliver(rtc_sim_t *s, flight_t *f) {
   note(s, head, sizeof head);
   note(s, f->data, plain);
   w->st.delivered++;
+  if (n->box) {
+    n->box(n->arg, f->to, &f->src, &f->dst, f->data, f->len);
+    return;
+  }
   memcpy(k->data, f->data, f->len);
   k->len = f->len;
   k->at = s->now;
@@ -252,7 +265,7 @@ void rtc_sim_run(rtc_sim_t *s, rtc_time_t until) {
     rtc_time_t at = s->heap_n ? s->heap[0]->at : RTC_NEVER;
     int due = -1;
     for (int i = 0; i < s->node_n; i++) {
-      rtc_time_t t = rtc_hub_next_at(s->node[i].hub);
+      rtc_time_t t = s->node[i].hub ? rtc_hub_next_at(s->node[i].hub) : RTC_NEVER;
       if (t < at) {
         at = t;
         due = i;

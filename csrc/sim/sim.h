@@ -22,12 +22,17 @@ typedef struct rtc_link_stats {
 } rtc_link_stats_t;
 
 typedef struct rtc_sim rtc_sim_t;
+/* What is no engine: a server, a relay. Called with what came to its node; it answers by rtc_sim_send. */
+typedef void (*rtc_sim_box_t)(void *arg, int node, const rtc_addr_t *from, const rtc_addr_t *to, const uint8_t *p, size_t n);
 enum { RTC_SIM_NODES = 64 };
 
 rtc_sim_t *rtc_sim_new(uint64_t seed);
 void rtc_sim_free(rtc_sim_t *s);
 /* Adds a hub under an address; its number (0 ..) or RTC_E*. The same hub again: another address, on its next socket. */
 RTC_MUST_USE int rtc_sim_add(rtc_sim_t *s, rtc_hub_t *hub, const rtc_addr_t *addr);
+RTC_MUST_USE int rtc_sim_add_box(rtc_sim_t *s, rtc_sim_box_t box, void *arg, const rtc_addr_t *addr);
+/* A box's datagram, from its node's address. */
+void rtc_sim_send(rtc_sim_t *s, int node, const rtc_addr_t *to, const uint8_t *p, size_t n);
 /* A node's address changes (NAT rebinding): what it sends from now on comes from there, what is under way to the old is lost. */
 void rtc_sim_move(rtc_sim_t *s, int node, const rtc_addr_t *addr);
 void rtc_sim_link(rtc_sim_t *s, int from, int to, const rtc_link_t *link);

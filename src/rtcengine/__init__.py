@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import crypto
 from .certificate import Certificate
 from .engine import (
+    Allocation,
     Batch,
     EncodedFrame,
     Engine,
@@ -25,6 +26,7 @@ from .engine import (
     Transport,
     TransportConfig,
     TransportEvent,
+    TurnError,
 )
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Allocation",
     "AudioStreamTrack",
     "Batch",
     "Certificate",
@@ -173,6 +176,7 @@ __all__ = [
     "Transport",
     "TransportConfig",
     "TransportEvent",
+    "TurnError",
     "VideoStreamTrack",
     "__version__",
 ]

@@ -16,6 +16,9 @@ MAX_SOCKETS: int
 EVENT_TRANSPORT: int
 EVENT_RECEIVER: int
 EVENT_KEYFRAME: int
+EVENT_TURN: int
+RELAYED_SOCK: int
+TURN_STATES: tuple[str, ...]
 ICE_ROLES: tuple[str, ...]
 CANDIDATE_TYPES: tuple[str, ...]
 ICE_STATES: tuple[str, ...]
@@ -25,7 +28,7 @@ CODEC_NAMES: dict[int, str]
 Bytes = bytes | bytearray | memoryview
 Address = tuple[str, int]
 Times = tuple[int, int, int, int]
-Event = tuple[int, int, int, int, str, int, int, Address | None, Times, tuple[str, bool, str, str], list[bytes] | None]
+Event = tuple[int, int, int, int, str, int, int, Address | None, Times, Any, list[bytes] | None]
 
 SRTP_PROFILES: dict[str, tuple[int, int, int]]
 SRTP_OVERHEAD: int
@@ -63,6 +66,19 @@ class Commands:
     def role(self, id: int, controlling: bool) -> None: ...
     def accept(self, id: int) -> None: ...
     def close(self, id: int, why: str) -> None: ...
+    def turn(
+        self,
+        id: int,
+        server: Address,
+        sock: int,
+        base: Address | None,
+        transport: int,
+        v6: bool,
+        stream: bool,
+        username: str,
+        credential: str,
+    ) -> None: ...
+    def turn_close(self, id: int) -> None: ...
     def receive(self, id: int, transport: int, config: RecvConfig, agree: bool = False) -> None: ...
     def send(self, id: int, transport: int, config: SendConfig, agree: bool = False) -> None: ...
     def agree(self, id: int, extensions: Mapping[int, str], two_byte: bool, reduced_rtcp: bool) -> None: ...

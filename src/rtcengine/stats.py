@@ -33,6 +33,8 @@ class HubStats(TypedDict):
     stun_out: int
     dtls_in: int
     dtls_out: int
+    turn_in: int
+    turn_out: int
     forwarded: int  # media packets given to viewers
     pool_used: int  # packet slots
     drops: dict[str, int]

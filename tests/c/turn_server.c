@@ -61,7 +61,7 @@ static void no(turn_server_t *s, const rtc_stun_t *m, const rtc_addr_t *to, int 
     memcpy(v + 4, s->alternate.ip + 12, 4);
     rtc_stun_put(&w, RTC_STUN_A_ALTERNATE, v, sizeof v);
   }
-  finish(s, &w, to, sign);
+  finish(s, &w, to, sign && !s->unsigned_no);
 }
 
 /* The server's own check: 0, or the error to answer with. */

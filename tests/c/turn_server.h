@@ -34,6 +34,7 @@ typedef struct turn_server {
   uint32_t lifetime; /* of allocations, seconds */
   int refuse;        /* error for Allocate once it is authentic; 0: none */
   int refuse_peer;   /* error for permissions and channels */
+  bool unsigned_no;  /* errors carry no integrity */
   bool unsigned_yes; /* success answers carry no integrity */
   bool wrong_key;    /* or one by another key */
   bool silent;

@@ -238,7 +238,8 @@ static void refused(void) {
     open_net(&w, 2, false);
     w.server.refuse = rows[i].code;
     w.server.alternate = at("203.0.113.9", 3479);
-    pass(&w, 1000);
+    pass(&w, rows[i].code == 437 ? RTC_TURN_MISMATCHES * (RTC_TURN_MISMATCH_MS + 40) + 1000 : 1000);
+    CHECK_EQ(w.server.requests[RTC_STUN_ALLOCATE], 2 + (rows[i].code == 437 ? RTC_TURN_MISMATCHES : 0));
     CHECK_EQ(w.turn.state, RTC_TURN_FAILED);
     CHECK_EQ(w.turn.code, rows[i].code);
     CHECK(strcmp(w.turn.text, rows[i].text) == 0);
@@ -254,6 +255,43 @@ static void refused(void) {
   CHECK_EQ(w.turn.code, 401);
   CHECK(strcmp(w.turn.text, "Unauthorized") == 0);
   CHECK_EQ(w.requests, 2);
+  close_net(&w);
+}
+
+/* An error without integrity ends nothing; when nothing better comes, it is what is told. */
+static void refused_without_key(void) {
+  net_t w;
+  open_net(&w, 19, false);
+  w.server.unsigned_no = true;
+  w.server.refuse = 441;
+  pass(&w, RTC_TURN_GIVE_UP_MS - 100);
+  CHECK_EQ(w.turn.state, RTC_TURN_ASKING);
+  pass(&w, 300);
+  CHECK_EQ(w.turn.state, RTC_TURN_FAILED);
+  CHECK_EQ(w.turn.code, 441);
+  CHECK(strcmp(w.turn.text, "Wrong Credentials") == 0);
+  close_net(&w);
+  open_net(&w, 20, false);
+  w.server.unsigned_no = true;
+  w.server.refuse = 441;
+  pass(&w, 5000);
+  w.server.refuse = 0;
+  pass(&w, 1000);
+  CHECK_EQ(w.turn.state, RTC_TURN_READY);
+  CHECK_EQ(w.turn.code, 0);
+  close_net(&w);
+}
+
+/* What was given back a moment ago is still there. */
+static void not_yet_gone(void) {
+  net_t w;
+  open_net(&w, 18, false);
+  w.server.refuse = 437;
+  pass(&w, 1500);
+  CHECK_EQ(w.turn.state, RTC_TURN_ASKING);
+  w.server.refuse = 0;
+  pass(&w, 1000);
+  CHECK_EQ(w.turn.state, RTC_TURN_READY);
   close_net(&w);
 }
 
@@ -600,6 +638,8 @@ int main(void) {
   RUN(allocation);
   RUN(loss);
   RUN(refused);
+  RUN(refused_without_key);
+  RUN(not_yet_gone);
   RUN(nobody_there);
   RUN(seen_but_without_key);
   RUN(forged);

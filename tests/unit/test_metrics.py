@@ -43,7 +43,7 @@ def read(text: str) -> dict[str, float]:
 
 def hub(**counts: Any) -> HubStats:
     names = ["in_packets", "in_bytes", "out_packets", "out_bytes", "rtp_in", "rtp_out", "rtcp_in", "rtcp_out"]
-    names += ["stun_in", "stun_out", "dtls_in", "dtls_out", "forwarded", "pool_used"]
+    names += ["stun_in", "stun_out", "dtls_in", "dtls_out", "turn_in", "turn_out", "forwarded", "pool_used"]
     return {"now": 1.0, "drops": {}, **dict.fromkeys(names, 0), **counts}  # type: ignore[typeddict-item]
 
 

@@ -52,6 +52,9 @@ cdef extern from "engine/cmd.h":
         RTC_OP_PEER
         RTC_OP_ACCEPT
         RTC_OP_CLOSE
+        RTC_OP_TURN
+        RTC_OP_TURN_CLOSE
+        RTC_RELAYED_SOCK
         RTC_OP_RECV
         RTC_OP_SEND
         RTC_OP_LINK
@@ -147,6 +150,13 @@ cdef extern from "engine/cmd.h":
     ctypedef struct rtc_ice_ends_t:
         bint local
         bint remote
+    ctypedef struct rtc_turn_server_t:
+        rtc_path_t path
+        uint32_t transport
+        bint v6
+        bint stream
+        char username[509]
+        char password[513]
     ctypedef struct rtc_frame_cfg_t:
         uint8_t *data
         uint32_t len
@@ -162,6 +172,7 @@ cdef extern from "engine/cmd.h":
         rtc_ice_cand_t cand
         rtc_ice_ends_t ends
         bint controlling
+        rtc_turn_server_t turn
         rtc_recv_cfg_t recv
         rtc_send_cfg_t send
         rtc_agree_cfg_t agree
@@ -184,6 +195,7 @@ cdef extern from "engine/event.h":
         RTC_EV_TRANSPORT
         RTC_EV_RECV
         RTC_EV_KEYFRAME
+        RTC_EV_TURN
     ctypedef struct rtc_event_t:
         uint8_t type
         uint8_t state
@@ -194,6 +206,7 @@ cdef extern from "engine/event.h":
         uint8_t local_type
         uint8_t remote_type
         uint16_t srtp_profile
+        uint16_t code
         uint32_t id
         uint32_t ssrc
         rtc_path_t path
@@ -291,9 +304,12 @@ MAX_SOCKETS = RTC_LOOP_SOCKETS
 EVENT_TRANSPORT = RTC_EV_TRANSPORT
 EVENT_RECEIVER = RTC_EV_RECV
 EVENT_KEYFRAME = RTC_EV_KEYFRAME
-# In the order of rtc_ice_role_t, rtc_ice_type_t and rtc_ice_state_t.
+EVENT_TURN = RTC_EV_TURN
+RELAYED_SOCK = RTC_RELAYED_SOCK
+# In the order of rtc_ice_role_t, rtc_ice_type_t, rtc_turn_state_t and rtc_ice_state_t.
 ICE_ROLES = ("lite", "controlling", "controlled")
 CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
+TURN_STATES = ("asking", "ready", "closing", "closed", "failed")
 ICE_STATES = ("new", "checking", "connected", "completed", "disconnected", "failed")
 CODECS = {
     "opus": RTC_CODEC_OPUS,
@@ -527,6 +543,24 @@ cdef class Commands:
         put_text(c.u.why, sizeof(c.u.why), why, "reason")
         self.done()
 
+    def turn(self, uint32_t id, server, uint32_t sock, base, uint32_t transport, bint v6, bint stream, username, credential):
+        """server: (IP, port); sock: number of the loop's socket; base: our (IP, port), or None when the socket says it."""
+        cdef rtc_cmd_t *c = self.add(RTC_OP_TURN, id)
+        put_addr(&c.u.turn.path.remote, server)
+        if base is not None:
+            put_addr(&c.u.turn.path.local, base)
+        c.u.turn.path.sock = sock
+        c.u.turn.transport = transport
+        c.u.turn.v6 = v6
+        c.u.turn.stream = stream
+        put_text(c.u.turn.username, sizeof(c.u.turn.username), username, "username")
+        put_text(c.u.turn.password, sizeof(c.u.turn.password), credential, "credential")
+        self.done()
+
+    def turn_close(self, uint32_t id):
+        self.add(RTC_OP_TURN_CLOSE, id)
+        self.done()
+
     def receive(self, uint32_t id, uint32_t transport, config, bint agree=False):
         """config: RecvConfig; agree: of a receiver that lives, else a new one."""
         put_recv(&self.add(RTC_OP_RECV_AGREE if agree else RTC_OP_RECV, id).u.recv, transport, config)
@@ -753,7 +787,7 @@ cdef class Loop:
     def events(self):
         """All that wait: (type, id, state, reason, text, ssrc, srtp_profile, remote or None, added, checked, connected,
         first media), times in monotonic microseconds or 0, (ICE state, controlling, local type, remote type), and the
-        peer's certificates or None."""
+        peer's certificates or None; of an allocation the last but one is (code, relayed address or None)."""
         cdef rtc_event_t e
         found = []
         while rtc_loop_event(self.loop, &e):
@@ -761,6 +795,8 @@ cdef class Loop:
             times = (e.added, e.checked, e.connected, e.first_media)
             ice = (ICE_STATES[e.ice], bool(e.controlling), CANDIDATE_TYPES[e.local_type], CANDIDATE_TYPES[e.remote_type])
             certs = take_certs(e.certs) if e.certs != NULL else None
+            if e.type == RTC_EV_TURN:
+                ice = (e.code, get_addr(&e.path.local) if e.path.local.port else None)
             found.append((e.type, e.id, e.state, e.reason, e.text.decode(), e.ssrc, e.srtp_profile, remote, times, ice, certs))
         return found
 

@@ -18,6 +18,8 @@ cdef extern from "engine/stats.h":
         uint64_t stun_out
         uint64_t dtls_in
         uint64_t dtls_out
+        uint64_t turn_in
+        uint64_t turn_out
         uint64_t forwarded
         uint64_t *drops
         uint32_t pool_used
@@ -122,6 +124,7 @@ cdef class StatsRows:
             "now": h.now, "in_packets": h.in_packets, "in_bytes": h.in_bytes, "out_packets": h.out_packets,
             "out_bytes": h.out_bytes, "rtp_in": h.rtp_in, "rtp_out": h.rtp_out, "rtcp_in": h.rtcp_in, "rtcp_out": h.rtcp_out,
             "stun_in": h.stun_in, "stun_out": h.stun_out, "dtls_in": h.dtls_in, "dtls_out": h.dtls_out,
+            "turn_in": h.turn_in, "turn_out": h.turn_out,
             "forwarded": h.forwarded, "pool_used": h.pool_used,
             "drops": {rtc_drop_name(n).decode(): h.drops[n] for n in range(RTC_DROP_COUNT)},
         }

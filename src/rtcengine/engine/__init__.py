@@ -14,9 +14,11 @@ from ..stats import Address, EngineStats, HubStats, LoopStats, ReceiverStats, Se
 from .batch import Batch
 from .engine import Engine
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
+from .turn import Allocation, TurnError
 
 __all__ = [
     "Address",
+    "Allocation",
     "Batch",
     "Certificate",
     "EncodedFrame",
@@ -41,4 +43,5 @@ __all__ = [
     "TransportEvent",
     "TransportStats",
     "TransportTimes",
+    "TurnError",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,12 +24,13 @@ from ..config import (
 )
 from ..stats import Address
 from .handles import EventHandler, Receiver, Sender, Socket, Transport, log
+from .turn import Allocation
 
 if TYPE_CHECKING:
     from .engine import Engine
 
 WILDCARDS = ("0.0.0.0", "::")
-Made = TypeVar("Made", Transport, Receiver, Sender)
+Made = TypeVar("Made", Transport, Receiver, Sender, Allocation)
 
 
 class Batch:
@@ -40,7 +41,7 @@ class Batch:
         self._engine = engine
         self._commands = _core.Commands()
         self._names: list[str] = []
-        self._made: list[Transport | Receiver | Sender] = []
+        self._made: list[Transport | Receiver | Sender | Allocation] = []
         self._frames: dict[Receiver, bool] = {}  # whose frames are wanted from now on, or no more
         self._ended: list[Receiver | Sender] = []
         self._closing: list[Socket] = []
@@ -74,16 +75,16 @@ class Batch:
         self._commands.restart(self._own(transport), ice)
         self._names.append(f"restart of transport {transport.id}")
 
-    def path(self, transport: Transport, address: Address, base: Socket | None = None) -> None:
+    def path(self, transport: Transport, address: Address, base: Socket | Allocation | None = None) -> None:
         """One more (IP, port) of the peer to check, from `base`, or from whatever socket bound at the start reaches it. For
         full agents."""
         sock = self._engine._socket_for(address) if base is None else self._socket(base)
         self._commands.path(self._full(transport), address, sock)
         self._names.append(f"path of transport {transport.id}")
 
-    def local_candidate(self, transport: Transport, candidate: IceCandidate, base: Socket | None = None) -> None:
-        """One more candidate of ours, at any time, reached by the socket `base`; without, by the one that its base, or its
-        address, is bound to. For full agents; 50 are the most."""
+    def local_candidate(self, transport: Transport, candidate: IceCandidate, base: Socket | Allocation | None = None) -> None:
+        """One more candidate of ours, at any time, reached by the socket or allocation `base`; without, by the one that its
+        base, or its address, is that of. For full agents; 50 are the most."""
         check_candidate(candidate)
         if base is None:
             sock = self._engine._socket_of(candidate.base or candidate.address)
@@ -119,6 +120,42 @@ class Batch:
         its `error`; the peer does not hear it."""
         self._commands.close(self._own(transport), reason)
         self._names.append(f"close of transport {transport.id}")
+
+    def turn(
+        self,
+        server: Address,
+        username: str,
+        credential: str,
+        *,
+        base: Socket | Address | None = None,
+        transport: Transport | None = None,
+        ipv6: bool = False,
+        on_event: Callable[[Allocation], None] | None = None,
+    ) -> Allocation:
+        """An allocation on the TURN server at this (IP, port), with long-term credentials; `Allocation.wait` tells its
+        address. It is reached from `base`, a socket or the (IP, port) of one, or from whatever socket reaches
+        it; a socket holds one allocation with a server at most. `ipv6`: the family of the relayed address. It
+        ends with `transport`, when one is given, or by `close_turn`."""
+        if not username:
+            raise ValueError("a TURN server wants a user name")
+        near: Address | None = None
+        if base is None:
+            sock = self._engine._socket_for(server)
+        elif isinstance(base, Socket):
+            sock = self._socket(base)
+        else:
+            sock, near = self._engine._socket_of(base), base
+        allocation = Allocation(self._engine, next(self._engine._allocation_ids), server, on_event)
+        owner = self._own(transport) if transport is not None else 0
+        self._commands.turn(allocation.id, server, sock, near, owner, ipv6, False, username, credential)
+        return self._add(allocation, f"allocation {allocation.id} on {server[0]}")
+
+    def close_turn(self, allocation: Allocation) -> None:
+        """Gives the allocation back. Of one that is closed already: nothing."""
+        if allocation._engine is not self._engine:
+            raise ValueError(f"{allocation!r} belongs to another engine")
+        self._commands.turn_close(allocation.id)
+        self._names.append(f"close of allocation {allocation.id}")
 
     def receive(self, transport: Transport, config: RecvConfig) -> Receiver:
         """A stream that the peer of this transport sends."""
@@ -224,7 +261,7 @@ class Batch:
         self._commands.candidate(self._full(transport), local, candidate, sock, foundation)
         self._names.append(f"{'local' if local else 'remote'} candidate of transport {transport.id}")
 
-    def _socket(self, socket: Socket) -> int:
+    def _socket(self, socket: Socket | Allocation) -> int:
         if socket._engine is not self._engine:
             raise ValueError(f"{socket!r} belongs to another engine")
         if socket.closed:

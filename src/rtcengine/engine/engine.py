@@ -18,6 +18,7 @@ from ..certificate import Certificate
 from ..stats import PROFILES, STATES, Address, EngineStats
 from .batch import Batch
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
+from .turn import Allocation, TurnError
 
 REASONS = ("", "command", "consent", "close_notify", "dtls", "timeout")
 
@@ -62,11 +63,13 @@ class Engine:
         self._receiver_ids = itertools.count(1)
         self._sender_ids = itertools.count(1)
         self._socket_numbers = itertools.count(_core.SOCKET_FIRST)
+        self._allocation_ids = itertools.count(1)
         # What lives, by id. Ids are never used again, so an event of what is gone finds nothing here.
         self._transports: dict[int, Transport] = {}
         self._receivers: dict[int, Receiver] = {}
         self._senders: dict[int, Sender] = {}
         self._sockets: dict[Address, Socket] = {}  # opened while it runs, by what is bound
+        self._allocations: dict[int, Allocation] = {}
         # By ticket: who waits for which batch.
         self._pending: dict[int, tuple[Batch, asyncio.Future[None]]] = {}
         self._contexts: WeakValueDictionary[Certificate, _core.DtlsContext] = WeakValueDictionary()
@@ -111,6 +114,9 @@ class Engine:
         for socket in self._sockets.values():
             socket.closed = True
         self._sockets.clear()
+        for allocation in self._allocations.values():
+            allocation._set_state("closed")
+        self._allocations.clear()
 
     async def __aenter__(self) -> Engine:
         await self.start()
@@ -236,7 +242,11 @@ class Engine:
         raise ValueError(f"no socket of ours can reach {address[0]}: bound are {self._bound}")
 
     def _socket_of(self, base: Address) -> int:
-        """Number of the socket that is bound to this address, or to all of its family with this port."""
+        """Number of the socket that is bound to this address, or to all of its family with this port; or of the allocation
+        that has it."""
+        for allocation in self._allocations.values():
+            if allocation.relayed == base:
+                return allocation.number
         host, port = base
         for bound in (base, ("::" if ":" in host else "0.0.0.0", port)):
             if bound in self._bound:
@@ -278,12 +288,14 @@ class Engine:
         self._pending[ticket] = (batch, future)
         return future
 
-    def _register(self, made: Transport | Receiver | Sender) -> None:
+    def _register(self, made: Transport | Receiver | Sender | Allocation) -> None:
         if isinstance(made, Transport):
             self._transports[made.id] = made
         elif isinstance(made, Receiver):
             self._receivers[made.id] = made
             made.transport.receivers.append(made)
+        elif isinstance(made, Allocation):
+            self._allocations[made.id] = made
         else:
             self._senders[made.id] = made
             made.transport.senders.append(made)
@@ -317,7 +329,7 @@ class Engine:
         if self._core is not None:
             self._core.frames_close(receiver.id)
 
-    def _undo(self, made: list[Transport | Receiver | Sender], closing: Sequence[Socket] = ()) -> None:
+    def _undo(self, made: list[Transport | Receiver | Sender | Allocation], closing: Sequence[Socket] = ()) -> None:
         """Takes back what a batch made that failed or that nobody waits for; what it was to close is closed."""
         commands = _core.Commands()
         for one in made:
@@ -325,6 +337,10 @@ class Engine:
                 self._forget(one)
                 one._set_state("closed", "command")
                 commands.close(one.id, "")
+            elif isinstance(one, Allocation):
+                self._allocations.pop(one.id, None)
+                one._set_state("closed")
+                commands.turn_close(one.id)
             elif isinstance(one, Receiver):
                 self._receivers.pop(one.id, None)
                 self._end_frames(one)
@@ -378,6 +394,9 @@ class Engine:
                 if certificates is not None:
                     transport.remote_certificates = certificates
                 self._on_transport(transport, STATES[state], REASONS[reason], text, profile, remote, times, ice)
+        elif kind == _core.EVENT_TURN:
+            if (allocation := self._allocations.get(id)) is not None:
+                self._on_allocation(allocation, _core.TURN_STATES[state], text, remote, *ice)
         elif kind == _core.EVENT_RECEIVER:
             if (receiver := self._receivers.get(id)) is not None:
                 receiver.ssrc = ssrc
@@ -452,6 +471,18 @@ class Engine:
         batch.submit()
         assert self._loop is not None
         self._loop.call_exception_handler({"message": f"verify of {transport!r} failed", "exception": error})
+
+    def _on_allocation(
+        self, allocation: Allocation, state: str, text: str, remote: Address | None, code: int, relayed: Address | None
+    ) -> None:
+        if state == "ready":
+            allocation.relayed, allocation.mapped = relayed, remote
+        else:
+            del self._allocations[allocation.id]
+        if state == "failed":
+            allocation.error = TurnError(code, text, remote)
+        allocation._set_state(state)
+        self._call(allocation.on_event, allocation)
 
     def _call(self, callback: Callable[..., None] | None, *args: object) -> None:
         """A callback that fails must not take the others' events with it."""

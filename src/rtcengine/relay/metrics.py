@@ -107,6 +107,8 @@ def _datagrams(stats: EngineStats) -> Iterable[Family]:
     yield Family("rtcp_packets_total", "counter", "RTCP packets.", _in_out(hub["rtcp_in"], hub["rtcp_out"]))
     yield Family("stun_packets_total", "counter", "STUN messages.", _in_out(hub["stun_in"], hub["stun_out"]))
     yield Family("dtls_packets_total", "counter", "DTLS datagrams.", _in_out(hub["dtls_in"], hub["dtls_out"]))
+    turn = _in_out(hub["turn_in"], hub["turn_out"])
+    yield Family("turn_packets_total", "counter", "Datagrams of peers by way of a TURN server.", turn)
     yield Family("forwarded_packets_total", "counter", "Media packets given to viewers.", _one(hub["forwarded"]))
     drops = [({"reason": reason}, count) for reason, count in hub["drops"].items()]
     yield Family("drops_total", "counter", "Datagrams not used or not sent, by reason.", drops)
