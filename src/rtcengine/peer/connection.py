@@ -346,6 +346,10 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         else:
             self._fire("icecandidate", RTCIceCandidate.from_wire(candidate, mid=mid, index=index, ufrag=ufrag))
 
+    def on_candidate_error(self, transport: int, error: Any) -> None:
+        if self.signalingState != CLOSED:
+            self._fire("icecandidateerror", error)
+
     def on_ice_state(self, transport: int, state: str) -> None:
         self._ice[transport] = state
         self._show_states()

@@ -67,6 +67,9 @@ class PeerEvents(Protocol):
     def on_local_candidate(self, transport: int, candidate: Candidate | None, ufrag: str) -> None:
         """Gathered for these credentials; None when there are no more."""
 
+    def on_candidate_error(self, transport: int, error: Any) -> None:
+        """A server gave no candidate: RTCIceCandidateError."""
+
     def on_ice_state(self, transport: int, state: str) -> None:
         """RTCIceTransportState."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..certificate import Certificate
@@ -31,11 +31,12 @@ from .effects import (
 from .gather import Gatherer
 from .link import Link
 from .network import NetworkOptions
+from .servers import read_servers
 from .shared import lease, release
 from .streams import Incoming, Outgoing
 
 if TYPE_CHECKING:
-    from ..engine import Batch, Engine
+    from ..engine import Batch, Engine, Transport
     from .connection import RTCPeerConnection
 
 log = logging.getLogger("rtcengine.peer")
@@ -75,7 +76,11 @@ class EngineDriver:
 
     def gatherer(self) -> Gatherer:
         relay_only = self._configuration.iceTransportPolicy is RTCIceTransportPolicy.RELAY
-        return Gatherer(self.network, relay_only=relay_only)
+        return Gatherer(self.network, read_servers(self._configuration.iceServers), relay_only=relay_only)
+
+    def verifier(self) -> Callable[[Transport], bool | Awaitable[bool]] | None:
+        verify = self._configuration.verify_peer
+        return None if verify is None else lambda transport: verify(transport.remote_certificates)
 
     def remote_track(self, kind: str, id: str) -> RemoteTrack:
         return RemoteTrack(kind, id)
@@ -93,7 +98,13 @@ class EngineDriver:
         return self.channels.sctp
 
     async def gathered(self) -> None:
-        await asyncio.gather(*(link.gathered.wait() for link in self.links.values()))
+        """Servers have a second each, five at most; what they say later is told later."""
+        waiting = [asyncio.ensure_future(link.gathered.wait()) for link in self.links.values()]
+        if waiting:
+            servers = read_servers(self._configuration.iceServers)
+            _, late = await asyncio.wait(waiting, timeout=min(5.0, max(1.0, len(servers))))
+            for task in late:
+                task.cancel()
 
     # --- effects
 

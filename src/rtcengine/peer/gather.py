@@ -1,15 +1,32 @@
-"""Gathering: what addresses of ours a peer may try, found one after the other."""
+"""Gathering: what addresses of ours a peer may try, found one after the other; all servers are asked at once."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..config import IceCandidate
-from ..engine import Address, Socket, Transport
+from ..engine import Address, Allocation, EngineError, Socket, Transport, TurnError
 from ..ice.priority import foundation, priority
 from ..types import Candidate
 from .network import NetworkOptions
+from .servers import IceServer
+
+log = logging.getLogger("rtcengine.peer")
+
+MAX_BASES = 8
+"""Sockets that each server is asked from."""
+
+
+class StunError(Exception):
+    code = 0
+
+
+NO_ANSWER = 701
+"""The W3C's errorCode of a server that cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +35,32 @@ class Gathered:
 
     local: IceCandidate
     told: Candidate | None
+    base: Allocation | None = None
+    """What it is reached by, when that is no socket of its local base."""
+
+
+@dataclass(frozen=True, slots=True)
+class RTCIceCandidateError:
+    """A server that gave no candidate (W3C §4.8.2.2, RTCPeerConnectionIceErrorEvent)."""
+
+    url: str
+    errorCode: int
+    errorText: str
+    address: str | None = None
+    port: int | None = None
 
 
 class Gatherer:
-    """One round. Host candidates come first, at once."""
+    """One round. Host candidates come first, at once. `errors` says which servers gave none."""
 
-    def __init__(self, network: NetworkOptions, *, relay_only: bool = False) -> None:
+    def __init__(self, network: NetworkOptions, servers: Sequence[IceServer], *, relay_only: bool = False) -> None:
+        self.errors: list[RTCIceCandidateError] = []
         self._network = network
+        self._servers = servers
         self._relay_only = relay_only
 
-    async def run(self, transport: Transport, sockets: Mapping[str, Socket]) -> AsyncIterator[Gathered]:
-        """Candidates of the sockets, which are given by their IP addresses."""
+    async def run(self, transport: Transport, sockets: Mapping[str, Socket]) -> AsyncIterator[Gathered | RTCIceCandidateError]:
+        """Candidates of the sockets, which are given by their IP addresses, and servers that gave none."""
         network = self._network
         bases: list[Address] = [s.address for s in sockets.values()]
         if network.shared_port and network.engine is not None:
@@ -36,6 +68,96 @@ class Gatherer:
         for i, base in enumerate(bases):
             if not self._relay_only:
                 yield host_candidate(base, 65535 - i, network.announce.get(base[0], base[0]))
+        found: asyncio.Queue[Gathered | RTCIceCandidateError | None] = asyncio.Queue()
+        asking = [asyncio.ensure_future(self._ask(server, transport, bases, found)) for server in self._servers]
+        try:
+            for _ in asking:
+                while (one := await found.get()) is not None:
+                    yield one
+        finally:
+            for task in asking:
+                task.cancel()
+
+    async def _ask(self, server: IceServer, transport: Transport, bases: list[Address], found: asyncio.Queue[Any]) -> None:
+        try:
+            if server.turn or not self._relay_only:
+                await self._ask_from(server, transport, bases, found)
+        except OSError as error:
+            self._fail(found, server, NO_ANSWER, f"{server.host} cannot be looked up: {error.strerror or error}")
+        except Exception as error:
+            log.exception("asking %s failed", server.url)
+            self._fail(found, server, NO_ANSWER, str(error))
+        finally:
+            found.put_nowait(None)
+
+    async def _ask_from(self, server: IceServer, transport: Transport, bases: list[Address], found: asyncio.Queue[Any]) -> None:
+        asked: list[Coroutine[Any, Any, None]] = []
+        for address in await server.addresses():
+            for i, base in enumerate(bases[:MAX_BASES]):
+                if (":" in base[0]) == (":" in address[0]):
+                    ask = self._turn if server.turn else self._stun
+                    asked.append(ask(server, address, transport, base, 65535 - i, found))
+        if not asked:
+            self._fail(found, server, NO_ANSWER, "no address of ours has its family")
+        await asyncio.gather(*asked)
+
+    async def _stun(
+        self,
+        server: IceServer,
+        address: Address,
+        transport: Transport,
+        base: Address,
+        preference: int,
+        found: asyncio.Queue[Any],
+    ) -> None:
+        if server.transport != "udp":
+            self._fail(found, server, NO_ANSWER, "a server is asked for our address over UDP alone")
+            return
+        batch = transport.engine.batch()
+        query = batch.stun_query(transport, base, address)
+        batch.submit()
+        try:
+            mapped = await query
+        except StunError as error:
+            self._fail(found, server, error.code or NO_ANSWER, str(error), base)
+            return
+        if mapped != base:
+            found.put_nowait(learnt_candidate("srflx", mapped, base, base, preference, server.url))
+
+    async def _turn(
+        self,
+        server: IceServer,
+        address: Address,
+        transport: Transport,
+        base: Address,
+        preference: int,
+        found: asyncio.Queue[Any],
+    ) -> None:
+        engine = transport.engine
+        batch = engine.batch()
+        if server.transport == "udp":
+            allocation = batch.turn(address, server.username, server.credential, base=base, transport=transport)
+        else:
+            self._fail(found, server, NO_ANSWER, f"TURN over {server.transport} is not known", base)
+            return
+        batch.submit()
+        try:
+            relayed, mapped = await allocation.wait()
+        except TurnError as error:
+            self._fail(found, server, error.code or NO_ANSWER, f"TURN refused: {error}", base)
+            return
+        except EngineError as error:
+            self._fail(found, server, NO_ANSWER, str(error), base)
+            return
+        if mapped is not None and mapped != base and not self._relay_only and server.transport == "udp":
+            found.put_nowait(learnt_candidate("srflx", mapped, base, base, preference, server.url))
+        found.put_nowait(learnt_candidate("relay", relayed, allocation, mapped or base, preference, server.url))
+
+    def _fail(self, found: asyncio.Queue[Any], server: IceServer, code: int, text: str, base: Address | None = None) -> None:
+        error = RTCIceCandidateError(server.url, code, text, *(base or (None, None)))
+        log.info("%s gave no candidate: %s (%d)", server.url, text, code)
+        self.errors.append(error)
+        found.put_nowait(error)
 
 
 def host_candidate(base: Address, preference: int, told: str) -> Gathered:
@@ -43,3 +165,14 @@ def host_candidate(base: Address, preference: int, told: str) -> Gathered:
     number, name = priority("host", preference), foundation("host", base[0])
     local = IceCandidate(address=(told, base[1]), type="host", priority=number, foundation=name, base=base)
     return Gathered(local, Candidate(name, 1, "udp", number, told, base[1], "host"))
+
+
+def learnt_candidate(
+    kind: str, address: Address, base: Allocation | Address, related: Address, preference: int, server: str
+) -> Gathered:
+    """What a server has told; `related` goes into raddr and rport (RFC 8839 §5.1)."""
+    near = base.address if isinstance(base, Allocation) else base
+    number, name = priority(kind, preference), foundation(kind, near[0], server)
+    local = IceCandidate(address=address, type=kind, priority=number, foundation=name, base=near)
+    told = Candidate(name, 1, "udp", number, address[0], address[1], kind, related[0], related[1])
+    return Gathered(local, told, base if isinstance(base, Allocation) else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from ..sdp import RemoteTransport
 from ..types import Candidate, DtlsRole
 from .driver import PeerEvents
 from .effects import TransportPlan
-from .gather import Gathered, Gatherer
+from .gather import Gathered, Gatherer, RTCIceCandidateError
 from .names import resolve
 from .network import NetworkOptions
 
@@ -43,6 +43,7 @@ class LinkHost(Protocol):
     def certificate(self) -> Certificate: ...
 
     def gatherer(self) -> Gatherer: ...
+    def verifier(self) -> Callable[[Transport], bool | Awaitable[bool]] | None: ...
 
 
 @dataclass
@@ -61,6 +62,8 @@ class Link:
     def __init__(self, host: LinkHost, plan: TransportPlan, batch: Batch) -> None:
         self.id = plan.id
         self.gathered = asyncio.Event()
+        self.errors: list[RTCIceCandidateError] = []
+        self.local: list[Candidate] = []
         self.ice_state, self.dtls_state = "new", "new"
         self._host = host
         self._ice = (plan.ice_ufrag, plan.ice_pwd)
@@ -78,6 +81,7 @@ class Link:
             ice_survives=True,
             cname=host.cname,
             certificate=host.certificate,
+            verify=host.verifier(),
         )
         self.transport: Transport = batch.transport(config, self._on_event)
         self._gather()
@@ -163,10 +167,17 @@ class Link:
     async def _run_gathering(self, ufrag: str, pwd: str) -> None:
         events, network = self._host.events, self._host.network
         events.on_gathering_state(self.id, "gathering")
+        self.errors.clear()
+        self.local.clear()
+        self._local_n = 0 if self._used != (ufrag, pwd) else self._local_n
         here = network.to_bind()
         self._bind(here)
         async for found in self._host.gatherer().run(self.transport, self._sockets):
-            self._add_local(found, ufrag)
+            if isinstance(found, RTCIceCandidateError):
+                self.errors.append(found)
+                events.on_candidate_error(self.id, found)
+            else:
+                self._add_local(found, ufrag)
         self._end_of_local()
         events.on_local_candidate(self.id, None, ufrag)
         self.gathered.set()
@@ -191,12 +202,15 @@ class Link:
                 log.warning("no candidate for %s: %s", address, error)
 
     def _add_local(self, found: Gathered, ufrag: str) -> None:
+        if self.transport.state == "closed":
+            return
         if self._local_n < MAX_CANDIDATES:
             self._local_n += 1
             batch = self._host.engine.batch()
-            batch.local_candidate(self.transport, found.local)
+            batch.local_candidate(self.transport, found.local, found.base)
             batch.submit()
-        if found.told is not None:
+        if found.told is not None and found.told not in self.local:
+            self.local.append(found.told)
             self._host.events.on_local_candidate(self.id, found.told, ufrag)
 
     def _end_of_local(self) -> None:
