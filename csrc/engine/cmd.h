@@ -106,6 +106,11 @@ typedef struct rtc_send_cfg {
   bool nack;
 } rtc_send_cfg_t;
 
+typedef struct rtc_stun_cfg {
+  uint32_t number; /* of the query, as its event says it */
+  rtc_path_t path; /* remote: the server; local and sock: our base */
+} rtc_stun_cfg_t;
+
 typedef struct rtc_ice_ends { /* no more candidates come from these sides */
   bool local, remote;
 } rtc_ice_ends_t;
@@ -135,6 +140,7 @@ typedef enum rtc_op {
   RTC_OP_REMOTE,        /* the same of the peer */
   RTC_OP_ICE_END,       /* id = transport (full), u.ends */
   RTC_OP_ROLE,          /* id = transport (full), u.controlling */
+  RTC_OP_STUN,          /* id = transport (full), u.stun: asks a STUN server for our address; RTC_ENOBUFS beyond RTC_SRFLX_QUERIES */
   RTC_OP_PEER,          /* id = transport made without fingerprints, u.peer: who is expected; once */
   RTC_OP_ACCEPT,        /* id = transport that is held: its keys are used from now on; RTC_ESTATE before its handshake is over */
   RTC_OP_CLOSE,         /* id = transport: BYE, close_notify, freed; ends in RTC_T_CLOSED with RTC_WHY_COMMAND and u.why */
@@ -167,6 +173,7 @@ typedef struct rtc_cmd {
     rtc_path_t path;
     rtc_ice_cand_t cand;
     rtc_ice_ends_t ends;
+    rtc_stun_cfg_t stun;
     bool controlling;
     rtc_turn_server_t turn;
     rtc_recv_cfg_t recv;

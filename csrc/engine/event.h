@@ -16,6 +16,7 @@ typedef enum rtc_event_type {
   RTC_EV_KEYFRAME,      /* id = sender fed by rtc_frame commands: a key frame is wanted now */
   RTC_EV_TURN,          /* id = allocation: state (rtc_turn_state_t READY, CLOSED, FAILED; the last two are its last event), code, text;
                            path.local: the relayed address, path.remote: ours as the server sees it, or a 300's other server */
+  RTC_EV_STUN,          /* id = transport: what a query of RTC_OP_STUN brought, or another address than before */
 } rtc_event_type_t;
 
 typedef enum rtc_tstate {
@@ -51,7 +52,9 @@ typedef struct rtc_event {
   uint16_t code;                   /* of an allocation that failed: STUN's error, or RTC_TURN_NO_ANSWER */
   uint32_t id;
   uint32_t ssrc;
-  rtc_path_t path;
+  rtc_path_t path;                                   /* of a query: remote is our address as the server sees it, when has_path */
+  uint32_t query;                                    /* its number */
+  uint16_t stun_error;                               /* above 0, it is over: the server's code, or RTC_SRFLX_NO_ANSWER */
   rtc_time_t added, checked, connected, first_media; /* monotonic; 0 when it has not happened */
   rtc_certs_t *certs;                                /* once, with the handshake's end, where they are wanted: the collector's to free() */
   char text[RTC_WHY_MAX];                            /* why it closed, where there is more to say, or "" */

@@ -181,6 +181,7 @@ static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
     rtc_hub_drop(h, RTC_DROP_STUN_USER);
     return;
   }
+  if (!asks && rtc_way_on_server(t, &m, &k->path, now)) return;
   if (asks && !rtc_hub_path_free(t, &k->path, now)) { /* nothing from there would reach it anyway */
     rtc_hub_drop(h, RTC_DROP_PATH);
     return;
@@ -335,6 +336,7 @@ static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
       break;
     case RTC_OP_LOCAL:
     case RTC_OP_REMOTE:
+    case RTC_OP_STUN:
     case RTC_OP_ICE_END:
     case RTC_OP_ROLE:
       err = rtc_way_exec(t, c, now);
@@ -371,6 +373,7 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_PATH:
     case RTC_OP_LOCAL:
     case RTC_OP_REMOTE:
+    case RTC_OP_STUN:
     case RTC_OP_ICE_END:
     case RTC_OP_ROLE:
     case RTC_OP_RATE:
@@ -423,8 +426,9 @@ static void event_of(rtc_transport_t *t, rtc_event_t *e) {
   rtc_way_event(t, e);
 }
 
-/* One event of t's streams that is due: 1 or 0. */
+/* One event of t's queries and streams that is due: 1 or 0. */
 static int stream_event(rtc_transport_t *t, rtc_event_t *e) {
+  if (rtc_way_news(t, e)) return 1;
   for (rtc_recv_t *r = t->recvs; r; r = r->next) {
     if (!r->active_event) continue;
     r->active_event = false;

@@ -16,6 +16,7 @@
 #include "proto/pacer.h"
 #include "proto/rtx.h"
 #include "proto/rxstat.h"
+#include "proto/srflx.h"
 #include "wire/demux.h"
 #include "wire/rtp.h"
 
@@ -155,6 +156,7 @@ struct rtc_transport {
   rtc_path_t path;       /* whereto it is sent; way.c keeps both as the agent says */
   rtc_consent_t consent; /* lite agents' */
   rtc_ice_t *ice;        /* full agents'; NULL for lite ones */
+  rtc_srflx_t *srflx;    /* NULL until a server is asked */
   bool ice_survives;
   bool shared; /* another full agent here has checked one of its paths */
   uint8_t ice_state;
@@ -298,6 +300,9 @@ void rtc_way_free(rtc_transport_t *t);
 int rtc_way_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_t now);
 int rtc_way_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now);
 bool rtc_way_used(const rtc_transport_t *t); /* the peer has followed the latest restart */
+bool rtc_way_on_server(rtc_transport_t *t, const rtc_stun_t *m, const rtc_path_t *from, rtc_time_t now); /* true: it was one's answer */
+/* The next thing that a server has said: true and *e. */
+bool rtc_way_news(rtc_transport_t *t, rtc_event_t *e);
 int rtc_way_exec(rtc_transport_t *t, const rtc_cmd_t *c, rtc_time_t now);
 /* As rtc_consent_on_stun says. */
 int rtc_way_on_stun(rtc_transport_t *t, const rtc_stun_t *m, const rtc_pkt_t *k, uint8_t *out, size_t cap, size_t *n, rtc_time_t now);

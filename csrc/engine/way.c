@@ -40,6 +40,7 @@ void rtc_way_free(rtc_transport_t *t) {
   rtc_consent_clear(&t->consent);
   if (t->ice) rtc_ice_clear(t->ice);
   free(t->ice);
+  free(t->srflx);
   free(t->mapped);
 }
 
@@ -59,6 +60,15 @@ int rtc_way_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now
 
 bool rtc_way_used(const rtc_transport_t *t) { return t->ice ? t->ice->used : t->consent.used; }
 
+static int ask_server(rtc_transport_t *t, const rtc_stun_cfg_t *ask, rtc_time_t now) {
+  if (!t->srflx) {
+    t->srflx = malloc(sizeof *t->srflx);
+    if (!t->srflx) return RTC_ENOMEM;
+    rtc_srflx_init(t->srflx, t->id, &t->hub->mark);
+  }
+  return rtc_srflx_add(t->srflx, ask->number, &ask->path, now);
+}
+
 int rtc_way_exec(rtc_transport_t *t, const rtc_cmd_t *c, rtc_time_t now) {
   if (!t->ice) return RTC_EINVAL;
   int err = 0;
@@ -72,6 +82,8 @@ int rtc_way_exec(rtc_transport_t *t, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_REMOTE:
       err = rtc_ice_add_remote(t->ice, &c->u.cand, now);
       break;
+    case RTC_OP_STUN:
+      return ask_server(t, &c->u.stun, now);
     case RTC_OP_ICE_END:
       rtc_ice_end(t->ice, c->u.ends.local, c->u.ends.remote, now);
       break;
@@ -141,14 +153,66 @@ static void send_checks(rtc_transport_t *t, rtc_time_t now) {
   }
 }
 
+static bool has_candidate(const rtc_ice_t *c, const rtc_srflx_query_t *q) {
+  for (int i = 0; i < c->local_n; i++)
+    if (c->local[i].type == RTC_ICE_SRFLX && c->local[i].sock == q->path.sock && rtc_addr_eq(&c->local[i].addr, &q->mapped)) return true;
+  return false;
+}
+
+static void ask_servers(rtc_transport_t *t, rtc_time_t now) {
+  rtc_hub_t *h = t->hub;
+  rtc_srflx_t *q = t->srflx;
+  const rtc_srflx_query_t *due;
+  for (int i = 0; (due = rtc_srflx_due(q, &i, now));) {
+    if (has_candidate(t->ice, due))
+      i++;
+    else
+      rtc_srflx_unused(q, &i);
+  }
+  while (rtc_srflx_next_at(q) <= now) {
+    rtc_path_t path;
+    rtc_pkt_t *k = rtc_pkt_get(h->pool);
+    if (!k) return;
+    int n = rtc_srflx_pop(q, rtc_hub_draw(h), k->data, RTC_PKT_DATA, &path, now);
+    if (n <= 0) {
+      rtc_pkt_put(k);
+      break;
+    }
+    k->len = (uint32_t)n;
+    h->st.stun_out++;
+    rtc_out_to(h, k, &path);
+  }
+  for (int i = 0; i < q->n; i++)
+    if (q->v[i].news) rtc_hub_touch(t);
+}
+
+bool rtc_way_on_server(rtc_transport_t *t, const rtc_stun_t *m, const rtc_path_t *from, rtc_time_t now) {
+  if (!t->srflx || !rtc_srflx_on_stun(t->srflx, m, from, rtc_hub_draw(t->hub), now)) return false;
+  rtc_hub_touch(t);
+  rtc_transport_arm(t);
+  return true;
+}
+
+bool rtc_way_news(rtc_transport_t *t, rtc_event_t *e) {
+  rtc_srflx_query_t q;
+  if (!t->srflx || !rtc_srflx_news(t->srflx, &q)) return false;
+  *e = (rtc_event_t){.type = RTC_EV_STUN, .id = t->id, .has_path = q.known, .path = q.path, .query = q.number, .stun_error = q.error};
+  e->path.remote = q.mapped;
+  return true;
+}
+
 bool rtc_way_tick(rtc_transport_t *t, rtc_time_t now) {
   if (!t->ice) return !rtc_consent_expired(&t->consent, now);
+  if (t->srflx) ask_servers(t, now);
   send_checks(t, now);
   follow(t, now);
   return t->ice_survives || t->ice_state != RTC_ICE_FAILED;
 }
 
-rtc_time_t rtc_way_next_at(const rtc_transport_t *t) { return t->ice ? rtc_ice_next_at(t->ice) : rtc_consent_next_at(&t->consent); }
+rtc_time_t rtc_way_next_at(const rtc_transport_t *t) {
+  if (!t->ice) return rtc_consent_next_at(&t->consent);
+  return rtc_time_min(rtc_ice_next_at(t->ice), t->srflx ? rtc_srflx_next_at(t->srflx) : RTC_NEVER);
+}
 
 void rtc_way_event(const rtc_transport_t *t, rtc_event_t *e) {
   const rtc_ice_t *c = t->ice;

@@ -335,7 +335,8 @@ static rtcengine_event_type_t type_of(const rtc_event_t *v) {
       return RTCENGINE_EV_RECEIVER;
     case RTC_EV_KEYFRAME:
       return RTCENGINE_EV_KEYFRAME_WANTED;
-    case RTC_EV_TURN: /* this interface makes no allocations */
+    case RTC_EV_TURN:
+    case RTC_EV_STUN: /* nobody asks a server, nor makes an allocation here */
     case RTC_EV_TRANSPORT:
       break;
   }

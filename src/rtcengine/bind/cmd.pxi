@@ -39,6 +39,7 @@ cdef extern from "engine/cmd.h":
         RTC_OP_REMOTE
         RTC_OP_ICE_END
         RTC_OP_ROLE
+        RTC_OP_STUN
         RTC_OP_PEER
         RTC_OP_ACCEPT
         RTC_OP_CLOSE
@@ -137,6 +138,9 @@ cdef extern from "engine/cmd.h":
         uint32_t priority
         uint32_t foundation
         uint8_t type
+    ctypedef struct rtc_stun_cfg_t:
+        uint32_t number
+        rtc_path_t path
     ctypedef struct rtc_ice_ends_t:
         bint local
         bint remote
@@ -161,6 +165,7 @@ cdef extern from "engine/cmd.h":
         rtc_path_t path
         rtc_ice_cand_t cand
         rtc_ice_ends_t ends
+        rtc_stun_cfg_t stun
         bint controlling
         rtc_turn_server_t turn
         rtc_recv_cfg_t recv
@@ -377,6 +382,16 @@ cdef class Commands:
         c.u.cand.priority = candidate.priority
         c.u.cand.foundation = foundation
         c.u.cand.type = CANDIDATE_TYPES.index(candidate.type)
+        self.done()
+
+    def stun(self, uint32_t id, uint32_t number, server, base, uint32_t sock):
+        """server: (IP, port); base: ours, or None when the socket decides; sock: number of the loop's socket."""
+        cdef rtc_cmd_t *c = self.add(RTC_OP_STUN, id)
+        c.u.stun.number = number
+        put_addr(&c.u.stun.path.remote, server)
+        if base is not None:
+            put_addr(&c.u.stun.path.local, base)
+        c.u.stun.path.sock = sock
         self.done()
 
     def end_of_candidates(self, uint32_t id, bint local, bint remote):

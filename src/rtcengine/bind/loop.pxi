@@ -15,6 +15,7 @@ cdef extern from "engine/event.h":
         RTC_EV_TRANSPORT
         RTC_EV_RECV
         RTC_EV_KEYFRAME
+        RTC_EV_STUN
         RTC_EV_TURN
     ctypedef struct rtc_event_t:
         uint8_t type
@@ -30,6 +31,8 @@ cdef extern from "engine/event.h":
         uint32_t id
         uint32_t ssrc
         rtc_path_t path
+        uint32_t query
+        uint16_t stun_error
         int64_t added
         int64_t checked
         int64_t connected
@@ -118,6 +121,7 @@ MAX_SOCKETS = RTC_LOOP_SOCKETS
 EVENT_TRANSPORT = RTC_EV_TRANSPORT
 EVENT_RECEIVER = RTC_EV_RECV
 EVENT_KEYFRAME = RTC_EV_KEYFRAME
+EVENT_STUN = RTC_EV_STUN
 EVENT_TURN = RTC_EV_TURN
 RELAYED_SOCK = RTC_RELAYED_SOCK
 TURN_STATES = ("asking", "ready", "closing", "closed", "failed")
@@ -318,7 +322,9 @@ cdef class Loop:
     def events(self):
         """All that wait: (type, id, state, reason, text, ssrc, srtp_profile, remote or None, added, checked, connected,
         first media), times in monotonic microseconds or 0, (ICE state, controlling, local type, remote type), and the
-        peer's certificates or None; of an allocation the last but one is (code, relayed address or None)."""
+        peer's certificates or None; of an allocation the last but one is (code, relayed address or
+        None); of a query to a STUN server its number stands in place of the SSRC, its error in place of the profile, our address
+        as the remote one."""
         cdef rtc_event_t e
         found = []
         while rtc_loop_event(self.loop, &e):
@@ -328,7 +334,9 @@ cdef class Loop:
             certs = take_certs(e.certs) if e.certs != NULL else None
             if e.type == RTC_EV_TURN:
                 ice = (e.code, get_addr(&e.path.local) if e.path.local.port else None)
-            found.append((e.type, e.id, e.state, e.reason, e.text.decode(), e.ssrc, e.srtp_profile, remote, times, ice, certs))
+            stun = e.type == RTC_EV_STUN
+            ssrc, profile = (e.query, e.stun_error) if stun else (e.ssrc, e.srtp_profile)
+            found.append((e.type, e.id, e.state, e.reason, e.text.decode(), ssrc, profile, remote, times, ice, certs))
         return found
 
     def acks(self):

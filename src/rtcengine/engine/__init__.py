@@ -14,6 +14,7 @@ from ..stats import Address, EngineStats, HubStats, LoopStats, ReceiverStats, Se
 from .batch import Batch
 from .engine import Engine
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
+from .stun import StunError, StunQuery
 from .turn import Allocation, TurnError
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "Sender",
     "SenderStats",
     "Socket",
+    "StunError",
+    "StunQuery",
     "Transport",
     "TransportConfig",
     "TransportEvent",

@@ -24,6 +24,7 @@ from ..config import (
 )
 from ..stats import Address
 from .handles import EventHandler, Receiver, Sender, Socket, Transport, log
+from .stun import StunQuery
 from .turn import Allocation
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Batch:
         self._frames: dict[Receiver, bool] = {}  # whose frames are wanted from now on, or no more
         self._ended: list[Receiver | Sender] = []
         self._closing: list[Socket] = []
+        self._queries: list[StunQuery] = []
         self._sent = False
 
     def transport(self, config: TransportConfig, on_event: EventHandler | None = None) -> Transport:
@@ -98,6 +100,24 @@ class Batch:
         """One more candidate of the peer, at any time. No name is looked up. For full agents; 50 are the most."""
         check_candidate(candidate)
         self._candidate(transport, False, candidate, 0)
+
+    def stun_query(self, transport: Transport, base: Socket | Address, server: Address) -> StunQuery:
+        """Asks the STUN server (IP, port) which address of ours it sees behind `base`, a socket or an address that one is
+        bound to; `await` what this returns after the batch is on its way. For full agents; 16 are the most."""
+        if isinstance(base, Socket):
+            sock, host = self._socket(base), base.address[0]
+        else:
+            sock, host = self._engine._socket_of(base), base[0]
+        if (":" in host) != (":" in server[0]):
+            raise ValueError(f"{host} cannot reach {server[0]}: one is IPv6")
+        if not 1 <= server[1] <= 65535:
+            raise ValueError(f"port {server[1]} of a STUN server")
+        query = StunQuery(next(self._engine._query_numbers), transport, server)
+        ours = None if host in WILDCARDS else (host, 0)
+        self._commands.stun(self._full(transport), query.number, server, ours, sock)
+        self._queries.append(query)
+        self._names.append(f"STUN query of transport {transport.id}")
+        return query
 
     def end_of_candidates(self, transport: Transport, *, local: bool = False, remote: bool = False) -> None:
         """No more candidates will come from these sides (RFC 8838 §8.2)."""

@@ -18,6 +18,7 @@ from ..certificate import Certificate
 from ..stats import PROFILES, STATES, Address, EngineStats
 from .batch import Batch
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
+from .stun import StunQuery
 from .turn import Allocation, TurnError
 
 REASONS = ("", "command", "consent", "close_notify", "dtls", "timeout")
@@ -62,6 +63,7 @@ class Engine:
         self._transport_ids = itertools.count(1)
         self._receiver_ids = itertools.count(1)
         self._sender_ids = itertools.count(1)
+        self._query_numbers = itertools.count(1)
         self._socket_numbers = itertools.count(_core.SOCKET_FIRST)
         self._allocation_ids = itertools.count(1)
         # What lives, by id. Ids are never used again, so an event of what is gone finds nothing here.
@@ -269,6 +271,8 @@ class Engine:
             for receiver in batch._frames:
                 if not receiver.wants_frames or receiver in batch._made:
                     core.frames_close(receiver.id)
+            for query in batch._queries:
+                query._fail(str(error))
             if isinstance(error, RuntimeError):
                 raise EngineClosed(str(error)) from None
             raise
@@ -278,6 +282,8 @@ class Engine:
                 self._end_frames(receiver)
         for made in batch._made:
             self._register(made)
+        for query in batch._queries:
+            query.transport.queries[query.number] = query
         for ended in batch._ended:
             self._end(ended)
         for socket in batch._closing:
@@ -300,11 +306,17 @@ class Engine:
             self._senders[made.id] = made
             made.transport.senders.append(made)
 
+    def _drop_query(self, query: StunQuery, why: str) -> None:
+        query.transport.queries.pop(query.number, None)
+        query._fail(why)
+
     def _forget(self, transport: Transport) -> None:
         self._transports.pop(transport.id, None)
         transport._context = None
         if transport._verifying is not None:
             transport._verifying.cancel()
+        for query in list(transport.queries.values()):
+            self._drop_query(query, f"transport {transport.id} closed")
         for receiver in transport.receivers:
             self._receivers.pop(receiver.id, None)
             self._end_frames(receiver)
@@ -379,6 +391,8 @@ class Engine:
             elif err:
                 error = EngineError(f"{batch._names[index]}: {_core.err_text(err)}")
             if error is not None:
+                for query in batch._queries:
+                    self._drop_query(query, str(error))
                 self._undo(batch._made, batch._closing)
             if future.done():
                 continue
@@ -401,8 +415,20 @@ class Engine:
             if (receiver := self._receivers.get(id)) is not None:
                 receiver.ssrc = ssrc
                 self._call(receiver.on_active)
+        elif kind == _core.EVENT_STUN:
+            if (transport := self._transports.get(id)) is not None:
+                self._on_stun(transport, ssrc, profile, remote)
         elif (sender := self._senders.get(id)) is not None:
             self._call(sender.on_keyframe)
+
+    def _on_stun(self, transport: Transport, number: int, error: int, address: Address | None) -> None:
+        query = transport.queries.get(number)
+        if query is None:
+            return
+        if error:
+            del transport.queries[number]
+        if query._tell(address, error):
+            self._call(query.on_change, address)
 
     def _on_transport(
         self,

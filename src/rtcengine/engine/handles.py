@@ -12,6 +12,7 @@ from .. import _core
 from ..config import RecvConfig, SendConfig, TransportConfig
 from ..frames import EncodedFrame, FrameStream
 from ..stats import STATES, Address
+from .stun import StunQuery
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -80,6 +81,7 @@ class Transport:
         self.local_type = self.remote_type = ""
         self.receivers: list[Receiver] = []
         self.senders: list[Sender] = []
+        self.queries: dict[int, StunQuery] = {}  # to STUN servers, by number
         self._engine = engine
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
         self._context: _core.DtlsContext | None = None  # while it lives, so that others share it

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import IceCandidate
-from ..engine import Address, Allocation, EngineError, Socket, Transport, TurnError
+from ..engine import Address, Allocation, EngineError, Socket, StunError, Transport, TurnError
 from ..ice.priority import foundation, priority
 from ..types import Candidate
 from .network import NetworkOptions
@@ -19,10 +19,6 @@ log = logging.getLogger("rtcengine.peer")
 
 MAX_BASES = 8
 """Sockets that each server is asked from."""
-
-
-class StunError(Exception):
-    code = 0
 
 
 NO_ANSWER = 701
