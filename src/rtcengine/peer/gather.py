@@ -46,6 +46,9 @@ class RTCIceCandidateError:
     port: int | None = None
 
 
+Found = asyncio.Queue[Gathered | RTCIceCandidateError | None]
+
+
 class Gatherer:
     """One round. Host candidates come first, at once. `errors` says which servers gave none."""
 
@@ -64,7 +67,7 @@ class Gatherer:
         for i, base in enumerate(bases):
             if not self._relay_only:
                 yield host_candidate(base, 65535 - i, network.announce.get(base[0], base[0]))
-        found: asyncio.Queue[Gathered | RTCIceCandidateError | None] = asyncio.Queue()
+        found: Found = asyncio.Queue()
         asking = [asyncio.ensure_future(self._ask(server, transport, bases, found)) for server in self._servers]
         try:
             for _ in asking:
@@ -74,7 +77,7 @@ class Gatherer:
             for task in asking:
                 task.cancel()
 
-    async def _ask(self, server: IceServer, transport: Transport, bases: list[Address], found: asyncio.Queue[Any]) -> None:
+    async def _ask(self, server: IceServer, transport: Transport, bases: list[Address], found: Found) -> None:
         try:
             if server.turn or not self._relay_only:
                 await self._ask_from(server, transport, bases, found)
@@ -86,7 +89,7 @@ class Gatherer:
         finally:
             found.put_nowait(None)
 
-    async def _ask_from(self, server: IceServer, transport: Transport, bases: list[Address], found: asyncio.Queue[Any]) -> None:
+    async def _ask_from(self, server: IceServer, transport: Transport, bases: list[Address], found: Found) -> None:
         asked: list[Coroutine[Any, Any, None]] = []
         for address in await server.addresses():
             for i, base in enumerate(bases[:MAX_BASES]):
@@ -104,7 +107,7 @@ class Gatherer:
         transport: Transport,
         base: Address,
         preference: int,
-        found: asyncio.Queue[Any],
+        found: Found,
     ) -> None:
         if server.transport != "udp":
             self._fail(found, server, NO_ANSWER, "a server is asked for our address over UDP alone")
@@ -127,7 +130,7 @@ class Gatherer:
         transport: Transport,
         base: Address,
         preference: int,
-        found: asyncio.Queue[Any],
+        found: Found,
     ) -> None:
         engine = transport.engine
         batch = engine.batch()
@@ -149,7 +152,7 @@ class Gatherer:
             found.put_nowait(learnt_candidate("srflx", mapped, base, base, preference, server.url))
         found.put_nowait(learnt_candidate("relay", relayed, allocation, mapped or base, preference, server.url))
 
-    def _fail(self, found: asyncio.Queue[Any], server: IceServer, code: int, text: str, base: Address | None = None) -> None:
+    def _fail(self, found: Found, server: IceServer, code: int, text: str, base: Address | None = None) -> None:
         error = RTCIceCandidateError(server.url, code, text, *(base or (None, None)))
         log.info("%s gave no candidate: %s (%d)", server.url, text, code)
         self.errors.append(error)
