@@ -49,12 +49,14 @@ if TYPE_CHECKING:
     from .peer.description import RTCIceCandidate as RTCIceCandidate
     from .peer.description import RTCSessionDescription as RTCSessionDescription
     from .peer.driver import RTCDataChannelParameters as RTCDataChannelParameters
+    from .peer.errors import IdentityError as IdentityError
     from .peer.errors import InvalidAccessError as InvalidAccessError
     from .peer.errors import InvalidModificationError as InvalidModificationError
     from .peer.errors import InvalidStateError as InvalidStateError
     from .peer.errors import NotSupportedError as NotSupportedError
     from .peer.errors import OperationError as OperationError
     from .peer.errors import RTCError as RTCError
+    from .peer.identity import RTCIdentityAssertion as RTCIdentityAssertion
     from .peer.media import MediaStream as MediaStream
     from .peer.media import RTCTrackEvent as RTCTrackEvent
     from .peer.network import NetworkOptions as NetworkOptions
@@ -89,8 +91,10 @@ _LATER = {
         "peer.description": "RTCIceCandidate RTCSessionDescription",
         "peer.driver": "RTCDataChannelParameters",
         "peer.errors": (
-            "InvalidAccessError InvalidModificationError InvalidStateError NotSupportedError OperationError RTCError"
+            "IdentityError InvalidAccessError InvalidModificationError InvalidStateError NotSupportedError "
+            "OperationError RTCError"
         ),
+        "peer.identity": "RTCIdentityAssertion",
         "peer.media": "MediaStream RTCTrackEvent",
         "peer.network": "NetworkOptions",
         "peer.parameters": (

@@ -16,6 +16,9 @@ _URL = re.compile(r"(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::([0-
 MAX_SERVERS = 32
 
 
+VerifyPeer = Callable[[list[bytes]], bool | Awaitable[bool]]
+
+
 class RTCIceTransportPolicy(Enum):
     """Which candidates may be used."""
 
@@ -62,7 +65,7 @@ class RTCConfiguration:
     certificates: list[RTCCertificate] | None = None
     iceCandidatePoolSize: int = 0
     peerIdentity: str | None = None
-    verify_peer: Callable[[list[bytes]], bool | Awaitable[bool]] | None = None
+    verify_peer: VerifyPeer | None = None
 
 
 def checked(configuration: RTCConfiguration | None) -> RTCConfiguration:

@@ -12,7 +12,7 @@ from ..certificate import Certificate
 from ..media.receive import RemoteTrack
 from ..types import Fingerprint
 from .channels import Channels
-from .configuration import RTCConfiguration, RTCIceTransportPolicy
+from .configuration import RTCConfiguration, RTCIceTransportPolicy, VerifyPeer
 from .driver import PeerEvents, RTCDataChannelParameters
 from .effects import (
     AddRemoteCandidate,
@@ -71,16 +71,16 @@ class EngineDriver:
     def fingerprints(self) -> tuple[Fingerprint, ...]:
         return (Fingerprint("sha-256", self.certificate.digest("sha-256")),)
 
+    @property
+    def verify_peer(self) -> VerifyPeer | None:
+        return self._configuration.verify_peer
+
     def configure(self, configuration: RTCConfiguration) -> None:
         self._configuration = configuration
 
     def gatherer(self) -> Gatherer:
         relay_only = self._configuration.iceTransportPolicy is RTCIceTransportPolicy.RELAY
         return Gatherer(self.network, read_servers(self._configuration.iceServers), relay_only=relay_only)
-
-    def verifier(self) -> Callable[[Transport], bool | Awaitable[bool]] | None:
-        verify = self._configuration.verify_peer
-        return None if verify is None else lambda transport: verify(transport.remote_certificates)
 
     def remote_track(self, kind: str, id: str) -> RemoteTrack:
         return RemoteTrack(kind, id)

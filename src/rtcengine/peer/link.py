@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from ..config import IceCandidate, IceConfig
 from ..engine import Address, Batch, Engine, Socket, Transport, TransportConfig, TransportEvent
 from ..sdp import RemoteTransport
 from ..types import Candidate, DtlsRole
+from .configuration import VerifyPeer
 from .driver import PeerEvents
 from .effects import TransportPlan
 from .gather import Gathered, Gatherer, RTCIceCandidateError
@@ -41,9 +43,10 @@ class LinkHost(Protocol):
     def cname(self) -> str: ...
     @property
     def certificate(self) -> Certificate: ...
+    @property
+    def verify_peer(self) -> VerifyPeer | None: ...
 
     def gatherer(self) -> Gatherer: ...
-    def verifier(self) -> Callable[[Transport], bool | Awaitable[bool]] | None: ...
 
 
 @dataclass
@@ -81,7 +84,7 @@ class Link:
             ice_survives=True,
             cname=host.cname,
             certificate=host.certificate,
-            verify=host.verifier(),
+            verify=_verifier(host.verify_peer) if host.verify_peer is not None else None,
         )
         self.transport: Transport = batch.transport(config, self._on_event)
         self._gather()
@@ -258,7 +261,8 @@ class Link:
             return
         ice, dtls = event.ice_state, _DTLS.get(event.state)
         if event.state == "closed":
-            dtls = "failed" if event.reason == "dtls" else "closed"
+            # Not by us, which was before: "command" and "timeout" are a peer that was not accepted.
+            dtls = "failed" if event.reason in ("dtls", "command", "timeout") else "closed"
             ice = "closed" if event.reason == "close_notify" else ice
             log.info("connection ended: %s%s", event.reason, f", {event.error}" if event.error else "")
         if ice != self.ice_state:
@@ -267,6 +271,14 @@ class Link:
         if dtls is not None and dtls != self.dtls_state and not self._closed:
             self.dtls_state = dtls
             self._host.events.on_dtls_state(self.id, dtls)
+
+
+def _verifier(ask: VerifyPeer) -> Callable[[Transport], Awaitable[bool]]:
+    async def verify(transport: Transport) -> bool:
+        answer = ask(transport.remote_certificates)
+        return (await answer if inspect.isawaitable(answer) else answer) is True
+
+    return verify
 
 
 def _cancel(peer: Peer) -> None:
