@@ -49,12 +49,20 @@ async def pair(
             if number == 1:
                 batch.path(transport, ("127.0.0.1", server.port))
             await batch.commit()
+            assert number == 1 or transport.remote_certificates == []  # nobody has called yet
             sides.append(Side(engine, transport, sender, receiver, states))
         yield sides[0], sides[1]
 
 
-async def held(side: Side) -> int:
-    return (await side.engine.stats()).hub["drops"]["held"]
+async def all_were_early(side: Side, other: Side, frames: int) -> bool:
+    """Whether all that the other side has sent by now was dropped here for coming too early; a frame is two packets."""
+    sent, drops = (await other.engine.stats()).hub, (await side.engine.stats()).hub["drops"]
+    early = drops["held"] + drops["no_keys"]
+    return sent["rtp_out"] == 2 * frames and drops["held"] >= 2 * frames and early == sent["rtp_out"] + sent["rtcp_out"]
+
+
+async def came(side: Side) -> bool:
+    return await got(side) >= 2
 
 
 async def got(side: Side) -> int:
@@ -67,7 +75,6 @@ async def got(side: Side) -> int:
 async def test_own_certificates_and_the_peers(near: Certificate, far: Certificate, far_is_dtls_client: bool) -> None:
     sides = pair(near={"certificate": near}, far={"certificate": far}, far_is_dtls_client=far_is_dtls_client)
     async with sides as (one, other):
-        assert one.transport.remote_certificates == []
         await asyncio.gather(one.transport.wait("connected"), other.transport.wait("connected"))
         for side, shown in ((one, far), (other, near)):
             [der] = side.transport.remote_certificates
@@ -139,19 +146,10 @@ async def test_no_media_before_the_peer_is_accepted(side: int, far_is_dtls_clien
         assert holds.transport.state == "held" and asked == [holds.transport]
         [der] = holds.transport.remote_certificates
         assert hashlib.sha256(der).digest() == (FAR, NEAR)[side].digest()
-        before = await held(holds)
         for n in range(5):
             other.sender.send_frame(KEY_FRAME, n * 3000, True)
             holds.sender.send_frame(KEY_FRAME, n * 3000, True)  # refused by the engine, as before a connection
-
-        async def all_came() -> bool:
-            return await held(holds) >= before + 10  # two packets a frame
-
-        for _ in range(500):
-            if await all_came():
-                break
-            await asyncio.sleep(0.01)
-        assert await all_came()
+        await until(lambda: all_were_early(holds, other, 5))
         assert await got(holds) == 0 and await got(other) == 0
         assert holds.transport.state == "held"
 
@@ -163,10 +161,7 @@ async def test_no_media_before_the_peer_is_accepted(side: int, far_is_dtls_clien
         other.sender.send_frame(KEY_FRAME, 90000, True)
         holds.sender.send_frame(KEY_FRAME, 90000, True)
         for one in (holds, other):
-            for _ in range(500):
-                if await got(one) == 2:
-                    break
-                await asyncio.sleep(0.01)
+            await until(lambda one=one: came(one))
             assert await got(one) == 2
         assert holds.states.count("held") == 1 and asked == [holds.transport]
         batch = holds.engine.batch()
