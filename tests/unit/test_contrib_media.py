@@ -42,7 +42,8 @@ def make(path: Path, *, pictures: int = 15, seconds: float = 0.5, video: str = "
     with av.open(str(path), "w") as file:
         shown = heard = None
         if pictures:
-            shown = file.add_stream(video, rate=30, width=320, height=240, pix_fmt="yuv420p", options={"bf": "0"})
+            options = {"deadline": "realtime", "cpu-used": "8"} if video == "libvpx" else {"bf": "0"}
+            shown = file.add_stream(video, rate=30, width=320, height=240, pix_fmt="yuv420p", options=options)
         if seconds:
             heard = file.add_stream(audio, rate=48000 if audio != "pcm_s16le" else 8000)
         if shown is not None:

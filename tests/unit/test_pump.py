@@ -256,7 +256,7 @@ async def test_packets_pass_as_they_are(codec: str, name: str, tmp_path: Any) ->
             tone = SyntheticMicrophone()
             frames: Any = [await tone.recv() for _ in range(30)]
         else:
-            options = {"bf": "0", "profile": "baseline"} if codec == "H264" else {}
+            options = {"bf": "0", "profile": "baseline"} if codec == "H264" else {"deadline": "realtime", "cpu-used": "8"}
             stream = file.add_stream(name, rate=30, width=320, height=240, pix_fmt="yuv420p", options=options)
             frames = [Pattern(320, 240).video_frame(n, 3000 * n) for n in range(30)]
         for frame in frames:
@@ -279,8 +279,8 @@ async def test_packets_pass_as_they_are(codec: str, name: str, tmp_path: Any) ->
 async def test_packets_of_another_codec(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
     path = str(tmp_path / "file.mkv")
     with av.open(path, "w") as file:
-        stream: Any = file.add_stream("libvpx", rate=30, width=320, height=240)
-        stream.pix_fmt = "yuv420p"
+        options = {"deadline": "realtime", "cpu-used": "8"}
+        stream: Any = file.add_stream("libvpx", rate=30, width=320, height=240, pix_fmt="yuv420p", options=options)
         for n in range(5):
             file.mux(stream.encode(Pattern(320, 240).video_frame(n, 3000 * n)))
         file.mux(stream.encode())

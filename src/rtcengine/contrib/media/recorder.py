@@ -19,6 +19,8 @@ log = logging.getLogger("rtcengine.media")
 AUDIO_CODECS = {"wav": "pcm_s16le", "alsa": "pcm_s16le", "pulse": "pcm_s16le", "mp3": "mp3"}
 AUDIO_CODECS |= dict.fromkeys(("ogg", "opus", "webm"), "libopus")
 VIDEO_CODECS = {"image2": ("png", "rgb24"), "webm": ("libvpx", "yuv420p")}
+# A file is written while its tracks go on: an encoder that is slower loses pictures.
+LIVE = {"libx264": {"preset": "veryfast"}, "libvpx": {"deadline": "realtime", "cpu-used": "8"}}
 FIRST_S = 1.0
 """So long the file waits for the first frame of every track: what is in it has to be known before anything is written."""
 
@@ -53,7 +55,7 @@ class MediaRecorder:
             stream = self._container.add_stream(AUDIO_CODECS.get(form, "aac"))
         else:
             codec, pixels = VIDEO_CODECS.get(form, ("libx264", "yuv420p"))
-            stream = self._container.add_stream(codec, rate=30)
+            stream = self._container.add_stream(codec, rate=30, options=LIVE.get(codec, {}))
             stream.pix_fmt = pixels
             if codec != "png":
                 stream.codec_context.time_base = Fraction(1, 90_000)  # a thirtieth would let pictures fall together
