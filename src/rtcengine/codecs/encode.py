@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -43,6 +44,7 @@ class VideoEncoder(ABC):
     no key frames but the first and those asked for. The frames given are not touched: others may be reading them."""
 
     CODEC = ""
+    MOST_THREADS = 4
 
     def __init__(self, *, fps: int = 30, bitrate: int | None = None) -> None:
         self.fps = fps
@@ -89,8 +91,8 @@ class VideoEncoder(ABC):
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.time_base, context.framerate = Fraction(1, VIDEO_CLOCK), Fraction(self.fps)
         context.gop_size = 3000
-        pixels = width * height
-        context.thread_count = 1 if pixels <= 640 * 480 else 2 if pixels <= 1280 * 720 else 4
+        spare = max(1, (os.cpu_count() or 1) // 2)  # there are other streams, and the engine
+        context.thread_count = 1 if width * height <= 1280 * 720 else min(self.MOST_THREADS, spare)
         self._context = context
         self._opened = self.bitrate
         self._tune(context, self._opened)

@@ -14,6 +14,7 @@ class Vp8Encoder(VideoEncoder):
     """libvpx takes no other bitrate through FFmpeg once it runs: it is opened again, which costs a key frame."""
 
     CODEC = "libvpx"
+    MOST_THREADS = 1  # they spin while they wait for each other: on a busy machine a picture then takes ten times as long
 
     def _tune(self, context: VideoCodecContext, bps: int) -> None:
         context.bit_rate = bps
