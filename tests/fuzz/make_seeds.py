@@ -59,6 +59,7 @@ def stun() -> Seeds:
         ("error", 0x0111, ((0x0009, b"\0\0\4\x57Role Conflict"),)),
         ("turn", 0x0103, ((0x0016, mapped[1]), (0x0012, mapped6[1]), (0x000D, pack("!I", 600)), (0x0015, b"n"))),
         ("realm", 0x0113, ((0x0009, b"\0\0\4\1"), (0x0014, b"r"), (0x0015, b"n"))),
+        ("alternate", 0x0113, ((0x0009, b"\0\0\3\0why"), (0x8023, plain[1]), (0x8002, b"\0\2\0\0"), (0x001C, bytes(16)))),
         ("data", 0x0017, ((0x0012, mapped[1]), (0x0013, b"data"), (0x000C, b"\x40\0\0\0"), (0x0019, b"\x11\0\0\0"))),
     ):
         message = stun_message(kind, *attributes)
@@ -67,6 +68,31 @@ def stun() -> Seeds:
         yield f"{name}_controlled", bytes((SIGN | FULL | DUE,)) + message
         yield f"{name}_controlling", bytes((SIGN | FULL | DUE | CONTROLLING,)) + message
         yield f"{name}_forged", bytes((SIGN | WRONG | FULL | DUE,)) + message
+
+
+def turn() -> Seeds:
+    def step(what: int, body: bytes = b"") -> bytes:
+        return pack("!BH", what, len(body)) + body
+
+    peer = attribute(0x0012, pack("!BBHI", 0, 1, 1 ^ 0x2112, 0x2112A442))
+    data = stun_message(0x0017, (0x0012, peer[4:]), (0x0013, b"data"))
+    allocated = {"md5": step(6) + step(5), "sha256": step(6 | 1 << 5) + step(5)}
+    for name, begin in allocated.items():
+        for mode in (0, 1, 2):
+            yield f"{name}_{mode}", bytes((mode,)) + begin
+        sent = step(3, b"check") + step(5) + step(3 | 8, b"hello") + step(5) + step(3 | 8, b"again")
+        received = step(0, data) + step(0, b"\x40\0\0\4data")
+        yield f"{name}_data", b"\0" + begin + sent + received + step(4 | 8, bytes(700)) + step(5)
+        yield f"{name}_stream", b"\1" + begin + sent + step(0, b"\x40\0\0\3abc\0") + step(7 | 128) + step(5)
+        yield f"{name}_stale", b"\0" + begin + step(3, b"check") + step(6 | 16 | 1 << 5) + step(5) + step(4, bytes(1000))
+    error = attribute(0x0009, b"\0\0\3\0why") + attribute(0x8023, pack("!BBHI", 0, 1, 3478, 0xC0000201))
+    yield "alternate", b"\0" + step(6) + step(1, b"\x01\x13" + error)
+    yield "unsigned", b"\0" + step(6) + step(2, b"\x01\x13" + error) + step(4, bytes(1399))
+    mismatch = attribute(0x0009, b"\0\0\4\x25")
+    yield "mismatch", b"\0" + step(6) + step(1, b"\x01\x13" + mismatch) + step(4, bytes(150)) + step(5)
+    yield "forgotten", b"\0" + step(6) + step(5) + step(3, b"x") + step(1, b"\x01\x18" + mismatch)
+    forbidden = step(1, b"\x01\x18" + attribute(0x0009, b"\0\0\4\3"))
+    yield "refused", b"\0" + step(6) + step(5) + step(3, b"x") + forbidden + step(3, b"x")
 
 
 EXTENSIONS: dict[str | int, bytes] = {1: b"0", 2: b"hi", 4: b"\1\2\3", 5: b"\0\1", 6: b"\x85"}
@@ -323,6 +349,7 @@ def sdp() -> Seeds:
 MAKERS = {
     "sdp": sdp,
     "stun": stun,
+    "turn": turn,
     "rtp": rtp_seeds,
     "rtpext": rtpext,
     "rtcp": rtcp,

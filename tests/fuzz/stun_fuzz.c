@@ -19,6 +19,9 @@ static void check_view(const rtc_stun_t *m, const uint8_t *p, size_t n) {
   inside(m->realm, m->realm_len, p, n);
   inside(m->nonce, m->nonce_len, p, n);
   inside(m->data, m->data_len, p, n);
+  inside(m->reason, m->reason_len, p, n);
+  inside(m->algorithms, m->algorithms_len, p, n);
+  if (m->has_integrity256) inside(p + m->integrity256_off + 4, m->integrity256_len, p, n);
   MUST(m->unknown_n <= 8 && (m->error == 0 || (m->error >= 300 && m->error <= 699)));
   MUST(!m->has_integrity || (size_t)m->integrity_off + 24 <= n);
 }
@@ -117,6 +120,8 @@ void fuzz_one(const uint8_t *data, size_t size) {
     check_view(&m, p, n);
     int r = rtc_stun_check(&m, p, (const uint8_t *)PWD, strlen(PWD));
     MUST(r == 0 || r == RTC_EAUTH);
+    int r256 = rtc_stun_check256(&m, p, (const uint8_t *)PWD, strlen(PWD));
+    MUST(r256 == 0 || r256 == RTC_EAUTH);
     MUST(r || rtc_stun_check(&m, p, (const uint8_t *)OTHER, strlen(OTHER)) == RTC_EAUTH);
     if (full) {
       deliver_full(&ice, &m, p, path, genuine || r == 0);
