@@ -33,6 +33,8 @@ rtc_pkt_t *rtc_hub_slot(rtc_hub_t *h);
 void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now);
 /* Whether it is media, RTCP or data of a connected transport: a driver with many datagrams at hand takes these first. */
 bool rtc_hub_urgent(const rtc_hub_t *h, const rtc_pkt_t *k);
+/* A socket that was connected is so no more: what was allocated by way of it is lost. */
+void rtc_hub_disconnected(rtc_hub_t *h, uint32_t sock, rtc_time_t now);
 /* The driver could not use a datagram (too big for a slot, no slot). */
 void rtc_hub_dropped(rtc_hub_t *h, rtc_drop_t why);
 

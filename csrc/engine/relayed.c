@@ -107,6 +107,15 @@ void rtc_relayed_on_closed(const rtc_transport_t *t, rtc_time_t now) {
     if (r->transport == t->id) end(r, now);
 }
 
+void rtc_hub_disconnected(rtc_hub_t *h, uint32_t sock, rtc_time_t now) {
+  uint32_t pos = 0;
+  for (rtc_relayed_t *r; (r = rtc_map_next(&h->relayed, &pos));) {
+    if (r->path.sock != sock) continue;
+    rtc_turn_lost(&r->turn);
+    follow(r, now);
+  }
+}
+
 void rtc_relayed_free_all(rtc_hub_t *h) {
   uint32_t pos = 0;
   for (rtc_relayed_t *r; (r = rtc_map_next(&h->relayed, &pos));) free_one(r);

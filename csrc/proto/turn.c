@@ -99,6 +99,14 @@ void rtc_turn_close(rtc_turn_t *t, rtc_time_t now) {
   rtc_turn_plan(t);
 }
 
+void rtc_turn_lost(rtc_turn_t *t) {
+  if (t->state == RTC_TURN_CLOSING)
+    t->state = RTC_TURN_CLOSED;
+  else if (t->state < RTC_TURN_CLOSED)
+    fail(t, RTC_TURN_NO_ANSWER, "the connection to the server has ended");
+  rtc_turn_plan(t);
+}
+
 static void put32(rtc_wr_t *w, uint16_t attr, uint32_t v) {
   uint8_t b[4];
   rtc_put32(b, v);

@@ -116,6 +116,9 @@ void rtc_turn_clear(rtc_turn_t *t);
 /* Gives the allocation back: ends in CLOSED when the server has answered, or after RTC_TURN_GOODBYE_MS. */
 void rtc_turn_close(rtc_turn_t *t, rtc_time_t now);
 
+/* There is no way to the server any more, and with a stream no allocation (RFC 8656 §7.1): FAILED with RTC_TURN_NO_ANSWER. */
+void rtc_turn_lost(rtc_turn_t *t);
+
 /* A parsed answer from the server's address: 1 when it was one to a request of ours and authentic where it must be, else 0 and nothing has
  * changed. */
 RTC_MUST_USE int rtc_turn_on_stun(rtc_turn_t *t, const rtc_stun_t *m, const uint8_t *raw, rtc_time_t now);

@@ -347,6 +347,28 @@ static void told_why(void) {
   close_world(&w);
 }
 
+/* A connection that ends takes its allocations with it, and no others. */
+static void disconnected(void) {
+  world_t w;
+  open_world(&w, 9);
+  CHECK(allocate(&w) >= 0);
+  rtc_hub_disconnected(w.p.hub[0], 1, rtc_sim_now(w.p.sim));
+  pass(&w, 10);
+  CHECK_EQ(w.turn[0].state, RTC_TURN_READY);
+  rtc_hub_disconnected(w.p.hub[0], 0, rtc_sim_now(w.p.sim));
+  pass(&w, 10);
+  CHECK_EQ(w.turn[0].state, RTC_TURN_FAILED);
+  CHECK_EQ(w.turn[0].code, RTC_TURN_NO_ANSWER);
+  CHECK(rtc_hub_next_at(w.p.hub[0]) == RTC_NEVER);
+  do_now(&w, 1, &(rtc_cmd_t){.op = RTC_OP_TURN_CLOSE, .id = ALLOCATION});
+  rtc_hub_disconnected(w.p.hub[1], 0, rtc_sim_now(w.p.sim)); /* before the server has answered */
+  pass(&w, 1);
+  CHECK_EQ(w.turn[1].state, RTC_TURN_CLOSED);
+  rtc_cmd_t again = turn_of(&w, 0, 0); /* its id and its way are free */
+  do_now(&w, 0, &again);
+  close_world(&w);
+}
+
 static void recv_from(world_t *w, const rtc_addr_t *from, const uint8_t *p, size_t n) {
   rtc_pkt_t *k = rtc_hub_slot(w->p.hub[0]);
   if (!k) exit(2);
@@ -434,6 +456,7 @@ int main(void) {
   RUN(with_its_transport);
   RUN(commands_refused);
   RUN(told_why);
+  RUN(disconnected);
   RUN(strangers);
   RUN(no_runs);
   return CHECK_END();
