@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..certificate import Certificate
@@ -36,7 +36,7 @@ from .shared import lease, release
 from .streams import Incoming, Outgoing
 
 if TYPE_CHECKING:
-    from ..engine import Batch, Engine, Transport
+    from ..engine import Batch, Engine
     from .connection import RTCPeerConnection
 
 log = logging.getLogger("rtcengine.peer")
