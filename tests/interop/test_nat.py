@@ -164,7 +164,7 @@ _MOVES = [
     ("symmetric", "full-cone", "flush", True),
     ("symmetric", "address", "flush", False),
     ("port", "port", "flush", False),
-    ("port", "full-cone", "renumber", True),
+    ("port", "full-cone", "renumber", False),
     ("symmetric", "full-cone", "renumber", False),
     ("port", "full-cone", "move_host", True),
     ("port", "address", "move_host", False),
