@@ -147,7 +147,8 @@ static void measure(int viewers, bool single, int pending) {
   qsort(cost, FRAMES - WARM, sizeof cost[0], compare);
   printf("%4d viewers, %-9s flush at %4d: %5.0f ns a packet, %.4f calls a packet, runs of %.1f, %llu of %llu arrived\n", viewers,
          single ? "one by one" : "runs", pending, cost[(FRAMES - WARM) / 2], (double)calls / (double)sent,
-         u.count.runs_sent ? (double)u.count.run_datagrams / (double)u.count.runs_sent : 1.0, (unsigned long long)arrived, (unsigned long long)sent);
+         u.count.runs_sent ? (double)u.count.run_datagrams / (double)u.count.runs_sent : 1.0, (unsigned long long)arrived,
+         (unsigned long long)sent);
   rtc_srtp_clear(&tx);
   rtc_hub_free(h);
   rtc_udp_close(&u);

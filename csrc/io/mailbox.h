@@ -39,8 +39,8 @@ void rtc_mailbox_init(rtc_mailbox_t *m);
 void rtc_mailbox_clear(rtc_mailbox_t *m);
 
 /* Copies the commands. ticket may be NULL, else it gets a number above 0 under which the result comes. What commands hold
- * (rtc_mailbox_drop) is taken over always. 0, RTC_EINVAL (n is 0), RTC_ENOMEM, or RTC_ENOBUFS, counted: too many frames of a sender wait, or
- * too many commands. */
+ * (rtc_mailbox_drop) is taken over always. 0, RTC_EINVAL (n is 0), RTC_ENOMEM, or RTC_ENOBUFS, counted: too many frames of a sender wait,
+ * or too many commands. */
 RTC_MUST_USE int rtc_mailbox_post(rtc_mailbox_t *m, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
 /* Frees what these commands own: frame data, sockets. */
 void rtc_mailbox_drop(const rtc_cmd_t *cmd, uint32_t n);
