@@ -158,6 +158,7 @@ typedef enum rtc_op {
   RTC_OP_FRAME,         /* id = sender, u.frame */
   RTC_OP_FRAMES,        /* id = receiver, u.on: its frames are wanted, while forwarding goes on; no change: no effect */
   RTC_OP_RATE,          /* id = transport, u.rate_bps: pace of what is paced */
+  RTC_OP_ICE_STATS,     /* id = transport, u.ice_stats: filled in, as below */
   RTC_OP_STATS,         /* u.stats: filled in; the caller's memory, valid until the batch is acknowledged */
   /* The driver's own, none of the hub's. */
   RTC_OP_SOCKET,       /* id = new socket, as path.sock names it, u.sock: passes to the driver, always */
@@ -185,6 +186,7 @@ typedef struct rtc_cmd {
     int64_t rate_bps;
     rtc_frame_cfg_t frame;
     rtc_stats_t *stats;
+    rtc_ice_stats_t *ice_stats;
     char why[RTC_WHY_MAX];
     struct rtc_sock *sock; /* io/socks.h */
   } u;

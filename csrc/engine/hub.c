@@ -347,6 +347,9 @@ static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_ACCEPT:
       err = rtc_transport_accept(t, now);
       break;
+    case RTC_OP_ICE_STATS:
+      rtc_way_rows(t, c->u.ice_stats, now);
+      break;
     case RTC_OP_RATE:
       if (c->u.rate_bps <= 0) return RTC_EINVAL;
       t->pacer_fixed = true;
@@ -376,6 +379,7 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_STUN:
     case RTC_OP_ICE_END:
     case RTC_OP_ROLE:
+    case RTC_OP_ICE_STATS:
     case RTC_OP_RATE:
     case RTC_OP_ACCEPT:
     case RTC_OP_CLOSE:

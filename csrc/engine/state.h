@@ -156,6 +156,7 @@ struct rtc_transport {
   rtc_path_t path;       /* whereto it is sent; way.c keeps both as the agent says */
   rtc_consent_t consent; /* lite agents' */
   rtc_ice_t *ice;        /* full agents'; NULL for lite ones */
+  rtc_ice_flow_t flow;   /* counters as they stood when the chosen pair was credited with them */
   rtc_srflx_t *srflx;    /* NULL until a server is asked */
   bool ice_survives;
   bool shared; /* another full agent here has checked one of its paths */
@@ -315,6 +316,8 @@ bool rtc_way_tick(rtc_transport_t *t, rtc_time_t now); /* sends checks; false: i
 rtc_time_t rtc_way_next_at(const rtc_transport_t *t);
 void rtc_way_event(const rtc_transport_t *t, rtc_event_t *e);
 void rtc_way_stats(const rtc_transport_t *t, rtc_transport_stats_t *o);
+void rtc_way_rows(rtc_transport_t *t, rtc_ice_stats_t *o, rtc_time_t now);
+void rtc_way_count_stun(rtc_transport_t *t, const rtc_pkt_t *k); /* it was counted as come in, and is no flow */
 
 /* relayed.c: allocations on TURN servers */
 int rtc_relayed_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);

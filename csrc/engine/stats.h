@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/time.h"
 #include "engine/drop.h"
+#include "proto/ice.h"
 
 typedef struct rtc_hub_stats {
   rtc_time_t now;
@@ -35,6 +36,25 @@ typedef struct rtc_transport_stats {
   int64_t pacer_bps;
   uint32_t twcc_sent, twcc_received;
 } rtc_transport_stats_t;
+
+/* A full agent's candidates and pairs, for who asks (RTC_OP_ICE_STATS); all empty of a lite one. */
+typedef struct rtc_pair_stats {
+  uint8_t local, remote; /* places of its candidates below */
+  uint8_t state;         /* rtc_pair_state_t */
+  bool nominated;
+  uint64_t priority;
+  uint32_t requests_out, answers_in, requests_in, answers_out, consents_out;
+  int64_t rtt_us, rtt_sum_us; /* rtt 0: unknown */
+  rtc_ice_flow_t flow;
+} rtc_pair_stats_t;
+
+typedef struct rtc_ice_stats {
+  rtc_time_t now;
+  uint32_t local_n, remote_n, pair_n;
+  int selected; /* pair that is used, -1 none */
+  rtc_ice_cand_t local[RTC_ICE_CANDS], remote[RTC_ICE_CANDS];
+  rtc_pair_stats_t pair[RTC_ICE_PAIRS];
+} rtc_ice_stats_t;
 
 typedef struct rtc_recv_stats {
   uint32_t id, transport, ssrc;

@@ -258,6 +258,7 @@ void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m
     return;
   }
   count_in(t, k);
+  rtc_way_count_stun(t, k);
   if (n) answer(h, &k->path, out, n);
   if (r <= 0) return;
   rtc_hub_map_path(t, &k->path, now);

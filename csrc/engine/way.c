@@ -19,6 +19,23 @@ static void follow(rtc_transport_t *t, rtc_time_t now) {
   rtc_hub_touch(t);
 }
 
+/* What has flowed since the last time went over the chosen pair: before another one may be chosen. */
+static void credit(rtc_transport_t *t) {
+  rtc_ice_flow_t all = {t->in_packets, t->in_bytes, t->out_packets, t->out_bytes}, was = t->flow;
+  t->flow = all;
+  if (t->ice->selected < 0) return;
+  rtc_ice_flow_t *f = &t->ice->pair[t->ice->selected].flow;
+  f->packets_in += all.packets_in - was.packets_in;
+  f->bytes_in += all.bytes_in - was.bytes_in;
+  f->packets_out += all.packets_out - was.packets_out;
+  f->bytes_out += all.bytes_out - was.bytes_out;
+}
+
+void rtc_way_count_stun(rtc_transport_t *t, const rtc_pkt_t *k) {
+  t->flow.packets_in++;
+  t->flow.bytes_in += k->len;
+}
+
 int rtc_way_new(rtc_transport_t *t, const rtc_transport_cfg_t *cfg) {
   const rtc_ice_cfg_t *ice = &cfg->ice;
   bool lite = cfg->ice_role == RTC_ICE_ROLE_LITE;
@@ -53,6 +70,7 @@ int rtc_way_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_t now)
 
 int rtc_way_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now) {
   if (!t->ice) return rtc_consent_restart(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd);
+  credit(t);
   int err = rtc_ice_restart(t->ice, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd, now);
   if (err == 0) follow(t, now);
   return err;
@@ -99,6 +117,7 @@ int rtc_way_on_stun(rtc_transport_t *t, const rtc_stun_t *m, const rtc_pkt_t *k,
   int r;
   if (t->ice) {
     bool role = t->ice->controlling;
+    credit(t);
     r = rtc_ice_on_stun(t->ice, m, k->data, &k->path, out, cap, n, now);
     if (role != t->ice->controlling) rtc_hub_touch(t);
     if (t->ice->has_path) rtc_hub_map_path(t, &t->ice->path, now); /* another one may have had it while neither had settled */
@@ -204,6 +223,7 @@ bool rtc_way_news(rtc_transport_t *t, rtc_event_t *e) {
 bool rtc_way_tick(rtc_transport_t *t, rtc_time_t now) {
   if (!t->ice) return !rtc_consent_expired(&t->consent, now);
   if (t->srflx) ask_servers(t, now);
+  credit(t);
   send_checks(t, now);
   follow(t, now);
   return t->ice_survives || t->ice_state != RTC_ICE_FAILED;
@@ -232,4 +252,32 @@ void rtc_way_stats(const rtc_transport_t *t, rtc_transport_stats_t *o) {
   o->stun_answers = c ? c->answers : 0;
   o->ice_state = t->ice_state;
   if (c && c->rtt_us) o->rtt_us = c->rtt_us;
+}
+
+void rtc_way_rows(rtc_transport_t *t, rtc_ice_stats_t *o, rtc_time_t now) {
+  const rtc_ice_t *c = t->ice;
+  o->now = now;
+  o->local_n = o->remote_n = o->pair_n = 0;
+  o->selected = -1;
+  if (!c) return;
+  credit(t);
+  o->selected = c->has_path ? c->selected : -1;
+  for (int i = 0; i < c->local_n; i++) o->local[o->local_n++] = c->local[i];
+  for (int i = 0; i < c->remote_n; i++) o->remote[o->remote_n++] = c->remote[i];
+  for (int i = 0; i < c->pair_n; i++) {
+    const rtc_ice_pair_t *p = &c->pair[i];
+    o->pair[o->pair_n++] = (rtc_pair_stats_t){.local = p->seen_as,
+                                              .remote = p->remote,
+                                              .state = p->state,
+                                              .nominated = c->nominated && i == c->selected,
+                                              .priority = p->priority,
+                                              .requests_out = p->requests_out,
+                                              .answers_in = p->answers_in,
+                                              .requests_in = p->requests_in,
+                                              .answers_out = p->answers_out,
+                                              .consents_out = p->consents_out,
+                                              .rtt_us = p->rtt_us,
+                                              .rtt_sum_us = p->rtt_sum_us,
+                                              .flow = p->flow};
+  }
 }

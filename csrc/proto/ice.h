@@ -60,6 +60,10 @@ typedef struct rtc_ice_cand {
   uint8_t type;        /* rtc_ice_type_t */
 } rtc_ice_cand_t;
 
+typedef struct rtc_ice_flow { /* what went over a pair besides STUN; its owner counts */
+  uint64_t packets_in, bytes_in, packets_out, bytes_out;
+} rtc_ice_flow_t;
+
 typedef struct rtc_ice_pair {
   uint64_t priority;
   uint8_t local, remote; /* places of its candidates */
@@ -77,7 +81,10 @@ typedef struct rtc_ice_pair {
   rtc_time_t answered;  /* latest answer, 0 before */
   rtc_time_t wanted_at; /* latest nomination by the controlling peer, 0 before */
   int64_t rtt_us;       /* 0 unknown */
-  uint32_t requests_out, answers_in, requests_in;
+  int64_t rtt_sum_us;   /* one for each answer: of a repeated request, whose own is unknown, the one before */
+  uint32_t requests_out, answers_in, requests_in, answers_out;
+  uint32_t consents_out; /* requests since it was chosen */
+  rtc_ice_flow_t flow;
 } rtc_ice_pair_t;
 
 typedef struct rtc_ice_creds {

@@ -70,6 +70,7 @@ static int on_request(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, con
   rtc_ice_pair_t *p = &c->pair[i];
   p->asked = true;
   p->requests_in++;
+  p->answers_out++;
   bool nominated = m->has_use_candidate && !c->controlling;
   if (nominated) p->wanted_at = now;
   if (nominated && p->state == RTC_PAIR_SUCCEEDED)
@@ -114,6 +115,7 @@ static int on_answer(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, cons
   bool nominating = p->nominating, had = c->has_path;
   rtc_path_t before = c->path;
   if (p->sends == 1) c->rtt_us = p->rtt_us = now - p->sent;
+  p->rtt_sum_us += p->rtt_us ? p->rtt_us : now - p->sent;
   c->answers++;
   p->answers_in++;
   p->live = p->nominating = p->triggered = false;

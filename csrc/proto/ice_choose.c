@@ -158,6 +158,7 @@ rtc_time_t rtc_ice_keep_at(const rtc_ice_t *c) {
 
 void rtc_ice_kept(rtc_ice_t *c, rtc_time_t now) {
   rtc_ice_pair_t *p = &c->pair[c->selected];
+  p->consents_out++;
   if (p->sends == 1) p->at = now + keep_interval(c);
   if (c->asking == RTC_NEVER) c->asking = now;
 }

@@ -186,6 +186,68 @@ class EngineStats:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateStats:
+    """One ICE candidate of ours or of the peer."""
+
+    address: Address
+    type: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairStats:
+    """One candidate pair, in the words of W3C's RTCIceCandidatePairStats; times are seconds. `local` is the candidate that
+    the peer sees us as. Packets and bytes are those that went over the pair besides STUN while it was selected.
+    `current_round_trip_time` is None before the first answer. `total_round_trip_time` over `responses_received` is the mean."""
+
+    local: CandidateStats
+    remote: CandidateStats
+    state: str
+    selected: bool
+    nominated: bool
+    priority: int
+    requests_sent: int
+    responses_received: int
+    requests_received: int
+    responses_sent: int
+    consent_requests_sent: int
+    current_round_trip_time: float | None
+    total_round_trip_time: float
+    packets_received: int
+    bytes_received: int
+    packets_sent: int
+    bytes_sent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IceStats:
+    """Candidates and pairs of one transport at one moment; empty of a lite agent. `now`: time.monotonic()."""
+
+    now: float
+    local: tuple[CandidateStats, ...]
+    remote: tuple[CandidateStats, ...]
+    pairs: tuple[PairStats, ...]
+
+    @property
+    def selected(self) -> PairStats | None:
+        """The pair that is used."""
+        return next((pair for pair in self.pairs if pair.selected), None)
+
+    @classmethod
+    def of(cls, now: int, local: list[Row], remote: list[Row], pairs: list[Row], selected: int) -> IceStats:
+        """From the binding's rows."""
+        ours = tuple(CandidateStats(**row) for row in local)
+        theirs = tuple(CandidateStats(**row) for row in remote)
+        made = []
+        for n, row in enumerate(pairs):
+            row["local"], row["remote"] = ours[row["local"]], theirs[row["remote"]]
+            row["current_round_trip_time"] = seconds(row.pop("rtt_us"))
+            row["total_round_trip_time"] = row.pop("rtt_sum_us") / 1e6
+            made.append(PairStats(**row, selected=n == selected))
+        return cls(now=now / 1e6, local=ours, remote=theirs, pairs=tuple(made))
+
+
 def seconds(us: int) -> float | None:
     """None for what has not happened, which C says by 0."""
     return us / 1e6 if us else None

@@ -199,6 +199,27 @@ static void tell_candidates(pair_t *p) {
   }
 }
 
+/* What the one pair of a quiet call has after minutes on a perfect wire. */
+static void pair_rows(pair_t *p, int side, bool no_conflict) {
+  static rtc_ice_stats_t ice;
+  rtc_transport_stats_t row;
+  rtc_stats_t s = {.transport_cap = 1, .transport = &row};
+  do_(p, side, &(rtc_cmd_t){.op = RTC_OP_ICE_STATS, .id = 1, .u.ice_stats = &ice});
+  do_(p, side, &(rtc_cmd_t){.op = RTC_OP_STATS, .u.stats = &s});
+  CHECK(ice.now == rtc_sim_now(p->sim) && ice.local_n == 1 && ice.remote_n == 1 && ice.pair_n == 1 && ice.selected == 0);
+  const rtc_pair_stats_t *r = &ice.pair[0];
+  CHECK(r->state == RTC_PAIR_SUCCEEDED && r->nominated && r->local == 0 && r->remote == 0 && r->priority > 0);
+  CHECK(rtc_addr_eq(&ice.remote[0].addr, &row.path.remote));
+  CHECK_EQ(r->flow.packets_out, row.out_packets);
+  CHECK_EQ(r->flow.bytes_out, row.out_bytes);
+  CHECK(r->flow.packets_out > 0 && r->flow.packets_in > 0 && r->flow.bytes_in > r->flow.packets_in);
+  CHECK(r->consents_out >= 300 / 6 && r->consents_out < r->requests_out);
+  if (!no_conflict) return;
+  CHECK_EQ(r->flow.packets_in, row.in_packets - row.stun_requests - row.stun_answers);
+  CHECK(r->answers_in == row.stun_answers && r->requests_in == row.stun_requests && r->answers_out == r->requests_in);
+  CHECK(r->requests_out == r->answers_in && r->rtt_us == 0 && r->rtt_sum_us == 0); /* the wire takes no time */
+}
+
 static void full_agents_connect(void) {
   for (int roles = 0; roles < 4; roles++) {
     pair_t p;
@@ -213,6 +234,7 @@ static void full_agents_connect(void) {
       CHECK_EQ(p.last[i].ice, RTC_ICE_COMPLETED);
       CHECK(p.last[i].local_type == RTC_ICE_HOST && p.last[i].remote_type == RTC_ICE_HOST);
     }
+    for (int i = 0; i < 2; i++) pair_rows(&p, i, roles == 1 || roles == 2);
     do_(&p, 1, &(rtc_cmd_t){.op = RTC_OP_CLOSE, .id = 1});
     rtc_sim_flush(p.sim, p.at[1]);
     rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_MS(100));

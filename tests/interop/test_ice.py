@@ -79,4 +79,16 @@ async def test_aioice(engine: Engine, peer: Any, peer_controls: bool, conflict: 
     row = (await engine.stats()).transports[transport.id]
     assert row.nominated
     assert row.ice_state == "completed"
+    ice = await engine.ice_stats(transport)
+    pair = ice.selected
+    assert pair is not None and pair in ice.pairs
+    assert (pair.state, pair.nominated) == ("succeeded", True)
+    assert pair.local.address == engine.addresses[0]
+    assert pair.remote.address == row.remote
+    assert (pair.local.type, pair.remote.type) == ("host", "host")
+    assert pair.requests_sent >= pair.responses_received >= 1
+    assert pair.requests_received == pair.responses_sent >= 1
+    assert pair.current_round_trip_time is not None
+    assert 0 < pair.total_round_trip_time < 10
+    assert pair.packets_received == pair.bytes_received == 0  # STUN is not counted
     await peer.close()

@@ -53,6 +53,7 @@ cdef extern from "engine/cmd.h":
         RTC_OP_FRAME
         RTC_OP_FRAMES
         RTC_OP_RATE
+        RTC_OP_ICE_STATS
         RTC_OP_STATS
         RTC_OP_AGREE
         RTC_OP_RECV_AGREE
@@ -131,13 +132,6 @@ cdef extern from "engine/cmd.h":
         char mid[17]
         uint32_t ext_mask
         bint nack
-    ctypedef struct rtc_ice_cand_t:
-        rtc_addr_t addr
-        rtc_addr_t base
-        uint32_t sock
-        uint32_t priority
-        uint32_t foundation
-        uint8_t type
     ctypedef struct rtc_stun_cfg_t:
         uint32_t number
         rtc_path_t path
@@ -177,6 +171,7 @@ cdef extern from "engine/cmd.h":
         int64_t rate_bps
         rtc_frame_cfg_t frame
         rtc_stats_t *stats
+        rtc_ice_stats_t *ice_stats
         rtc_sock_t *sock
         char why[96]
     ctypedef struct rtc_cmd_t:
@@ -477,6 +472,12 @@ cdef class Commands:
 
     def rate(self, uint32_t id, int64_t bps):
         self.add(RTC_OP_RATE, id).u.rate_bps = bps
+        self.done()
+
+    def ice_stats(self, uint32_t id, IceRows rows):
+        """As stats, of one transport."""
+        self.add(RTC_OP_ICE_STATS, id).u.ice_stats = rows.s
+        self.rows.append(rows)
         self.done()
 
     def stats(self, StatsRows rows):

@@ -126,6 +126,7 @@ EVENT_TURN = RTC_EV_TURN
 RELAYED_SOCK = RTC_RELAYED_SOCK
 TURN_STATES = ("asking", "ready", "closing", "closed", "failed")
 ICE_STATES = ("new", "checking", "connected", "completed", "disconnected", "failed")
+PAIR_STATES = ("frozen", "waiting", "in-progress", "succeeded", "failed")
 
 
 def crypto_version():

@@ -84,6 +84,41 @@ cdef extern from "engine/stats.h":
         int64_t rtt_us
         uint64_t remb_bps
         bint waiting
+    ctypedef struct rtc_ice_flow_t:
+        uint64_t packets_in
+        uint64_t bytes_in
+        uint64_t packets_out
+        uint64_t bytes_out
+    ctypedef struct rtc_pair_stats_t:
+        uint8_t local
+        uint8_t remote
+        uint8_t state
+        bint nominated
+        uint64_t priority
+        uint32_t requests_out
+        uint32_t answers_in
+        uint32_t requests_in
+        uint32_t answers_out
+        uint32_t consents_out
+        int64_t rtt_us
+        int64_t rtt_sum_us
+        rtc_ice_flow_t flow
+    ctypedef struct rtc_ice_cand_t:
+        rtc_addr_t addr
+        rtc_addr_t base
+        uint32_t sock
+        uint32_t priority
+        uint32_t foundation
+        uint8_t type
+    ctypedef struct rtc_ice_stats_t:
+        int64_t now
+        uint32_t local_n
+        uint32_t remote_n
+        uint32_t pair_n
+        int selected
+        rtc_ice_cand_t *local
+        rtc_ice_cand_t *remote
+        rtc_pair_stats_t *pair
     ctypedef struct rtc_stats_t:
         rtc_hub_stats_t hub
         uint32_t transport_cap
@@ -137,6 +172,50 @@ cdef class StatsRows:
 
     def senders(self):
         return [send_row(&self.s.send[n]) for n in range(min(self.s.send_n, self.s.send_cap))]
+
+
+cdef class IceRows:
+    """Room for the candidates and pairs of one transport. To be read only after the batch that fills it is acknowledged."""
+
+    cdef rtc_ice_stats_t *s
+
+    def __cinit__(self):
+        self.s = <rtc_ice_stats_t *>calloc(1, sizeof(rtc_ice_stats_t))
+        if self.s == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.s)
+
+    def now(self):
+        return self.s.now
+
+    def selected(self):
+        """Place of the pair that is used, -1 for none."""
+        return self.s.selected
+
+    def local(self):
+        return [cand_row(&self.s.local[n]) for n in range(self.s.local_n)]
+
+    def remote(self):
+        return [cand_row(&self.s.remote[n]) for n in range(self.s.remote_n)]
+
+    def pairs(self):
+        return [pair_row(&self.s.pair[n]) for n in range(self.s.pair_n)]
+
+
+cdef dict cand_row(const rtc_ice_cand_t *c):
+    return {"address": get_addr(&c.addr), "type": CANDIDATE_TYPES[c.type], "priority": c.priority}
+
+
+cdef dict pair_row(const rtc_pair_stats_t *p):
+    return {
+        "local": p.local, "remote": p.remote, "state": PAIR_STATES[p.state], "nominated": bool(p.nominated), "priority": p.priority,
+        "requests_sent": p.requests_out, "responses_received": p.answers_in, "requests_received": p.requests_in,
+        "responses_sent": p.answers_out, "consent_requests_sent": p.consents_out, "rtt_us": p.rtt_us, "rtt_sum_us": p.rtt_sum_us,
+        "packets_received": p.flow.packets_in, "bytes_received": p.flow.bytes_in, "packets_sent": p.flow.packets_out,
+        "bytes_sent": p.flow.bytes_out,
+    }
 
 
 cdef dict transport_row(const rtc_transport_stats_t *t):

@@ -10,7 +10,18 @@ from __future__ import annotations
 from ..certificate import Certificate
 from ..config import IceCandidate, IceConfig, RecvConfig, SendConfig, TransportConfig
 from ..frames import EncodedFrame, FrameStream
-from ..stats import Address, EngineStats, HubStats, LoopStats, ReceiverStats, SenderStats, TransportStats
+from ..stats import (
+    Address,
+    CandidateStats,
+    EngineStats,
+    HubStats,
+    IceStats,
+    LoopStats,
+    PairStats,
+    ReceiverStats,
+    SenderStats,
+    TransportStats,
+)
 from .batch import Batch
 from .engine import Engine
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
@@ -21,6 +32,7 @@ __all__ = [
     "Address",
     "Allocation",
     "Batch",
+    "CandidateStats",
     "Certificate",
     "EncodedFrame",
     "Engine",
@@ -31,7 +43,9 @@ __all__ = [
     "HubStats",
     "IceCandidate",
     "IceConfig",
+    "IceStats",
     "LoopStats",
+    "PairStats",
     "Receiver",
     "ReceiverStats",
     "RecvConfig",

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from .. import _core
 from ..certificate import Certificate
-from ..stats import PROFILES, STATES, Address, EngineStats
+from ..stats import PROFILES, STATES, Address, EngineStats, IceStats
 from .batch import Batch
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
 from .stun import StunQuery
@@ -217,6 +217,15 @@ class Engine:
                 info = self._running().info()
                 return EngineStats.of(rows.hub(), rows.transports(), rows.receivers(), rows.senders(), info)
             room = rows.needed()
+
+    async def ice_stats(self, transport: Transport) -> IceStats:
+        """ICE candidates and pairs of one transport. EngineError when it is closed."""
+        rows = _core.IceRows()
+        batch = Batch(self)
+        batch._commands.ice_stats(batch._own(transport), rows)
+        batch._names.append(f"ICE statistics of transport {transport.id}")
+        await asyncio.shield(self._submit(batch))
+        return IceStats.of(rows.now(), rows.local(), rows.remote(), rows.pairs(), rows.selected())
 
     def _context_of(self, certificate: Certificate | None) -> _core.DtlsContext | None:
         """What DTLS makes of a certificate: one for all transports that show it."""
