@@ -34,6 +34,7 @@ int rtc_ice_init(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, c
                  bool controlling, uint64_t seed) {
   memset(c, 0, sizeof *c);
   c->selected = -1;
+  c->gap_us = RTC_MS(RTC_ICE_SILENT_MS);
   c->controlling = controlling;
   c->seed = seed;
   c->expires = c->asking = c->started = c->valid_since = c->plan_at = RTC_NEVER;

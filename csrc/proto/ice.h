@@ -22,11 +22,13 @@ enum {
   RTC_ICE_TA_MS = 50,     /* between first requests of different pairs (§14.2) */
   RTC_ICE_RTO_MS = 50,    /* first repeat with one pair; Ta times the pairs under way when these are more */
   RTC_ICE_RTO_MAX_MS = 400,
-  RTC_ICE_GIVE_UP_MS = 30000,  /* a check that was repeated for so long has failed */
-  RTC_ICE_NOMINATE_MS = 150,   /* how long a better pair than the best valid one is waited for */
-  RTC_ICE_KEEP_MS = 5000,      /* between checks of the chosen pair, +- 20 % (RFC 7675 §5.1) */
-  RTC_ICE_CONSENT_MS = 30000,  /* consent lasts this long from the latest answer */
-  RTC_ICE_SILENT_MS = 1000,    /* what came on the chosen pair has stopped for this long: it is checked before its time */
+  RTC_ICE_GIVE_UP_MS = 30000,    /* a check that was repeated for so long has failed */
+  RTC_ICE_NOMINATE_MS = 150,     /* how long a better pair than the best valid one is waited for */
+  RTC_ICE_KEEP_MS = 5000,        /* between checks of the chosen pair, +- 20 % (RFC 7675 §5.1) */
+  RTC_ICE_CONSENT_MS = 30000,    /* consent lasts this long from the latest answer */
+  RTC_ICE_SILENT_MS = 1000,      /* what came on the chosen pair has stopped for this long: it is checked before its time */
+  RTC_ICE_SILENT_LEAST_MS = 300, /* the same where it came densely: RTC_ICE_SILENT_GAPS times what lay between two packets */
+  RTC_ICE_SILENT_GAPS = 16,
   RTC_ICE_LOST_MS = 5000,      /* nothing authentic for this long: disconnected */
   RTC_ICE_PATIENCE_MS = 39500, /* no failure before this (RFC 8863 §4) */
 };
@@ -106,6 +108,7 @@ typedef struct rtc_ice {
   int pair_n, local_n, remote_n;
   rtc_time_t heard;   /* last authenticated packet of any kind on `path` */
   rtc_time_t flowed;  /* the same without STUN */
+  rtc_time_t gap_us;  /* between two of these, a sliding mean */
   rtc_time_t expires; /* consent; RTC_NEVER before the first answer */
   rtc_time_t asking;  /* first request since `heard`, RTC_NEVER when none */
   rtc_time_t started; /* of checking, RTC_NEVER before the first pair */

@@ -146,5 +146,7 @@ int rtc_ice_on_stun(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, const
 void rtc_ice_on_heard(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now) {
   if (!rtc_ice_on_path(c, from)) return;
   heard(c, from, now);
+  rtc_time_t gap = rtc_time_min(now - c->flowed, RTC_MS(RTC_ICE_SILENT_MS));
+  c->gap_us += (gap - c->gap_us) / 16;
   c->flowed = now;
 }

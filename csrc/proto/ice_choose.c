@@ -143,6 +143,12 @@ void rtc_ice_nominate(rtc_ice_t *c, rtc_time_t now) {
   p->nominating = true;
 }
 
+/* A pause of screen sharing or of speech costs a check at most once a second. */
+static rtc_time_t silence(const rtc_ice_t *c) {
+  rtc_time_t least = RTC_MS(RTC_ICE_SILENT_LEAST_MS), most = RTC_MS(RTC_ICE_SILENT_MS), some = c->gap_us * RTC_ICE_SILENT_GAPS;
+  return some < least ? least : rtc_time_min(some, most);
+}
+
 /* Earlier when what flowed in besides STUN has stopped: our own address may be another one by now, and the peer learns the new one by
  * a check alone. Else a check that is not answered is soon repeated. */
 rtc_time_t rtc_ice_keep_at(const rtc_ice_t *c) {
@@ -150,7 +156,8 @@ rtc_time_t rtc_ice_keep_at(const rtc_ice_t *c) {
   const rtc_ice_pair_t *p = &c->pair[c->selected];
   if (p->live && p->nominating) return RTC_NEVER;
   if (c->flowed > p->answered) {
-    rtc_time_t silent = c->flowed + RTC_MS(RTC_ICE_SILENT_MS), again = p->sent + RTC_MS(RTC_ICE_RTO_MAX_MS);
+    rtc_time_t silent = c->flowed + silence(c), again = p->sent + RTC_MS(RTC_ICE_RTO_MAX_MS);
+    if (p->answered && silent < p->answered + RTC_MS(RTC_ICE_SILENT_MS)) silent = p->answered + RTC_MS(RTC_ICE_SILENT_MS);
     return rtc_time_min(p->at, silent > again ? silent : again);
   }
   return p->live ? rtc_time_min(p->at, p->sent + RTC_MS(RTC_ICE_SILENT_MS)) : p->at;
