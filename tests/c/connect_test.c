@@ -244,6 +244,41 @@ static void full_agents_connect(void) {
   }
 }
 
+/* Nobody collects an event, as when Python is blocked, from the first candidate to minutes later: checks, nomination, DTLS and consent go
+ * on by themselves, and then the truth is there. */
+static void nobody_looks(void) {
+  pair_t p;
+  open_full(&p, 60, 1, false);
+  tell_candidates(&p);
+  rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(120));
+  look(&p);
+  for (int i = 0; i < 2; i++) {
+    CHECK(p.last[i].state == RTC_T_CONNECTED && p.last[i].ice == RTC_ICE_COMPLETED);
+    CHECK(p.last[i].connected - p.last[i].added < RTC_SEC(1));
+  }
+  close_pair(&p);
+}
+
+/* A lite peer never controls: a full agent that believes the peer does is told so, and takes over. */
+static void a_lite_peer(void) {
+  for (int role = RTC_ICE_ROLE_CONTROLLING; role <= RTC_ICE_ROLE_CONTROLLED; role++) {
+    pair_t p;
+    open_hubs(&p, 61);
+    for (int i = 0; i < 2; i++) {
+      rtc_cmd_t c = transport_of(&p, i, false);
+      if (i == 1) c.u.transport.ice_role = (uint8_t)role;
+      do_(&p, i, &c);
+    }
+    dial(&p);
+    CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) != RTC_NEVER);
+    CHECK(p.last[1].controlling);
+    rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(120));
+    look(&p);
+    for (int i = 0; i < 2; i++) CHECK_EQ(p.last[i].state, RTC_T_CONNECTED);
+    close_pair(&p);
+  }
+}
+
 static void full_agents_connect_through_loss(void) {
   int late = 0;
   rtc_time_t longest = 0;
@@ -549,6 +584,8 @@ int main(int argc, char **argv) {
   RUN(goodbye_waits_for_the_helper);
   RUN(nobody_there);
   RUN(full_agents_connect);
+  RUN(nobody_looks);
+  RUN(a_lite_peer);
   RUN(full_agents_connect_through_loss);
   RUN(full_agents_follow_a_move);
   RUN(full_agents_survive);

@@ -26,7 +26,9 @@ typedef struct net {
   rtc_addr_t nat[2];          /* what the other side sees this side's host 1 as; port 0: itself */
   int sent[2], nominating[2]; /* requests; those with USE-CANDIDATE */
   int moved[2];
-  bool silent[2]; /* this side's agent has gone */
+  bool silent[2];                       /* this side's agent has gone */
+  int aggressive;                       /* this side's checks all nominate, as RFC 5245 let them; -1: none */
+  rtc_time_t media_at[2], media_gap[2]; /* when this side heard media last, and the longest time without */
 } net_t;
 
 /* Side s has the addresses 10.s.0.n:5000 on socket n. */
@@ -46,6 +48,7 @@ static rtc_ice_cand_t cand(int side, int n, uint32_t pref) {
 static void net_open(net_t *n, bool left_controls, bool right_controls) {
   memset(n, 0, sizeof *n);
   n->delay = RTC_MS(10);
+  n->aggressive = -1;
   n->rng = 88172645463325252u;
   if (rtc_ice_init(&n->side[0], LU, LP, RU, RP, left_controls, 1) || rtc_ice_init(&n->side[1], RU, RP, LU, LP, right_controls, 2)) exit(2);
 }
@@ -61,7 +64,30 @@ static double draw(net_t *n) {
   return (double)(n->rng >> 11) / 9007199254740992.0;
 }
 
+/* The same request, but it nominates. */
+static size_t nominating(const net_t *n, int side, const uint8_t *p, size_t len, uint8_t *out, size_t cap) {
+  rtc_stun_t m;
+  const rtc_ice_creds_t *k = &n->side[side].creds;
+  if (rtc_stun_parse(&m, p, len) || m.type != RTC_STUN_BINDING_REQUEST) return 0;
+  uint8_t number[8];
+  rtc_wr_t w = rtc_wr(out, cap);
+  rtc_stun_begin(&w, m.type, m.tid);
+  rtc_stun_put(&w, RTC_STUN_A_USERNAME, m.username, m.username_len);
+  rtc_put64(number, m.tie_breaker);
+  rtc_stun_put(&w, RTC_STUN_A_CONTROLLING, number, 8);
+  rtc_put32(number, m.priority);
+  rtc_stun_put(&w, RTC_STUN_A_PRIORITY, number, 4);
+  rtc_stun_put(&w, RTC_STUN_A_USE_CANDIDATE, NULL, 0);
+  int r = rtc_stun_end(&w, (const uint8_t *)k->remote_pwd, strlen(k->remote_pwd));
+  return r > 0 ? (size_t)r : 0;
+}
+
 static void post(net_t *n, int side, const uint8_t *p, size_t len, const rtc_path_t *path) {
+  uint8_t other[1300];
+  if (n->aggressive == side) {
+    size_t more = nominating(n, side, p, len, other, sizeof other);
+    if (more) p = other, len = more;
+  }
   int h = path->local.ip[15];
   if (n->dead[side][h] || draw(n) < n->loss || n->fly_n == FLYING) return;
   flight_t *f = &n->fly[n->fly_n++];
@@ -81,6 +107,14 @@ static void arrive(net_t *n, const flight_t *f) {
   }
   if (side < 0 || n->silent[side] || n->dead[side][path.local.ip[15]]) return;
   path.sock = path.local.ip[15];
+  if (f->data[0] == 0x80) {
+    if (!rtc_ice_knows(&n->side[side], &path)) return;
+    rtc_ice_on_heard(&n->side[side], &path, n->now);
+    rtc_time_t gap = n->now - n->media_at[side];
+    if (n->media_at[side] && gap > n->media_gap[side]) n->media_gap[side] = gap;
+    n->media_at[side] = n->now;
+    return;
+  }
   rtc_stun_t m;
   CHECK_EQ(rtc_stun_parse(&m, f->data, f->n), 0);
   if (m.type == RTC_STUN_BINDING_REQUEST) n->sent[1 - side]++, n->nominating[1 - side] += m.has_use_candidate;
@@ -118,6 +152,16 @@ static void run(net_t *n, rtc_time_t us) {
     } else if (at >= end) {
       return;
     }
+  }
+}
+
+/* A packet of media each 20 ms, both ways. */
+static void stream(net_t *n, rtc_time_t us) {
+  static const uint8_t packet[] = {0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  for (rtc_time_t end = n->now + us; n->now < end;) {
+    for (int s = 0; s < 2; s++)
+      if (n->side[s].has_path) post(n, s, packet, sizeof packet, &n->side[s].path);
+    run(n, RTC_MS(20));
   }
 }
 
@@ -364,6 +408,84 @@ static void restart(void) {
   }
 }
 
+/* Media goes on while both restart, each in its time, to other addresses or the same, with loss and without. */
+static void restart_under_media(void) {
+  for (uint64_t seed = 1; seed <= 60 * (uint64_t)check_scale(); seed++) {
+    static net_t n;
+    net_open(&n, seed & 1, !(seed & 1));
+    n.rng = seed * 0x9e3779b97f4a7c15u;
+    n.delay = RTC_MS(10 + (int)(seed % 5) * 10);
+    give(&n, 0, 1, 1);
+    give(&n, 1, 1, 1);
+    stream(&n, RTC_SEC(2));
+    n.loss = seed % 3 ? 0 : 0.05;
+    bool moves = seed & 4;
+    for (int round = 0; round < 4; round++) {
+      bool back = round & 1;
+      const char *lu = back ? LU : LU2, *lp = back ? LP : LP2, *ru = back ? RU : RU2, *rp = back ? RP : RP2;
+      int h = moves ? 2 + round : 1;
+      CHECK_EQ(rtc_ice_restart(&n.side[0], lu, lp, ru, rp, n.now), 0);
+      stream(&n, RTC_MS(20 * (int)(seed % 40)));
+      CHECK_EQ(rtc_ice_restart(&n.side[1], ru, rp, lu, lp, n.now), 0);
+      give(&n, 0, h, (uint32_t)(7 + round));
+      give(&n, 1, h, (uint32_t)(7 + round));
+      stream(&n, RTC_SEC(3));
+      for (int s = 0; s < 2; s++) CHECK(n.side[s].nominated && n.side[s].used && !n.side[s].has_old);
+      CHECK(at_host(&n, 0) == goal(&n, 1) && goal(&n, 0) == at_host(&n, 1));
+      if (moves && n.loss == 0) CHECK(at_host(&n, 0) == h && goal(&n, 0) == h);
+    }
+    for (int s = 0; s < 2; s++) CHECK(n.media_gap[s] > 0 && n.media_gap[s] <= (n.loss > 0 ? RTC_MS(300) : RTC_MS(200)));
+  }
+}
+
+/* A peer of RFC 5245 nominates all that it checks: both end on the best pair and stay there. */
+static void an_aggressive_peer(void) {
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    static net_t n;
+    net_open(&n, false, true);
+    n.aggressive = 1;
+    n.rng = seed * 0x9e3779b97f4a7c15u;
+    n.loss = seed & 1 ? 0.2 : 0;
+    for (int h = 1; h <= 3; h++) give(&n, 0, h, (uint32_t)h);
+    for (int h = 1; h <= 2; h++) give(&n, 1, h, (uint32_t)h);
+    run(&n, RTC_SEC(10));
+    for (int s = 0; s < 2; s++) CHECK(n.side[s].nominated && state(&n, s) == RTC_ICE_CONNECTED);
+    CHECK(at_host(&n, 0) == goal(&n, 1) && goal(&n, 0) == at_host(&n, 1));
+    int moved = n.moved[0];
+    run(&n, RTC_SEC(60));
+    if (!n.loss) CHECK(n.moved[0] == moved && at_host(&n, 0) == 3 && goal(&n, 0) == 2);
+  }
+}
+
+/* A path that is another's: given up for the next best, even when it was chosen; without another one there is none. */
+static void a_path_is_refused(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 1);
+  give(&n, 0, 2, 2);
+  give(&n, 1, 1, 1);
+  run(&n, RTC_SEC(1));
+  CHECK(at_host(&n, 0) == 2 && n.side[0].nominated);
+  rtc_path_t path = n.side[0].path;
+  rtc_ice_refuse(&n.side[0], &path, n.now);
+  CHECK(at_host(&n, 0) != 2 && !n.side[0].nominated && !rtc_ice_knows(&n.side[0], &path));
+  run(&n, RTC_SEC(3));
+  CHECK(at_host(&n, 0) == 1 && n.side[0].nominated);
+  path = n.side[0].path;
+  rtc_ice_refuse(&n.side[0], &path, n.now);
+  CHECK(!n.side[0].has_path && !n.side[0].nominated);
+  static net_t lone; /* an address is not paired with itself */
+  net_open(&lone, true, false);
+  rtc_ice_cand_t c = cand(0, 1, 1);
+  CHECK(rtc_ice_add_local(&lone.side[0], &c, 0) == 0 && rtc_ice_add_remote(&lone.side[0], &c, 0) == 0);
+  CHECK(lone.side[0].pair_n == 0 && rtc_ice_state(&lone.side[0]) == RTC_ICE_NEW);
+  rtc_ice_end(&lone.side[0], true, true, 0);
+  run(&lone, RTC_MS(RTC_ICE_PATIENCE_MS - 1));
+  CHECK(rtc_ice_state(&lone.side[0]) == RTC_ICE_NEW);
+  run(&lone, RTC_MS(2));
+  CHECK(rtc_ice_state(&lone.side[0]) == RTC_ICE_FAILED);
+}
+
 /* A NAT gives one side another address: found again by its checks within a few seconds, whichever side it is. */
 static void rebinding(void) {
   for (int moved = 0; moved < 2; moved++) {
@@ -486,6 +608,9 @@ int main(int argc, char **argv) {
   RUN(silence_loss_and_failure);
   RUN(nobody_answers);
   RUN(restart);
+  RUN(restart_under_media);
+  RUN(an_aggressive_peer);
+  RUN(a_path_is_refused);
   RUN(rebinding);
   RUN(rebinding_under_media);
   RUN(asks_when_it_becomes_silent);
