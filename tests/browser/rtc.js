@@ -283,4 +283,7 @@ rtc.listen = async (seconds) => {
   }
 };
 
+// For call.js.
+Object.assign(rtc, { show, gathered, onlyCodec });
+
 window.rtc = rtc;

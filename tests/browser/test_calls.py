@@ -1,0 +1,136 @@
+"""Browsers and an RTCPeerConnection of ours call each other: pictures and sound both ways, either side offering."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from rtcengine import NetworkOptions, RTCPeerConnection, SyntheticCamera, SyntheticMicrophone
+from tests.browser import media
+from tests.browser.call import Call, call
+from tests.browser.chromium import ChromiumPage
+from tests.browser.drivers import Page
+from tests.browser.firefox import FirefoxPage
+from tests.browser.relay import Pages
+from tests.figures import note
+from tests.util import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BOTH = {"video": media.CAMERA, "audio": True}
+
+
+def peer() -> RTCPeerConnection:
+    return RTCPeerConnection(network=NetworkOptions(addresses=("127.0.0.1",)))
+
+
+async def take(track: Any, n: int) -> list[Any]:
+    return [await asyncio.wait_for(track.recv(), 10) for _ in range(n)]
+
+
+async def talk(page: Page, *, we_offer: bool, trickle: bool, codec: media.Codec = "VP8") -> None:
+    ours = peer()
+    async with call(page, ours, trickle=trickle) as made:
+        ours.addTrack(SyntheticMicrophone())
+        ours.addTrack(SyntheticCamera(320, 240, 30))
+        await made("add", BOTH)
+        await page.evaluate(f"call.prefer('video', {codec!r})")
+        started = time.monotonic()
+        await made.negotiate(we_offer)
+        await made.connected()
+        connected = time.monotonic() - started
+        pictures = await take(made.track("video"), 20)
+        assert (pictures[-1].width, pictures[-1].height) == (640, 360)
+        sound = await take(made.track("audio"), 20)
+        assert {f.sample_rate for f in sound} == {48000}
+        seen = await media.wait_frames(page, 20)
+        inbound = seen["inbound"]
+        assert inbound["video"]["mimeType"] == f"video/{codec}" and inbound["video"]["frameWidth"] == 320
+        assert inbound["audio"]["packetsReceived"] > 0 and inbound["audio"]["packetsLost"] <= 0
+        note("call", browser=type(page).__name__, we_offer=we_offer, trickle=trickle, codec=codec, seconds=round(connected, 3))
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+@pytest.mark.parametrize("we_offer", [True, False], ids=["we offer", "it offers"])
+async def test_chromium(we_offer: bool, codec: media.Codec, chrome: ChromiumPage, pages: Pages) -> None:
+    await talk(await pages.open(chrome), we_offer=we_offer, trickle=codec == "VP8", codec=codec)
+
+
+@pytest.mark.parametrize("we_offer", [True, False], ids=["we offer", "it offers"])
+async def test_firefox(we_offer: bool, fox: FirefoxPage, pages: Pages) -> None:
+    await talk(await pages.open(fox), we_offer=we_offer, trickle=we_offer)
+
+
+async def test_chromium_ten_times_anew(chrome: ChromiumPage, pages: Pages) -> None:
+    """Tracks come and go, directions change, ICE restarts; what flows all the time, our sound and the page's, has no gap
+    over 200 ms."""
+    page = await pages.open(chrome)
+    ours = peer()
+    async with call(page, ours) as made:
+        ours.addTrack(SyntheticMicrophone())
+        await made("add", {"audio": True})
+        await made.negotiate(True)
+        await made.connected()
+        await take(made.track("audio"), 20)
+        watch = asyncio.create_task(longest_gap(made.track("audio")))
+        camera = None
+        for turn in range(10):
+            match turn % 5:
+                case 0:
+                    camera = ours.addTrack(SyntheticCamera(320, 240, 30))
+                case 1:
+                    await made("add", {"video": media.CAMERA})
+                case 2:
+                    await page.evaluate("call.direct('video', 'recvonly')")
+                case 4:
+                    assert camera is not None
+                    ours.removeTrack(camera)
+            await made.negotiate(turn % 2 == 0, restart=turn % 5 == 3)
+            if turn % 5 == 1:
+                await take(made.track("video"), 5)
+            if turn % 5 == 0:
+                await media.wait_frames(page, 5)
+        watch.cancel()
+        gap = await watch
+        heard = (await media.stats(page))["inbound"]["audio"]
+        note("renegotiated ten times", gap=round(gap, 3), concealed=heard["concealedSamples"])
+        assert gap < 0.2
+        assert ours.connectionState == "connected"
+
+
+async def longest_gap(track: Any) -> float:
+    """Between two frames, until it is cancelled."""
+    gap, last = 0.0, time.monotonic()
+    try:
+        while True:
+            await track.recv()
+            gap, last = max(gap, time.monotonic() - last), time.monotonic()
+    except asyncio.CancelledError:
+        return gap
+
+
+async def test_either_side_hangs_up(chrome: ChromiumPage, pages: Pages) -> None:
+    for we_close in (True, False):
+        page = await pages.open(chrome)
+        ours = peer()
+        async with call(page, ours) as made:
+            ours.addTrack(SyntheticMicrophone())
+            await made.negotiate(True)
+            await made.connected()
+            if we_close:
+                await ours.close()
+
+                async def gone(made: Call = made) -> bool:
+                    return bool(await made.page.evaluate("call.pc.sctp === null && call.pc.getSenders().length >= 0") is not None) and bool(
+                        await made.page.evaluate(
+                            "(call.pc.getReceivers()[0].transport || {state: 'closed'}).state === 'closed'"
+                        )
+                    )
+
+                await until(gone, what="the page's DTLS is closed")
+            else:
+                await page.evaluate("call.pc.close()")
+                await until(lambda: ours.connectionState == "closed", what="we hear its goodbye")
