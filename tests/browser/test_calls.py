@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 
 from rtcengine import NetworkOptions, RTCPeerConnection, SyntheticCamera, SyntheticMicrophone
 from tests.browser import media
-from tests.browser.call import Call, call
+from tests.browser.call import call
 from tests.browser.chromium import ChromiumPage
 from tests.browser.drivers import Page
 from tests.browser.firefox import FirefoxPage
@@ -43,7 +44,7 @@ async def talk(page: Page, *, we_offer: bool, trickle: bool, codec: media.Codec 
         await made.connected()
         connected = time.monotonic() - started
         pictures = await take(made.track("video"), 20)
-        assert (pictures[-1].width, pictures[-1].height) == (640, 360)
+        assert pictures[-1].width * 9 == pictures[-1].height * 16  # small until its estimate has risen
         sound = await take(made.track("audio"), 20)
         assert {f.sample_rate for f in sound} == {48000}
         seen = await media.wait_frames(page, 20)
@@ -76,18 +77,22 @@ async def test_chromium_ten_times_anew(chrome: ChromiumPage, pages: Pages) -> No
         await made.connected()
         await take(made.track("audio"), 20)
         watch = asyncio.create_task(longest_gap(made.track("audio")))
-        camera = None
+        picture = None
         for turn in range(10):
             match turn % 5:
+                case 0 if turn == 0:
+                    ours.addTrack(SyntheticCamera(320, 240, 30))
+                    picture = ours.getTransceivers()[-1]
                 case 0:
-                    camera = ours.addTrack(SyntheticCamera(320, 240, 30))
+                    assert picture is not None
+                    picture.direction = "sendrecv"
                 case 1:
                     await made("add", {"video": media.CAMERA})
                 case 2:
                     await page.evaluate("call.direct('video', 'recvonly')")
                 case 4:
-                    assert camera is not None
-                    ours.removeTrack(camera)
+                    assert picture is not None
+                    picture.direction = "recvonly"
             await made.negotiate(turn % 2 == 0, restart=turn % 5 == 3)
             if turn % 5 == 1:
                 await take(made.track("video"), 5)
@@ -99,6 +104,10 @@ async def test_chromium_ten_times_anew(chrome: ChromiumPage, pages: Pages) -> No
         note("renegotiated ten times", gap=round(gap, 3), concealed=heard["concealedSamples"])
         assert gap < 0.2
         assert ours.connectionState == "connected"
+
+
+def is_closed(pc: RTCPeerConnection) -> bool:
+    return pc.connectionState == "closed"
 
 
 async def longest_gap(track: Any) -> float:
@@ -123,14 +132,10 @@ async def test_either_side_hangs_up(chrome: ChromiumPage, pages: Pages) -> None:
             if we_close:
                 await ours.close()
 
-                async def gone(made: Call = made) -> bool:
-                    return bool(await made.page.evaluate("call.pc.sctp === null && call.pc.getSenders().length >= 0") is not None) and bool(
-                        await made.page.evaluate(
-                            "(call.pc.getReceivers()[0].transport || {state: 'closed'}).state === 'closed'"
-                        )
-                    )
+                async def gone(page: Page = page) -> bool:
+                    return bool(await page.evaluate("call.pc.getReceivers()[0].transport.state === 'closed'"))
 
                 await until(gone, what="the page's DTLS is closed")
             else:
                 await page.evaluate("call.pc.close()")
-                await until(lambda: ours.connectionState == "closed", what="we hear its goodbye")
+                await until(partial(is_closed, ours), what="we hear its goodbye")

@@ -187,7 +187,8 @@ class DecodedStream:
         return self._ready.pop()
 
     def _decode(self, frame: EncodedFrame) -> list[Any]:
-        if self._decoder is None:
+        if self._decoder is None or frame.codec.lower() != self._codec.lower():  # the peer may change it under way
+            self._codec = frame.codec
             self._decoder = make_decoder(self._codec, self._channels)
         return self._decoder.decode(frame)
 

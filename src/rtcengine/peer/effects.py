@@ -70,7 +70,8 @@ class TransportPlan:
 @dataclass(frozen=True, slots=True)
 class MediaPlan:
     """A sender or receiver. `codecs` come in order of preference, a sender uses the first that it can encode.
-    `bandwidth_bps` is the peer's b= limit, for all streams of the section together."""
+    `bandwidth_bps` is the peer's b= limit, for all streams of the section together. `offered`, of a receiver: what we offered
+    besides and the answer left out; browsers send it all the same."""
 
     mid: str
     kind: str
@@ -83,6 +84,7 @@ class MediaPlan:
     bandwidth_bps: int | None = None
     sources: tuple[DeclaredSource, ...] = ()
     rids: tuple[str, ...] = ()
+    offered: tuple[CodecUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

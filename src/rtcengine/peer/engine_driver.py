@@ -194,7 +194,7 @@ class EngineDriver:
 
     async def close(self) -> None:
         for outgoing in self.outgoing.values():
-            outgoing.pause()
+            outgoing.close()
         for incoming in self.incoming.values():
             incoming.forget()
         if self._engine is not None and self.links and not self._engine.closed:

@@ -45,7 +45,7 @@ def recv_config(media: MediaPlan) -> RecvConfig | None:
         twcc="transport-cc" in main.feedback,
         others=tuple(
             PayloadType(codec=c.name, pt=c.payload_type, rtx_pt=c.rtx_payload_type, clock_rate=c.clock_rate)
-            for c in codecs[1:16]
+            for c in [*codecs[1:], *known(media.offered)][:15]
         ),
     )
 
@@ -164,8 +164,8 @@ class Outgoing:
             self._close_pump()
             self._pump = SendPump(self.sender, codec.name, codec.clock_rate, _parameters(codec.fmtp))
             self._pumped = wanted
-            self._pump.set_track(self.owner.track)
         assert self._pump is not None
+        self._pump.set_track(self.owner.track)
         encoding = media.encodings[0]
         limits = [b for b in (encoding.max_bitrate_bps, media.bandwidth_bps) if b is not None]
         self._pump.set_limits(
@@ -178,19 +178,25 @@ class Outgoing:
         )
 
     def set_track(self, track: Any) -> None:
-        if self._pump is not None:
+        if self._pump is not None and not self._paused:
             self._pump.set_track(track)
 
     def pause(self) -> None:
         """Nothing is sent until it is applied again."""
         self._paused = True
-        self._close_pump()
+        if self._pump is not None:
+            self._pump.set_track(None)  # it is kept: RTP times go on
 
     def end(self, batch: Batch) -> None:
-        self.pause()
+        self.close()
         if self.sender is not None and self.sender.transport.state != "closed":
             batch.end(self.sender)
         self.sender = None
+
+    def close(self) -> None:
+        """Nothing is sent any more."""
+        self._paused = True
+        self._close_pump()
 
     def _close_pump(self) -> None:
         if self._pump is not None:
