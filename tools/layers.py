@@ -41,6 +41,7 @@ C_SYSTEM = [
     ("base/crypto_ipsecmb.c", {"intel-ipsec-mb.h"}),
     # sys/time.h for OpenSSL's struct timeval; no clock is read. Not for dtlsrec.c, another mechanism.
     ("proto/dtls[._]*", {"sys/time.h", *(f"openssl/{name}.h" for name in ("bio", "err", "opensslv", "pem", "ssl", "x509"))}),
+    ("proto/tls.c", {f"openssl/{name}.h" for name in ("bio", "err", "pem", "ssl", "x509", "x509v3")}),
     # The key derivation of the record keys, by OpenSSL's own TLS1-PRF.
     ("proto/dtls_export.c", {"openssl/core_names.h", "openssl/kdf.h", "openssl/params.h"}),
     # Fewer algorithms to search through.

@@ -33,7 +33,9 @@
   X(SEAL, "seal")           /* could not be protected (key limit, index used) */        \
   X(PACER, "pacer")         /* the pacer's queue is full */                             \
   X(SEND, "send")           /* the kernel refused it */                                 \
-  X(SOCKET, "socket")       /* the socket that it was to leave by is closed */
+  X(SOCKET, "socket")       /* the socket that it was to leave by is closed */          \
+  X(STREAM, "stream")       /* the connection that it was to leave by takes no more */  \
+  X(STRANGER, "stranger")   /* a connection that nobody claimed, closed */
 
 #define RTC_DROP_ENUM(name, text) RTC_DROP_##name,
 typedef enum rtc_drop { RTC_DROPS(RTC_DROP_ENUM) RTC_DROP_COUNT } rtc_drop_t;

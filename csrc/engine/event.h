@@ -17,6 +17,7 @@ typedef enum rtc_event_type {
   RTC_EV_TURN,          /* id = allocation: state (rtc_turn_state_t READY, CLOSED, FAILED; the last two are its last event), code, text;
                            path.local: the relayed address, path.remote: ours as the server sees it, or a 300's other server */
   RTC_EV_STUN,          /* id = transport: what a query of RTC_OP_STUN brought, or another address than before */
+  RTC_EV_SOCKET,        /* id = socket that connects: RTC_T_CONNECTED, or RTC_T_CLOSED and text, "" when the peer closed it in order */
 } rtc_event_type_t;
 
 typedef enum rtc_tstate {

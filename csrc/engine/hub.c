@@ -199,6 +199,11 @@ bool rtc_hub_urgent(const rtc_hub_t *h, const rtc_pkt_t *k) {
   return t && (kind == RTC_KIND_DTLS ? t->handed : t->keyed);
 }
 
+bool rtc_hub_knows(const rtc_hub_t *h, const rtc_path_t *path) {
+  path_key_t key = key_of(path);
+  return rtc_map_get(&h->paths, &key) != NULL;
+}
+
 void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
   h->st.now = now;
   h->st.in_packets++;

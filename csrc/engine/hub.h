@@ -35,6 +35,8 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now);
 bool rtc_hub_urgent(const rtc_hub_t *h, const rtc_pkt_t *k);
 /* A socket that was connected is so no more: what was allocated by way of it is lost. */
 void rtc_hub_disconnected(rtc_hub_t *h, uint32_t sock, rtc_time_t now);
+/* Whether a transport is reached this way, because a check of this path was authentic or it sends checks there. */
+bool rtc_hub_knows(const rtc_hub_t *h, const rtc_path_t *path);
 /* The driver could not use a datagram (too big for a slot, no slot). */
 void rtc_hub_dropped(rtc_hub_t *h, rtc_drop_t why);
 

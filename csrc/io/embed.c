@@ -336,7 +336,8 @@ static rtcengine_event_type_t type_of(const rtc_event_t *v) {
     case RTC_EV_KEYFRAME:
       return RTCENGINE_EV_KEYFRAME_WANTED;
     case RTC_EV_TURN:
-    case RTC_EV_STUN: /* nobody asks a server, nor makes an allocation here */
+    case RTC_EV_STUN:   /* nobody asks a server, nor makes an allocation here */
+    case RTC_EV_SOCKET: /* none is opened here */
     case RTC_EV_TRANSPORT:
       break;
   }

@@ -17,11 +17,11 @@ enum {
   SOCK_BATCH = 16, /* datagrams that one of them is expected to have */
 };
 
-/* NULL: there is no such socket any more. */
+/* NULL: there is none of this number, or it is not UDP. */
 static rtc_udp_t *udp_of(rtc_loop_t *l, uint32_t sock) {
   if (sock < (uint32_t)l->udp_n) return &l->udp[sock];
   rtc_sock_t *s = rtc_socks_get(&l->socks, sock);
-  return s ? &s->udp : NULL;
+  return s && s->kind == RTC_SOCK_UDP ? &s->udp : NULL;
 }
 
 /* The kernel did not take some of these as one: the engine has to know where. */
@@ -42,12 +42,14 @@ static void send_of(rtc_loop_t *l, rtc_pkt_t *const *v, int n, uint32_t sock) {
     if (v[i]->path.sock == sock) own[m++] = v[i];
   }
   rtc_udp_t *u = udp_of(l, sock);
+  rtc_sock_t *s = u ? NULL : rtc_socks_get(&l->socks, sock);
+  if (s && s->kind == RTC_SOCK_STREAM) sent = rtc_conns_send(l, s, own, m);
   if (u) {
     sent = rtc_udp_send(u, own, m, &l->wait_us);
     if (u->count.runs_refused) tell_refused(l, own, m, sock);
     rtc_udp_tally(u, &l->count);
   }
-  for (; sent < m; sent++) rtc_hub_dropped(l->hub, u ? RTC_DROP_SEND : RTC_DROP_SOCKET);
+  for (; sent < m; sent++) rtc_hub_dropped(l->hub, u ? RTC_DROP_SEND : s ? RTC_DROP_STREAM : RTC_DROP_SOCKET);
 }
 
 /* Sends all that waits. Datagrams of one socket keep their order. */
@@ -98,6 +100,10 @@ static bool put_off(rtc_loop_t *l, rtc_pkt_t *k) {
   return true;
 }
 
+void rtc_loop_take(rtc_loop_t *l, rtc_pkt_t *k, rtc_time_t now, bool crowded) {
+  if (!(crowded || l->later) || !put_off(l, k)) take(l, k, now);
+}
+
 static void run_later(rtc_loop_t *l, uint32_t most) {
   for (; most && l->later; most--) {
     rtc_pkt_t *k = l->later;
@@ -123,10 +129,9 @@ static void receive(rtc_loop_t *l, rtc_udp_t *u, uint32_t sock, int first, bool 
     int n = rtc_udp_recv(u, l->slots, want);
     rtc_udp_tally(u, &l->count);
     rtc_time_t now = rtc_clock_now();
-    bool wait = crowded || n == want || l->later;
     for (int i = 0; i < n; i++) {
       l->slots[i]->path.sock = sock;
-      if (!wait || !put_off(l, l->slots[i])) take(l, l->slots[i], now);
+      rtc_loop_take(l, l->slots[i], now, crowded || n == want);
     }
     l->slot_n -= n;
     memmove(l->slots, l->slots + n, (size_t)l->slot_n * sizeof *l->slots);
@@ -139,7 +144,10 @@ static void receive_socks(rtc_loop_t *l) {
   uint32_t ready[SOCKS_TURN], n = rtc_socks_ready(&l->socks, ready, SOCKS_TURN);
   for (uint32_t i = 0; i < n; i++) {
     rtc_sock_t *s = rtc_socks_get(&l->socks, ready[i]);
-    if (s) receive(l, &s->udp, s->number, SOCK_BATCH, n == SOCKS_TURN);
+    if (s && s->kind == RTC_SOCK_UDP) receive(l, &s->udp, s->number, SOCK_BATCH, n == SOCKS_TURN);
+    if (!s || s->kind == RTC_SOCK_UDP) continue;
+    rtc_conns_ready(l, s, n == SOCKS_TURN);
+    flush(l);
   }
   l->more |= n == SOCKS_TURN;
 }
@@ -178,7 +186,11 @@ static int add_socket(rtc_loop_t *l, const rtc_cmd_t *c) {
     rtc_sock_free(c->u.sock);
     return err;
   }
-  bool runs = c->u.sock->udp.runs;
+  if (c->id >= RTC_SOCK_ACCEPTED || rtc_conns_add(l, c->u.sock) < 0) {
+    rtc_sock_free(c->u.sock);
+    return c->id >= RTC_SOCK_ACCEPTED ? RTC_EINVAL : RTC_ENOMEM;
+  }
+  bool runs = c->u.sock->kind == RTC_SOCK_UDP && c->u.sock->udp.runs;
   err = rtc_socks_add(&l->socks, c->u.sock, c->id);
   if (err < 0) return err;
   rtc_hub_runs(l->hub, c->id, runs);
@@ -188,11 +200,13 @@ static int add_socket(rtc_loop_t *l, const rtc_cmd_t *c) {
 
 /* What was said before on it is sent before it closes. */
 static int close_socket(rtc_loop_t *l, const rtc_cmd_t *c) {
-  if (!rtc_socks_get(&l->socks, c->id)) return 0;
+  rtc_sock_t *s = rtc_socks_get(&l->socks, c->id);
+  if (!s || c->id >= RTC_SOCK_ACCEPTED) return 0;
   rtc_hub_window(l->hub, 0);
   flush(l);
   rtc_hub_window(l->hub, l->coalesce.window_us);
   rtc_hub_runs(l->hub, c->id, false);
+  rtc_conns_remove(l, s);
   rtc_socks_del(&l->socks, c->id);
   return 0;
 }
@@ -231,7 +245,7 @@ static bool move_events(rtc_loop_t *l) {
   bool any = false;
   for (;;) {
     rtc_event_t e;
-    while (rtc_ring_room(&l->events) && rtc_hub_event(l->hub, &e)) any = rtc_ring_put(&l->events, &e) == 0;
+    while (rtc_ring_room(&l->events) && (rtc_hub_event(l->hub, &e) || rtc_conns_event(l, &e))) any = rtc_ring_put(&l->events, &e) == 0;
     if (rtc_ring_room(&l->events)) return any;
     /* Full. The collector wakes us when it sees this; it may have made room just before it could. */
     atomic_store(&l->starved, true);
@@ -289,6 +303,8 @@ void rtc_loop_turn(rtc_loop_t *l, uint32_t ready, bool socks) {
     flush(l);
   }
   run_jobs(l);
+  rtc_conns_tick(l, now);
+  rtc_conns_settle(l);
   if (l->helper && l->coalesce.most_us) coalesce(l, now); /* who steps by itself waits unseen */
   tell |= move_frames(l);
   tell |= move_events(l);
@@ -297,7 +313,7 @@ void rtc_loop_turn(rtc_loop_t *l, uint32_t ready, bool socks) {
 }
 
 static void wait_for_work(rtc_loop_t *l, struct pollfd *p, uint32_t n) {
-  rtc_time_t at = rtc_hub_next_at(l->hub), now = rtc_clock_now();
+  rtc_time_t at = rtc_loop_next_at(l), now = rtc_clock_now();
   int64_t us = l->more ? 0 : at == RTC_NEVER ? -1 : at > now ? at - now : 0;
   if (l->frames_wait && (us < 0 || us > FRAMES_RETRY_US)) us = FRAMES_RETRY_US;
 #ifdef __linux__

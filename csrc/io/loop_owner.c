@@ -95,6 +95,8 @@ rtc_loop_t *rtc_loop_new(const rtc_loop_cfg_t *cfg, rtc_udp_fault_t *why) {
   memset(l, 0, sizeof *l);
   l->portable = cfg->portable;
   l->single = cfg->single;
+  l->conns.look_at = RTC_NEVER;
+  l->conns.number = RTC_SOCK_ACCEPTED;
   rtc_coalesce_init(&l->coalesce, cfg->window_us < RTC_WINDOW_MAX_US ? cfg->window_us : RTC_WINDOW_MAX_US, rtc_clock_now());
   l->epoll_fd = l->socks.epoll_fd = l->wake.rd = l->wake.wr = l->owner.rd = l->owner.wr = -1;
   rtc_mailbox_init(&l->mail);
@@ -163,6 +165,7 @@ void rtc_loop_free(rtc_loop_t *l) {
   drop_events(l);
   rtc_ring_clear(&l->events);
   free(l->polled);
+  free(l->conns.scratch);
   close_fds(l);
   free(l);
 }
@@ -274,7 +277,10 @@ int rtc_loop_fd(rtc_loop_t *l) {
 #endif
 }
 
-rtc_time_t rtc_loop_next_at(const rtc_loop_t *l) { return rtc_hub_next_at(l->hub); }
+rtc_time_t rtc_loop_next_at(const rtc_loop_t *l) {
+  rtc_time_t at = rtc_hub_next_at(l->hub);
+  return l->conns.look_at < at ? l->conns.look_at : at;
+}
 
 int rtc_loop_step(rtc_loop_t *l) {
   if (atomic_load(&l->state) != RTC_LOOP_NEW) return RTC_ESTATE;

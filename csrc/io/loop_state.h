@@ -37,6 +37,13 @@ struct rtc_loop {
   rtc_socks_t socks;     /* opened while it runs */
   struct pollfd *polled; /* what the thread waits for: udp, wake, and what socks says */
   uint32_t polled_cap;
+  struct { /* of TCP: io/loop_conns.c */
+    rtc_stream_scratch_t *scratch;
+    rtc_sock_t *touched, *news, *news_last;
+    rtc_sock_t *oldest, *newest; /* accepted, and nobody's yet */
+    uint32_t accepted_n, unclaimed_n, paused_n, number;
+    rtc_time_t look_at; /* for those that are nobody's, RTC_NEVER: there are none */
+  } conns;
   rtc_udp_counts_t count; /* of all sockets that there were */
   bool portable, single;
   bool socks_run;   /* one of socks sends runs */
@@ -70,6 +77,19 @@ void rtc_loop_turn(rtc_loop_t *l, uint32_t ready, bool socks);
 int rtc_loop_reserve(rtc_loop_t *l);
 /* The last things a loop does: goodbyes, results, events. Nothing is received any more. */
 void rtc_loop_finish(rtc_loop_t *l);
+/* Hands a datagram on, now or, when others wait, in its turn. */
+void rtc_loop_take(rtc_loop_t *l, rtc_pkt_t *k, rtc_time_t now, bool crowded);
+
+/* loop_conns.c: TCP. Any of these may leave a socket to be settled, which is done once a turn, before events are moved: then watches are
+ * set, and what has ended goes. */
+int rtc_conns_add(rtc_loop_t *l, rtc_sock_t *s); /* before it is in the table: 0, or RTC_ENOMEM */
+void rtc_conns_remove(rtc_loop_t *l, rtc_sock_t *s);
+void rtc_conns_ready(rtc_loop_t *l, rtc_sock_t *s, bool crowded);
+int rtc_conns_send(rtc_loop_t *l, rtc_sock_t *s, rtc_pkt_t *const *v, int n);
+void rtc_conns_tick(rtc_loop_t *l, rtc_time_t now);
+void rtc_conns_settle(rtc_loop_t *l);
+int rtc_conns_event(rtc_loop_t *l, rtc_event_t *out); /* 1 or 0 */
+
 /* The thread. */
 void *rtc_loop_run(void *loop);
 

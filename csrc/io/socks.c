@@ -22,10 +22,47 @@ rtc_sock_t *rtc_sock_open_udp(const rtc_udp_cfg_t *cfg, rtc_udp_fault_t *why) {
   return NULL;
 }
 
+rtc_sock_t *rtc_sock_of_stream(rtc_stream_t *stream) {
+  rtc_sock_t *s = stream ? calloc(1, sizeof *s) : NULL;
+  if (!s) {
+    rtc_stream_free(stream);
+    return NULL;
+  }
+  s->kind = RTC_SOCK_STREAM;
+  s->stream = stream;
+  return s;
+}
+
+rtc_sock_t *rtc_sock_open_tcp(const rtc_stream_cfg_t *cfg, rtc_udp_fault_t *why) {
+  return rtc_sock_of_stream(rtc_stream_connect(cfg, why));
+}
+
+rtc_sock_t *rtc_sock_listen(const rtc_addr_t *bind, rtc_udp_fault_t *why) {
+  *why = (rtc_udp_fault_t){RTC_ENOMEM, 0, 0};
+  rtc_sock_t *s = calloc(1, sizeof *s);
+  if (!s) return NULL;
+  s->kind = RTC_SOCK_LISTENER;
+  s->listener = rtc_stream_listen(bind, &s->bound, &why->sys);
+  if (s->listener >= 0) return s;
+  why->err = RTC_EINVAL;
+  free(s);
+  return NULL;
+}
+
+rtc_addr_t rtc_sock_bound(const rtc_sock_t *s) {
+  return s->kind == RTC_SOCK_UDP ? s->udp.bound : s->kind == RTC_SOCK_STREAM ? s->stream->local : s->bound;
+}
+
 void rtc_sock_free(rtc_sock_t *s) {
   if (!s) return;
-  rtc_udp_close(&s->udp);
+  if (s->kind == RTC_SOCK_UDP) rtc_udp_close(&s->udp);
+  if (s->kind == RTC_SOCK_LISTENER) close(s->listener);
+  rtc_stream_free(s->stream);
   free(s);
+}
+
+static int fd_of(const rtc_sock_t *s) {
+  return s->kind == RTC_SOCK_UDP ? s->udp.fd : s->kind == RTC_SOCK_STREAM ? s->stream->fd : s->listener;
 }
 
 int rtc_socks_init(rtc_socks_t *t, bool portable, const uint8_t seed[16]) {
@@ -66,33 +103,37 @@ static int reserve(rtc_socks_t *t) {
   return 0;
 }
 
-/* Begins to wait for the socket, or ends it. */
-static int watch(rtc_socks_t *t, const rtc_sock_t *s, bool on) {
+int rtc_socks_watch(rtc_socks_t *t, rtc_sock_t *s, short events) {
+  if (s->events == events) return 0;
 #ifdef __linux__
   if (t->epoll_fd >= 0) {
-    struct epoll_event e = {.events = EPOLLIN, .data.u32 = s->number};
+    struct epoll_event e = {.events = (events & POLLIN ? EPOLLIN : 0u) | (events & POLLOUT ? EPOLLOUT : 0u), .data.u32 = s->number};
     /* Closing would end it too, unless a forked child has the descriptor. */
-    return epoll_ctl(t->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->udp.fd, &e) == 0 ? 0 : RTC_ENOBUFS;
+    int op = !events ? EPOLL_CTL_DEL : s->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(t->epoll_fd, op, fd_of(s), &e) != 0) return RTC_ENOBUFS;
+    s->events = events;
+    return 0;
   }
 #endif
-  if (on) t->polled[s->at] = (struct pollfd){.fd = s->udp.fd, .events = POLLIN};
+  t->polled[s->at] = (struct pollfd){.fd = events ? fd_of(s) : -1, .events = events};
+  s->events = events;
   return 0;
 }
 
 static int add(rtc_socks_t *t, rtc_sock_t *s, uint32_t number) {
-  if (number < RTC_SOCK_FIRST || rtc_socks_get(t, number)) return RTC_EINVAL;
+  if (number < RTC_SOCK_FIRST || number >= RTC_SOCK_END || rtc_socks_get(t, number)) return RTC_EINVAL;
   int err = reserve(t);
   if (err < 0) return err;
   s->number = number;
   s->at = t->n;
   err = rtc_map_put(&t->by_number, &number, s);
   if (err < 0) return err;
-  err = watch(t, s, true);
+  err = rtc_socks_watch(t, s, s->kind == RTC_SOCK_STREAM && !s->stream->connected ? POLLOUT : POLLIN);
   if (err < 0) {
     rtc_map_del(&t->by_number, &number);
     return err;
   }
-  rtc_udp_lend(&s->udp, t->scratch);
+  if (s->kind == RTC_SOCK_UDP) rtc_udp_lend(&s->udp, t->scratch);
   t->v[t->n++] = s;
   return 0;
 }
@@ -108,7 +149,7 @@ rtc_sock_t *rtc_socks_get(const rtc_socks_t *t, uint32_t number) { return rtc_ma
 void rtc_socks_del(rtc_socks_t *t, uint32_t number) {
   rtc_sock_t *s = rtc_map_del(&t->by_number, &number);
   if (!s) return;
-  (void)watch(t, s, false);
+  (void)rtc_socks_watch(t, s, 0);
   rtc_sock_t *last = t->v[--t->n];
   if (t->epoll_fd < 0) t->polled[s->at] = t->polled[t->n];
   last->at = s->at;

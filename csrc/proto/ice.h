@@ -60,6 +60,10 @@ typedef struct rtc_ice_cand {
   uint32_t priority;   /* RFC 8445 §5.1.2 */
   uint32_t foundation; /* any number that is equal for equal foundations */
   uint8_t type;        /* rtc_ice_type_t */
+  /* RFC 6544. Ours: a connection, whose socket reaches `peer` alone, or without peer what listens: then a check that comes by a connection
+   * to `base` makes a candidate of that. The peer's: what listens, or the far end of a connection. */
+  bool tcp;
+  rtc_addr_t peer;
 } rtc_ice_cand_t;
 
 typedef struct rtc_ice_flow { /* what went over a pair besides STUN; its owner counts */

@@ -8,9 +8,11 @@ static bool no_ip(const rtc_addr_t *a) {
 
 static bool link_local(const rtc_addr_t *a) { return a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80; }
 
-/* §6.1.2.2: one family, and IPv6 link-local ones among themselves; not a base with itself, where nobody could tell who sent what. */
-static bool may_pair(const rtc_addr_t *ours, const rtc_addr_t *theirs) {
-  if (no_ip(ours) || rtc_addr_eq(ours, theirs)) return false;
+/* §6.1.2.2: one family, and IPv6 link-local ones among themselves; not a base with itself, where nobody could tell who sent what. TCP, as
+ * RFC 6544 §6.2 has it, once there is a connection. */
+static bool may_pair(const rtc_ice_cand_t *l, const rtc_ice_cand_t *r) {
+  const rtc_addr_t *ours = &l->base, *theirs = &r->addr;
+  if (no_ip(ours) || rtc_addr_eq(ours, theirs) || l->tcp != r->tcp || (l->tcp && !rtc_addr_eq(&l->peer, theirs))) return false;
   return rtc_addr_is_v4(ours) == rtc_addr_is_v4(theirs) && link_local(ours) == link_local(theirs);
 }
 
@@ -80,7 +82,7 @@ void rtc_ice_repair(rtc_ice_t *c, rtc_time_t now) {
   c->pair_n = 0;
   for (int l = 0; l < c->local_n; l++)
     for (int r = 0; r < c->remote_n; r++)
-      if (may_pair(&c->local[l].base, &c->remote[r].addr)) add_pair(c, l, r, now);
+      if (may_pair(&c->local[l], &c->remote[r])) add_pair(c, l, r, now);
 }
 
 static int find_local(const rtc_ice_t *c, const rtc_ice_cand_t *like) {
@@ -89,9 +91,9 @@ static int find_local(const rtc_ice_t *c, const rtc_ice_cand_t *like) {
   return -1;
 }
 
-static int find_remote(const rtc_ice_t *c, const rtc_addr_t *addr) {
+static int find_remote(const rtc_ice_t *c, const rtc_addr_t *addr, bool tcp) {
   for (int i = 0; i < c->remote_n; i++)
-    if (rtc_addr_eq(&c->remote[i].addr, addr)) return i;
+    if (c->remote[i].tcp == tcp && rtc_addr_eq(&c->remote[i].addr, addr)) return i;
   return -1;
 }
 
@@ -108,14 +110,14 @@ int rtc_ice_add_local(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now) 
   if (c->local_n == RTC_ICE_CANDS) return RTC_ENOBUFS;
   c->local[c->local_n++] = *cand;
   for (int r = 0; r < c->remote_n; r++)
-    if (may_pair(&cand->base, &c->remote[r].addr)) add_pair(c, c->local_n - 1, r, now);
+    if (may_pair(cand, &c->remote[r])) add_pair(c, c->local_n - 1, r, now);
   rtc_ice_plan(c);
   return 0;
 }
 
 int rtc_ice_add_remote(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now) {
   if (!fits(cand) || !cand->addr.port || no_ip(&cand->addr)) return RTC_EINVAL;
-  int i = find_remote(c, &cand->addr);
+  int i = find_remote(c, &cand->addr, cand->tcp);
   if (i >= 0) { /* what was learnt from a check is now known by name (RFC 8838 §11.4) */
     c->remote[i] = *cand;
     rtc_ice_sort(c);
@@ -124,7 +126,7 @@ int rtc_ice_add_remote(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now)
   if (c->remote_n == RTC_ICE_CANDS) return RTC_ENOBUFS;
   c->remote[c->remote_n++] = *cand;
   for (int l = 0; l < c->local_n; l++)
-    if (may_pair(&c->local[l].base, &cand->addr)) add_pair(c, l, c->remote_n - 1, now);
+    if (may_pair(&c->local[l], cand)) add_pair(c, l, c->remote_n - 1, now);
   rtc_ice_plan(c);
   return 0;
 }
@@ -135,7 +137,7 @@ int rtc_ice_add_path(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now) {
   uint32_t rank = 65535u - (uint32_t)(c->remote_n < 65535 ? c->remote_n : 65535);
   rtc_ice_cand_t ours = {.base = path->local, .addr = path->local, .sock = path->sock, .priority = (126u << 24) | (65535u << 8) | 255u};
   rtc_ice_cand_t theirs = {.addr = path->remote, .priority = (126u << 24) | (rank << 8) | 255u, .foundation = (uint32_t)c->remote_n};
-  int l = find_local(c, &ours), r = find_remote(c, &theirs.addr);
+  int l = find_local(c, &ours), r = find_remote(c, &theirs.addr, false);
   if ((l < 0 && c->local_n == RTC_ICE_CANDS) || (r < 0 && c->remote_n == RTC_ICE_CANDS)) return RTC_ENOBUFS;
   if (l < 0) c->local[l = c->local_n++] = ours;
   if (r < 0) c->remote[r = c->remote_n++] = theirs;
@@ -155,6 +157,19 @@ static int local_of(const rtc_ice_t *c, const rtc_path_t *from) {
     if (found < 0 || exact) found = i;
   }
   return found;
+}
+
+/* A connection that came in: a candidate of its own, like the one that listens where it came to. -1: nothing does, or no room. */
+static int connection_of(rtc_ice_t *c, const rtc_path_t *from) {
+  for (int i = 0; i < c->local_n && c->local_n < RTC_ICE_CANDS; i++) {
+    const rtc_ice_cand_t *l = &c->local[i];
+    if (!l->tcp || l->peer.port || l->base.port != from->local.port || memcmp(l->base.ip, from->local.ip, sizeof l->base.ip)) continue;
+    c->local[c->local_n] = *l;
+    c->local[c->local_n].sock = from->sock;
+    c->local[c->local_n].peer = from->remote;
+    return c->local_n++;
+  }
+  return -1;
 }
 
 /* Room for a peer-reflexive candidate: that of another one which nothing is sent to, when all places are taken. -1: none. */
@@ -177,14 +192,19 @@ int rtc_ice_find(rtc_ice_t *c, const rtc_path_t *from, bool learn, uint32_t prio
     if (best < 0) best = i;
   }
   if (best >= 0 || !learn) return best;
-  int l = local_of(c, from), r = l < 0 ? -1 : find_remote(c, &from->remote);
+  int l = local_of(c, from);
+  if (l < 0) l = connection_of(c, from);
+  int r = l < 0 ? -1 : find_remote(c, &from->remote, c->local[l].tcp);
   if (l < 0) return -1;
   if (r < 0) {
     r = place_for_remote(c);
     if (r < 0) return -1;
     if (!priority || priority >> 31) priority = 1;
-    c->remote[r] =
-        (rtc_ice_cand_t){.addr = from->remote, .priority = priority, .type = RTC_ICE_PRFLX, .foundation = (uint32_t)rtc_ice_random(c)};
+    c->remote[r] = (rtc_ice_cand_t){.addr = from->remote,
+                                    .tcp = c->local[l].tcp,
+                                    .priority = priority,
+                                    .type = RTC_ICE_PRFLX,
+                                    .foundation = (uint32_t)rtc_ice_random(c)};
   }
   return add_pair(c, l, r, now);
 }
@@ -205,6 +225,8 @@ void rtc_ice_seen_as(rtc_ice_t *c, rtc_ice_pair_t *p, const rtc_addr_t *mapped) 
                                             .base = base->base,
                                             .sock = base->sock,
                                             .type = RTC_ICE_PRFLX,
+                                            .tcp = base->tcp,
+                                            .peer = base->peer,
                                             .priority = (110u << 24) | (base->priority & 0xffffff),
                                             .foundation = (uint32_t)rtc_ice_random(c)};
 }

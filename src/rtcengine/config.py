@@ -30,13 +30,25 @@ class IceConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IceCandidate:
     """One address of ours or of the peer. `priority` as RFC 8445 §5.1.2 counts it, below 2^31; `foundation`: any text
-    that is equal for equal foundations. `base`, of ours only: the (IP, port) bound that it is reached by."""
+    that is equal for equal foundations. `base`, of ours only: the (IP, port) bound that it is reached by. `tcp` (RFC 6544):
+    what listens, or the end of a connection."""
 
     address: tuple[str, int]
     type: str
     priority: int
     foundation: str = ""
     base: tuple[str, int] | None = None
+    tcp: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsConfig:
+    """Whom a TLS client expects: `server_name`, a DNS name or an IP address, by the system's authorities or those in `ca_pem`.
+    `insecure`: whoever it is; for tests."""
+
+    server_name: str
+    ca_pem: bytes = b""
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -367,13 +367,16 @@ cdef class Commands:
         put_ice(&self.add(RTC_OP_RESTART, id).u.ice, ice)
         self.done()
 
-    def candidate(self, uint32_t id, bint local, candidate, uint32_t sock, uint32_t foundation):
-        """candidate: IceCandidate; sock: number of the loop's socket, of ours."""
+    def candidate(self, uint32_t id, bint local, candidate, uint32_t sock, uint32_t foundation, peer):
+        """candidate: IceCandidate; sock: number of the loop's socket, of ours; peer: what it is connected to, or None."""
         cdef rtc_cmd_t *c = self.add(RTC_OP_LOCAL if local else RTC_OP_REMOTE, id)
         put_addr(&c.u.cand.addr, candidate.address)
         if local:
             put_addr(&c.u.cand.base, candidate.base or candidate.address)
             c.u.cand.sock = sock
+            if peer is not None:
+                put_addr(&c.u.cand.peer, peer)
+        c.u.cand.tcp = candidate.tcp
         c.u.cand.priority = candidate.priority
         c.u.cand.foundation = foundation
         c.u.cand.type = CANDIDATE_TYPES.index(candidate.type)

@@ -1,7 +1,5 @@
 # loop: commands in, events and results out.
 
-import os
-
 cdef extern from "base/crypto.h":
     const char *rtc_crypto_version()
     uint32_t rtc_crypto_number()
@@ -17,6 +15,7 @@ cdef extern from "engine/event.h":
         RTC_EV_KEYFRAME
         RTC_EV_STUN
         RTC_EV_TURN
+        RTC_EV_SOCKET
     ctypedef struct rtc_event_t:
         uint8_t type
         uint8_t state
@@ -50,15 +49,6 @@ cdef extern from "engine/frame.h":
         uint8_t codec
         bint key
         uint8_t *data
-
-cdef extern from "io/udp.h":
-    enum:
-        RTC_UDP_BUFFER_DEFAULT
-        RTC_UDP_BUFFER_SMALL
-    ctypedef struct rtc_udp_fault_t:
-        int err
-        int sys
-        int index
 
 cdef extern from "io/loop.h":
     enum:
@@ -123,6 +113,7 @@ EVENT_RECEIVER = RTC_EV_RECV
 EVENT_KEYFRAME = RTC_EV_KEYFRAME
 EVENT_STUN = RTC_EV_STUN
 EVENT_TURN = RTC_EV_TURN
+EVENT_SOCKET = RTC_EV_SOCKET
 RELAYED_SOCK = RTC_RELAYED_SOCK
 TURN_STATES = ("asking", "ready", "closing", "closed", "failed")
 ICE_STATES = ("new", "checking", "connected", "completed", "disconnected", "failed")
@@ -158,12 +149,6 @@ cdef class FrameData:
 
     def __getbuffer__(self, Py_buffer *view, int flags):
         PyBuffer_FillInfo(view, self, self.f.data, self.f.len, 1, flags)
-
-
-cdef object bind_error(object address, int number):
-    host, port = address
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return OSError(number, f"cannot bind UDP {where}: {os.strerror(number)}")
 
 
 cdef list take_certs(rtc_certs_t *certs):
@@ -214,7 +199,7 @@ cdef class Loop:
         if self.loop != NULL:
             return
         if why.index >= 0:
-            raise bind_error(addresses[why.index], why.sys)
+            raise address_error("bind UDP", addresses[why.index], why.sys)
         raise err_exception(why.err, "certificate and key" if why.err == RTC_EINVAL else "engine loop")
 
     def __dealloc__(self):
@@ -246,19 +231,31 @@ cdef class Loop:
         """Binds, and hands the socket to the thread; the (IP, port) really bound."""
         cdef rtc_addr_t bind
         cdef rtc_udp_fault_t why
-        cdef rtc_cmd_t c
         put_addr(&bind, address)
+        cdef rtc_sock_t *s = rtc_loop_open_udp(self.loop, &bind, recv_buffer, send_buffer, &why)
+        if s == NULL:
+            raise address_error("bind UDP", address, why.sys) if why.sys else err_exception(why.err, "UDP socket")
+        return self.hand_over(number, s)
+
+    def listen_tcp(self, uint32_t number, address):
+        """The same of a TCP socket that listens."""
+        return self.hand_over(number, listen_tcp(address))
+
+    def open_tcp(self, uint32_t number, remote, local, bint turn, tls):
+        """The same of a TCP connection, which begins to open. local: (IP, port) to leave from, or None; tls: TlsConfig or None."""
+        return self.hand_over(number, open_tcp(remote, local, turn, tls))
+
+    cdef hand_over(self, uint32_t number, rtc_sock_t *s):
+        cdef rtc_cmd_t c
+        cdef rtc_addr_t bound = rtc_sock_bound(s)
         memset(&c, 0, sizeof(c))
         c.op = RTC_OP_SOCKET
         c.id = number
-        c.u.sock = rtc_loop_open_udp(self.loop, &bind, recv_buffer, send_buffer, &why)
-        if c.u.sock == NULL:
-            raise bind_error(address, why.sys) if why.sys else err_exception(why.err, "UDP socket")
-        bind = rtc_sock_bound(c.u.sock)
+        c.u.sock = s
         cdef int err = rtc_loop_submit(self.loop, &c, 1, NULL)
         if err < 0:
-            raise err_exception(err, "UDP socket")
-        return get_addr(&bind)
+            raise err_exception(err, "socket")
+        return get_addr(&bound)
 
     def frame(self, uint32_t sender, const uint8_t[::1] data, uint32_t timestamp, bint key):
         """One encoded frame, copied. Any thread. BufferError when too many wait."""

@@ -110,6 +110,8 @@ cdef extern from "engine/stats.h":
         uint32_t priority
         uint32_t foundation
         uint8_t type
+        bint tcp
+        rtc_addr_t peer
     ctypedef struct rtc_ice_stats_t:
         int64_t now
         uint32_t local_n

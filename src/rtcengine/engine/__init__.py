@@ -8,7 +8,7 @@ commands, no media.
 from __future__ import annotations
 
 from ..certificate import Certificate
-from ..config import IceCandidate, IceConfig, RecvConfig, SendConfig, TransportConfig
+from ..config import IceCandidate, IceConfig, RecvConfig, SendConfig, TlsConfig, TransportConfig
 from ..frames import EncodedFrame, FrameStream
 from ..stats import (
     Address,
@@ -55,6 +55,7 @@ __all__ = [
     "Socket",
     "StunError",
     "StunQuery",
+    "TlsConfig",
     "Transport",
     "TransportConfig",
     "TransportEvent",

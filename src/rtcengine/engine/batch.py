@@ -30,6 +30,7 @@ from .turn import Allocation
 if TYPE_CHECKING:
     from .engine import Engine
 
+TCP_PREFERENCE, ACTIVE = 90, 6
 WILDCARDS = ("0.0.0.0", "::")
 Made = TypeVar("Made", Transport, Receiver, Sender, Allocation)
 
@@ -88,13 +89,16 @@ class Batch:
         """One more candidate of ours, at any time, reached by the socket or allocation `base`; without, by the one that its
         base, or its address, is that of. For full agents; 50 are the most."""
         check_candidate(candidate)
+        if candidate.tcp and not (isinstance(base, Socket) and base.tcp):
+            raise ValueError("a candidate of TCP is reached by a TCP socket")
         if base is None:
             sock = self._engine._socket_of(candidate.base or candidate.address)
         else:
             sock = self._socket(base)
             if candidate.base is None and base.address[0] not in WILDCARDS:
                 candidate = replace(candidate, base=base.address)
-        self._candidate(transport, True, candidate, sock)
+        peer = base.remote if isinstance(base, Socket) else None
+        self._candidate(transport, True, candidate, sock, peer)
 
     def remote_candidate(self, transport: Transport, candidate: IceCandidate) -> None:
         """One more candidate of the peer, at any time. No name is looked up. For full agents; 50 are the most."""
@@ -118,6 +122,20 @@ class Batch:
         self._queries.append(query)
         self._names.append(f"STUN query of transport {transport.id}")
         return query
+
+    def tcp_connect(self, transport: Transport, candidate: IceCandidate, local: str | None = None) -> Socket:
+        """Connects to a candidate of the peer that listens (tcptype passive), from the IP `local` or what the system chooses,
+        and has the connection checked. OSError when it cannot be tried; what becomes of it the socket tells."""
+        candidate = replace(candidate, tcp=True)
+        check_candidate(candidate)
+        self._full(transport)
+        socket = self._engine.connect_tcp(candidate.address, local)
+        # RFC 6544 §4.2: below UDP, and the active side first.
+        priority = TCP_PREFERENCE << 24 | (ACTIVE << 13 | 8191) << 8 | 255
+        ours = IceCandidate(address=socket.address, type="host", priority=priority, foundation="tcp", tcp=True)
+        self.local_candidate(transport, ours, socket)
+        self.remote_candidate(transport, candidate)
+        return socket
 
     def end_of_candidates(self, transport: Transport, *, local: bool = False, remote: bool = False) -> None:
         """No more candidates will come from these sides (RFC 8838 §8.2)."""
@@ -278,9 +296,11 @@ class Batch:
         if self._names:
             self._engine._submit(self).add_done_callback(log_failure)
 
-    def _candidate(self, transport: Transport, local: bool, candidate: IceCandidate, sock: int) -> None:
+    def _candidate(
+        self, transport: Transport, local: bool, candidate: IceCandidate, sock: int, peer: Address | None = None
+    ) -> None:
         foundation = zlib.crc32(candidate.foundation.encode())
-        self._commands.candidate(self._full(transport), local, candidate, sock, foundation)
+        self._commands.candidate(self._full(transport), local, candidate, sock, foundation, peer)
         self._names.append(f"{'local' if local else 'remote'} candidate of transport {transport.id}")
 
     def _socket(self, socket: Socket | Allocation) -> int:

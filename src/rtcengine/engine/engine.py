@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from .. import _core
 from ..certificate import Certificate
+from ..config import TlsConfig
 from ..stats import PROFILES, STATES, Address, EngineStats, IceStats
 from .batch import Batch
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
@@ -72,6 +73,7 @@ class Engine:
         self._senders: dict[int, Sender] = {}
         self._sockets: dict[Address, Socket] = {}  # opened while it runs, by what is bound
         self._allocations: dict[int, Allocation] = {}
+        self._tcp: dict[int, Socket] = {}  # by number
         # By ticket: who waits for which batch.
         self._pending: dict[int, tuple[Batch, asyncio.Future[None]]] = {}
         self._contexts: WeakValueDictionary[Certificate, _core.DtlsContext] = WeakValueDictionary()
@@ -113,9 +115,10 @@ class Engine:
         for transport in list(self._transports.values()):
             self._forget(transport)
             transport._set_state("closed", "command")
-        for socket in self._sockets.values():
-            socket.closed = True
+        for socket in (*self._sockets.values(), *self._tcp.values()):
+            socket.state = "closed"
         self._sockets.clear()
+        self._tcp.clear()
         for allocation in self._allocations.values():
             allocation._set_state("closed")
         self._allocations.clear()
@@ -198,6 +201,33 @@ class Engine:
         except RuntimeError as error:
             raise EngineClosed(str(error)) from None
         socket = self._sockets[bound] = Socket(self, number, bound)
+        return socket
+
+    def listen_tcp(self, address: Address) -> Socket:
+        """A TCP socket that takes in connections of peers (RFC 6544), one for all transports: a connection is whose a check
+        on it says, within 10 s. OSError that names the address when it cannot be bound."""
+        core = self._running()
+        number = next(self._socket_numbers)
+        return self._add_socket(Socket(self, number, core.listen_tcp(number, address), tcp=True))
+
+    def connect_tcp(self, address: Address, local: str | None = None) -> Socket:
+        """A TCP connection to a peer (RFC 6544), with a length before each datagram (RFC 4571), from the IP `local` or what
+        the system chooses. It opens while others go on; what is sent meanwhile waits."""
+        return self._connect(address, local, False, None)
+
+    def connect_turn(self, address: Address, local: str | None = None, tls: TlsConfig | None = None) -> Socket:
+        """The same to a TURN server (RFC 8656), whose messages it carries; `tls`: by TLS, and with whom. ValueError when that
+        cannot be used."""
+        return self._connect(address, local, True, tls)
+
+    def _connect(self, address: Address, local: str | None, turn: bool, tls: TlsConfig | None) -> Socket:
+        core = self._running()
+        number = next(self._socket_numbers)
+        bound = core.open_tcp(number, address, None if local is None else (local, 0), turn, tls)
+        return self._add_socket(Socket(self, number, bound, address, tcp=True))
+
+    def _add_socket(self, socket: Socket) -> Socket:
+        self._tcp[socket.number] = socket
         return socket
 
     def batch(self) -> Batch:
@@ -296,7 +326,8 @@ class Engine:
         for ended in batch._ended:
             self._end(ended)
         for socket in batch._closing:
-            socket.closed = True
+            socket.state = "closed"
+            self._tcp.pop(socket.number, None)
             if self._sockets.get(socket.address) is socket:
                 del self._sockets[socket.address]
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -417,6 +448,10 @@ class Engine:
                 if certificates is not None:
                     transport.remote_certificates = certificates
                 self._on_transport(transport, STATES[state], REASONS[reason], text, profile, remote, times, ice)
+        elif kind == _core.EVENT_SOCKET:
+            if (socket := self._tcp.get(id)) is not None:
+                socket.state, socket.error = STATES[state], text
+                self._call(socket.on_change, socket)
         elif kind == _core.EVENT_TURN:
             if (allocation := self._allocations.get(id)) is not None:
                 self._on_allocation(allocation, _core.TURN_STATES[state], text, remote, *ice)

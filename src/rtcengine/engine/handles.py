@@ -135,17 +135,33 @@ class Transport:
 
 
 class Socket:
-    """One socket of the engine, opened while it runs (`Engine.open_udp`) and closed by `Batch.close_socket` or with the engine.
-    `address`: the (IP, port) really bound."""
+    """One socket of the engine, opened while it runs (`Engine.open_udp`, `listen_tcp`, `connect_tcp`, `connect_turn`). It is
+    closed by `Batch.close_socket` or with the engine. `address`: the (IP, port) really bound; `remote`: where a connection
+    goes to.
 
-    def __init__(self, engine: Engine, number: int, address: Address) -> None:
+    `state`: open, or of a connection connecting, connected or closed; then `error` says why, or nothing when the peer has
+    closed it in order. `on_change` is called on the asyncio loop for each change. One that has ended is still to be closed.
+    """
+
+    def __init__(
+        self, engine: Engine, number: int, address: Address, remote: Address | None = None, tcp: bool = False
+    ) -> None:
         self.number = number
         self.address = address
-        self.closed = False
+        self.remote = remote
+        self.tcp = tcp
+        self.state = "open" if remote is None else "connecting"
+        self.error = ""
+        self.on_change: Callable[[Socket], None] | None = None
         self._engine = engine
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended, or been closed."""
+        return self.state == "closed"
+
     def __repr__(self) -> str:
-        return f"<Socket {self.number} {self.address}{' closed' if self.closed else ''}>"
+        return f"<Socket {self.number} {self.address} {self.state}>"
 
 
 class Receiver:
