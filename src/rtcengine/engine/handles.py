@@ -143,9 +143,7 @@ class Socket:
     closed it in order. `on_change` is called on the asyncio loop for each change. One that has ended is still to be closed.
     """
 
-    def __init__(
-        self, engine: Engine, number: int, address: Address, remote: Address | None = None, tcp: bool = False
-    ) -> None:
+    def __init__(self, engine: Engine, number: int, address: Address, remote: Address | None = None, tcp: bool = False) -> None:
         self.number = number
         self.address = address
         self.remote = remote

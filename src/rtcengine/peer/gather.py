@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import IceCandidate
-from ..engine import Address, Allocation, EngineError, Socket, StunError, Transport, TurnError
+from ..config import IceCandidate, TlsConfig
+from ..engine import Address, Allocation, Engine, EngineError, Socket, StunError, Transport, TurnError
 from ..ice.priority import foundation, priority
 from ..types import Candidate
 from .network import NetworkOptions
@@ -50,10 +50,12 @@ Found = asyncio.Queue[Gathered | RTCIceCandidateError | None]
 
 
 class Gatherer:
-    """One round. Host candidates come first, at once. `errors` says which servers gave none."""
+    """One round. Host candidates come first, at once. `errors` says which servers gave none; `connections`, to
+    servers over TCP and TLS, are the caller's to close."""
 
     def __init__(self, network: NetworkOptions, servers: Sequence[IceServer], *, relay_only: bool = False) -> None:
         self.errors: list[RTCIceCandidateError] = []
+        self.connections: list[Socket] = []
         self._network = network
         self._servers = servers
         self._relay_only = relay_only
@@ -92,10 +94,11 @@ class Gatherer:
     async def _ask_from(self, server: IceServer, transport: Transport, bases: list[Address], found: Found) -> None:
         asked: list[Coroutine[Any, Any, None]] = []
         for address in await server.addresses():
-            for i, base in enumerate(bases[:MAX_BASES]):
-                if (":" in base[0]) == (":" in address[0]):
-                    ask = self._turn if server.turn else self._stun
-                    asked.append(ask(server, address, transport, base, 65535 - i, found))
+            near = [base for base in bases[:MAX_BASES] if (":" in base[0]) == (":" in address[0])]
+            # A stream has an address of its own: one is enough.
+            for i, base in enumerate(near if server.transport == "udp" else near[:1]):
+                ask = self._turn if server.turn else self._stun
+                asked.append(ask(server, address, transport, base, 65535 - i, found))
         if not asked:
             self._fail(found, server, NO_ANSWER, "no address of ours has its family")
         await asyncio.gather(*asked)
@@ -133,12 +136,15 @@ class Gatherer:
         found: Found,
     ) -> None:
         engine = transport.engine
-        batch = engine.batch()
-        if server.transport == "udp":
-            allocation = batch.turn(address, server.username, server.credential, base=base, transport=transport)
-        else:
-            self._fail(found, server, NO_ANSWER, f"TURN over {server.transport} is not known", base)
+        try:
+            via = base if server.transport == "udp" else self._connect(engine, server, address)
+        except (OSError, ValueError) as error:
+            self._fail(found, server, NO_ANSWER, str(error), base)
             return
+        batch = engine.batch()
+        allocation = batch.turn(
+            address, server.username, server.credential, base=via, transport=transport, stream=server.transport != "udp"
+        )
         batch.submit()
         try:
             relayed, mapped = await allocation.wait()
@@ -151,6 +157,14 @@ class Gatherer:
         if mapped is not None and mapped != base and not self._relay_only and server.transport == "udp":
             found.put_nowait(learnt_candidate("srflx", mapped, base, base, preference, server.url))
         found.put_nowait(learnt_candidate("relay", relayed, allocation, mapped or base, preference, server.url))
+
+    def _connect(self, engine: Engine, server: IceServer, address: Address) -> Socket:
+        network, tls = self._network, None
+        if server.transport == "tls":
+            tls = TlsConfig(server_name=server.host, ca_pem=network.turn_ca_pem, insecure=network.turn_insecure)
+        socket = engine.connect_turn(address, tls=tls)
+        self.connections.append(socket)
+        return socket
 
     def _fail(self, found: Found, server: IceServer, code: int, text: str, base: Address | None = None) -> None:
         error = RTCIceCandidateError(server.url, code, text, *(base or (None, None)))

@@ -77,6 +77,7 @@ class Link:
         self._agreed: tuple[dict[int, str], bool] = ({}, False)
         self._gathering: asyncio.Task[None] | None = None
         self._local_n = 0
+        self._connections: list[list[Socket]] = []  # to TURN servers, of each round
         self._closed = False
         config = TransportConfig(
             ice=IceConfig(*self._ice),
@@ -158,6 +159,8 @@ class Link:
         for socket in self._sockets.values():
             batch.close_socket(socket)
         self._sockets.clear()
+        for socket in [s for sockets in self._connections for s in sockets if not s.closed]:
+            batch.close_socket(socket)
 
     # --- gathering
 
@@ -175,7 +178,9 @@ class Link:
         self._local_n = 0 if self._used != (ufrag, pwd) else self._local_n
         here = network.to_bind()
         self._bind(here)
-        async for found in self._host.gatherer().run(self.transport, self._sockets):
+        gatherer = self._host.gatherer()
+        self._connections.append(gatherer.connections)
+        async for found in gatherer.run(self.transport, self._sockets):
             if isinstance(found, RTCIceCandidateError):
                 self.errors.append(found)
                 events.on_candidate_error(self.id, found)

@@ -20,6 +20,7 @@ class NetworkOptions:
     event loop share; with `shared_port` its own sockets serve the connection, whose peers then all meet at one UDP port.
     `deny`: gets an IP address of the peer, returns why nothing may be sent there, "" when it may (`rtcengine.ice.deny`
     has a list for servers). `mdns`: names ending in .local that the peer tells are looked up.
+    `turn_ca_pem`: authorities that vouch for TURN servers over TLS, b"" for the system's; `turn_insecure`: nobody has to.
     """
 
     addresses: tuple[str, ...] | None = None
@@ -30,6 +31,8 @@ class NetworkOptions:
     shared_port: bool = False
     deny: Callable[[str], str] | None = None
     mdns: bool = True
+    turn_ca_pem: bytes = b""
+    turn_insecure: bool = False
 
     def __post_init__(self) -> None:
         for address in (*(self.addresses or ()), *self.announce, *self.announce.values()):

@@ -1,0 +1,73 @@
+"""Calls between two RTCPeerConnections that meet by a TURN server alone, over UDP, TCP and TLS."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtcengine import (
+    NetworkOptions,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCIceTransportPolicy,
+    RTCPeerConnection,
+    SyntheticCamera,
+    SyntheticMicrophone,
+)
+from tests.interop.coturn import PASSWORD, USER, Coturn, coturn
+from tests.util import until
+
+HERE = "127.0.0.1"
+
+
+def peer(server: Coturn, url: str, password: str = PASSWORD) -> RTCPeerConnection:
+    port = server.tls_port if url.startswith("turns") else server.port
+    servers = [RTCIceServer(url.format(f"{HERE}:{port}"), USER, password)]
+    configuration = RTCConfiguration(iceServers=servers, iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+    return RTCPeerConnection(configuration, network=NetworkOptions(addresses=(HERE,), turn_insecure=True))
+
+
+async def take(track: Any, n: int) -> None:
+    for _ in range(n):
+        await asyncio.wait_for(track.recv(), 10)
+
+
+@pytest.mark.parametrize("url", ["turn:{}", "turn:{}?transport=tcp", "turns:{}?transport=tcp"], ids=["udp", "tcp", "tls"])
+async def test_by_turn_alone(url: str, tmp_path: Path) -> None:
+    async with coturn(tmp_path) as server:
+        a, b = peer(server, url), peer(server, url)
+        try:
+            tracks: list[Any] = []
+            b.on("track", tracks.append)
+            a.addTrack(SyntheticMicrophone())
+            a.addTrack(SyntheticCamera(320, 240, 30))
+            await a.setLocalDescription()
+            offer = a.localDescription
+            assert offer is not None and {line.split()[7] for line in offer.sdp.splitlines() if "a=candidate" in line} == {
+                "relay"
+            }
+            await b.setRemoteDescription(offer)
+            await b.setLocalDescription()
+            await a.setRemoteDescription(b.localDescription)  # type: ignore[arg-type]
+            await until(lambda: a.connectionState == b.connectionState == "connected", what="both connected")
+            await asyncio.gather(*(take(track, 20) for track in tracks))
+        finally:
+            await a.close()
+            await b.close()
+
+
+async def test_a_wrong_password_is_told(tmp_path: Path) -> None:
+    async with coturn(tmp_path) as server:
+        pc = peer(server, "turn:{}", "wrong")
+        errors: list[Any] = []
+        pc.on("icecandidateerror", errors.append)
+        try:
+            pc.addTransceiver("audio")
+            await pc.setLocalDescription()
+            await until(lambda: pc.iceGatheringState == "complete", what="gathering ends")
+            assert [e.errorCode for e in errors] == [401] and "401" in errors[0].errorText
+        finally:
+            await pc.close()
