@@ -7,18 +7,18 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import combinations_with_replacement
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.interop import nat_probe, nat_turn, peers
-from tests.interop.nat import KINDS, Nat, Network, network
+from tests.interop import nat_probe, peers
+from tests.interop.nat import KINDS, Network, network
+from tests.interop.nat_call import call, engine_peer, kinds
 from tests.interop.nat_probe import Behaviour, stun_server
 from tests.interop.netns import run
-from tests.interop.pipe_peer import connect, longest_gap
+from tests.interop.pipe_peer import longest_gap
 from tests.util import until
 
 BEHAVIOURS = {
@@ -85,31 +85,6 @@ BARRED = {("port", "symmetric"), ("symmetric", "symmetric")}
 DIRECT = [pair for pair in combinations_with_replacement(KINDS, 2) if pair not in BARRED]
 # In every run: what asks most of the agent.
 TELLING = {("full-cone", "symmetric"), ("address", "symmetric"), ("port", "port")}
-ENOUGH = 25  # frames
-
-
-def engine_peer() -> list[str]:
-    host, port = nat_probe.STUN[0], nat_probe.PORTS[0]
-    return [sys.executable, "-m", "tests.interop.nat_engine_peer", "--stun", f"{host}:{port}"]
-
-
-@asynccontextmanager
-async def call(
-    argv: list[str] | list[list[str]], one: Nat, other: Nat
-) -> AsyncIterator[tuple[peers.PeerProgram, peers.PeerProgram]]:
-    """The first offers; frames have come both ways. `argv`: of both, or of each."""
-    first, second = (argv[0], argv[-1]) if isinstance(argv[0], list) else (argv, argv)
-    async with peers.program(first, one.host, commands=True) as offerer:
-        async with peers.program(second, other.host, commands=True) as answerer, connect(offerer, answerer):
-            for peer in (offerer, answerer):
-                await peer.wait("counts", lambda e: bool(e["video"] >= ENOUGH))
-            yield offerer, answerer
-
-
-def kinds(pairs: list[tuple[str, str]], telling: set[tuple[str, str]]) -> list[object]:
-    """For parametrize: in both orders, as who offers controls; those not telling in `make long`."""
-    both = [p for pair in pairs for p in dict.fromkeys((pair, pair[::-1]))]
-    return [pytest.param(*p, marks=[] if p in telling or p[::-1] in telling else [pytest.mark.long]) for p in both]
 
 
 @pytest.mark.parametrize(("one", "other"), kinds(DIRECT, TELLING))
@@ -123,39 +98,6 @@ async def test_engine_direct(net: Network, one: str, other: str) -> None:
             assert (pair["local"], pair["remote"]) == tuple(seen)
             assert pair["address"][0] == far.address
             seen.reverse()
-
-
-def connection_peer(library: str, *options: str) -> list[str]:
-    host, port = nat_probe.STUN[0], nat_probe.PORTS[0]
-    argv = [sys.executable, "-m", "tests.interop.nat_peer", "--library", library, "--stun", f"stun:{host}:{port}"]
-    return [*argv, "--turn", nat_turn.URL, "--user", nat_turn.USER, "--password", nat_turn.PASSWORD, *options]
-
-
-# Ours gathers no address from a server yet, so aiortc has to show the one that is reached.
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        pytest.param("symmetric", "full-cone"),
-        pytest.param("full-cone", "full-cone", marks=pytest.mark.long),
-        pytest.param("port", "full-cone", marks=pytest.mark.long),
-    ],
-)
-async def test_aiortc_direct(net: Network, ours: str, theirs: str) -> None:
-    async with nat_turn.turn_server(net.public):
-        argv = [connection_peer("rtcengine"), connection_peer("aiortc")]
-        async with call(argv, await net.nat(ours), await net.nat(theirs)) as (us, _):
-            pair = await us.wait("pair")
-            assert (pair["local"], pair["remote"]) == ("prflx", "srflx")
-
-
-async def test_aiortc_relayed(net: Network) -> None:
-    """The TURN server, where nothing else connects."""
-    async with nat_turn.turn_server(net.public):
-        argv = connection_peer("aiortc", "--relay-only")
-        async with call(argv, await net.nat("symmetric"), await net.nat("symmetric")) as both:
-            for peer in both:
-                pair = await peer.wait("pair")
-                assert (pair["local"], pair["remote"]) == ("relay", "relay")
 
 
 # Who is changed, who it talks to, what changes, and whether it is in every run. The far end has to let in one that it has

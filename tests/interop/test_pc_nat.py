@@ -1,0 +1,68 @@
+"""RTCPeerConnection behind NATs: with another of ours and with aiortc's, with a STUN and a TURN server outside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from itertools import combinations_with_replacement
+
+import pytest
+import pytest_asyncio
+
+from tests.interop import nat_turn
+from tests.interop.nat import KINDS, Network, network
+from tests.interop.nat_call import call, connection_peer, kinds, place
+from tests.interop.nat_probe import stun_server
+
+
+@pytest_asyncio.fixture
+async def net() -> AsyncIterator[Network]:
+    async with network() as net, stun_server(net.public), nat_turn.turn_server(net.public):
+        yield net
+
+
+ALL = list(combinations_with_replacement(("none", *KINDS), 2))
+RELAYED = {("port", "symmetric"), ("symmetric", "symmetric")}
+# In every run: one that only a check of the peer's opens, and one that nothing opens but a relay.
+TELLING = {("address", "symmetric"), ("symmetric", "symmetric")}
+SEEN = {"none": "host", "symmetric": "prflx"}  # by the peer; else as the servers told
+
+
+@pytest.mark.parametrize(("one", "other"), kinds(ALL, TELLING))
+async def test_pairs(net: Network, one: str, other: str) -> None:
+    async with call(connection_peer("rtcengine"), await place(net, one), await place(net, other)) as both:
+        for peer in both:
+            await peer.wait("pair")
+        last = [[e for e in peer.events if e["event"] == "pair"][-1] for peer in both]
+        (ours, theirs), mirrored = [(e["local"], e["remote"]) for e in last]
+        assert mirrored == (theirs, ours)
+        if tuple(sorted((one, other))) in RELAYED:
+            assert "relay" in (ours, theirs)
+        else:
+            assert (ours, theirs) == (SEEN.get(one, "srflx"), SEEN.get(other, "srflx"))
+
+
+# Ours gathers no address from a server yet, so aiortc has to show the one that is reached.
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        pytest.param("symmetric", "full-cone"),
+        pytest.param("full-cone", "full-cone", marks=pytest.mark.long),
+        pytest.param("port", "full-cone", marks=pytest.mark.long),
+    ],
+)
+async def test_aiortc_direct(net: Network, ours: str, theirs: str) -> None:
+    async with nat_turn.turn_server(net.public):
+        argv = [connection_peer("rtcengine"), connection_peer("aiortc")]
+        async with call(argv, await net.nat(ours), await net.nat(theirs)) as (us, _):
+            pair = await us.wait("pair")
+            assert (pair["local"], pair["remote"]) == ("prflx", "srflx")
+
+
+async def test_aiortc_relayed(net: Network) -> None:
+    """The TURN server, where nothing else connects."""
+    async with nat_turn.turn_server(net.public):
+        argv = connection_peer("aiortc", "--relay-only")
+        async with call(argv, await net.nat("symmetric"), await net.nat("symmetric")) as both:
+            for peer in both:
+                pair = await peer.wait("pair")
+                assert (pair["local"], pair["remote"]) == ("relay", "relay")
