@@ -159,7 +159,7 @@ typedef enum rtc_op {
   RTC_OP_FRAMES,        /* id = receiver, u.on: its frames are wanted, while forwarding goes on; no change: no effect */
   RTC_OP_RATE,          /* id = transport, u.rate_bps: pace of what is paced */
   RTC_OP_ICE_STATS,     /* id = transport, u.ice_stats: filled in, as below */
-  RTC_OP_STATS,         /* u.stats: filled in; the caller's memory, valid until the batch is acknowledged */
+  RTC_OP_STATS,         /* id = transport, 0 for all, u.stats: filled in; the caller's memory, valid until the batch is acknowledged */
   /* The driver's own, none of the hub's. */
   RTC_OP_SOCKET,       /* id = new socket, as path.sock names it, u.sock: passes to the driver, always */
   RTC_OP_SOCKET_CLOSE, /* id = socket: closed, after what was to be sent on it; no such socket: no effect */

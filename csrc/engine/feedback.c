@@ -17,6 +17,9 @@ static void on_sr(rtc_transport_t *t, const rtc_rtcp_t *b, rtc_time_t now) {
   if (!r) return;
   bool first = r->stat.sr_at == RTC_NEVER;
   rtc_rxstat_on_sr(&r->stat, sr.ntp, sr.rtp_ts, now);
+  r->sr_n++;
+  r->sr_packets = sr.packets;
+  r->sr_bytes = sr.octets;
   if (!t->has_clock) { /* one mapping for all of a publisher's streams, so that they stay in step */
     t->has_clock = true;
     t->clock_off = sr.ntp - rtc_ntp_from_unix_us(now);
@@ -43,8 +46,13 @@ static void on_report_block(rtc_transport_t *t, const rtc_rb_t *b, rtc_time_t no
   s->lost = b->lost;
   s->fraction_lost = b->fraction / 256.0;
   s->jitter_s = (double)b->jitter / s->cfg.clock_rate;
+  s->reports++;
+  s->reported = now;
   rtc_time_t trip = round_trip(s, b, now);
-  if (trip > 0) s->rtt_us = t->rtt_us = trip;
+  if (trip <= 0) return;
+  s->rtt_us = t->rtt_us = trip;
+  s->rtt_sum_us += trip;
+  s->rtt_n++;
 }
 
 static void on_bye(rtc_transport_t *t, const rtc_rtcp_t *b) {

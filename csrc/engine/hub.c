@@ -410,7 +410,7 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
       free(c->u.frame.data);
       return err;
     case RTC_OP_STATS:
-      rtc_stats_fill(h, c->u.stats, now);
+      rtc_stats_fill(h, c->id, c->u.stats, now);
       return 0;
     default:
       return RTC_EINVAL;

@@ -116,6 +116,7 @@ static void renew(rtc_recv_t *r, uint32_t ssrc, rtc_time_t now) {
     if (r->nack) rtc_nack_init(r->nack);
     rtc_tap_renew(r);
     r->reported = 0;
+    r->sr_n = r->sr_packets = r->sr_bytes = 0;
     r->highest = r->highest_ts = r->probe_seq = r->key_ts = -1;
     r->probe_at = RTC_NEVER;
     r->key_gap = RTC_KEY_GAP_US;

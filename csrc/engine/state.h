@@ -80,6 +80,7 @@ struct rtc_recv {
   rtc_time_t last;
   int64_t key_ts; /* of the latest key frame */
   uint64_t packets, bytes, repeated, rtx_packets, nacks, pli, fir, frames, key_frames;
+  uint32_t sr_n, sr_packets, sr_bytes; /* as the publisher reports */
 };
 
 struct rtc_send {
@@ -120,7 +121,9 @@ struct rtc_send {
   int fir_last; /* last FIR number seen, -1 before */
   int64_t lost;
   double fraction_lost, jitter_s;
-  int64_t rtt_us;
+  int64_t rtt_us, rtt_sum_us;
+  uint32_t reports, rtt_n;
+  rtc_time_t reported; /* 0 before */
 };
 
 typedef struct rtc_route {
@@ -397,6 +400,7 @@ uint32_t rtc_keep_depth(const rtc_hub_t *h, const rtc_history_t *k); /* how far 
 void rtc_keep_put(rtc_hub_t *h, rtc_history_t *k, int64_t index, rtc_pkt_t *pkt);
 
 /* stats.c */
-void rtc_stats_fill(rtc_hub_t *h, rtc_stats_t *s, rtc_time_t now);
+/* Of the transport with this id alone, 0 for all; a transport that is gone has no rows. */
+void rtc_stats_fill(rtc_hub_t *h, uint32_t id, rtc_stats_t *s, rtc_time_t now);
 
 #endif

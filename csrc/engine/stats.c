@@ -37,7 +37,12 @@ static void of_recv(const rtc_recv_t *r, rtc_recv_stats_t *o) {
                           .fir = r->fir,
                           .frames = r->frames,
                           .key_frames = r->key_frames,
-                          .last = r->last};
+                          .last = r->last,
+                          .sr_n = r->sr_n,
+                          .sr_packets = r->sr_packets,
+                          .sr_bytes = r->sr_bytes,
+                          .sr_ntp = r->stat.sr_ntp,
+                          .sr_at = r->sr_n ? r->stat.sr_at : 0};
   const rtc_tap_t *p = r->tap;
   if (!p) return;
   o->frames_given = p->given;
@@ -63,23 +68,34 @@ static void of_send(const rtc_send_t *s, rtc_send_stats_t *o) {
                           .fraction_lost = s->fraction_lost,
                           .jitter_s = s->jitter_s,
                           .rtt_us = s->rtt_us,
+                          .reports = s->reports,
+                          .report = s->reported,
+                          .rtt_n = s->rtt_n,
+                          .rtt_sum_us = s->rtt_sum_us,
                           .remb_bps = s->remb_bps,
                           .waiting = s->waiting};
 }
 
-void rtc_stats_fill(rtc_hub_t *h, rtc_stats_t *s, rtc_time_t now) {
+static void rows_of(const rtc_transport_t *t, rtc_stats_t *s) {
+  if (t->state == RTC_T_CLOSED) return;
+  if (s->transport_n < s->transport_cap) of_transport(t, &s->transport[s->transport_n]);
+  s->transport_n++;
+  for (const rtc_recv_t *r = t->recvs; r; r = r->next, s->recv_n++)
+    if (s->recv_n < s->recv_cap) of_recv(r, &s->recv[s->recv_n]);
+  for (const rtc_send_t *o = t->sends; o; o = o->next, s->send_n++)
+    if (s->send_n < s->send_cap) of_send(o, &s->send[s->send_n]);
+}
+
+void rtc_stats_fill(rtc_hub_t *h, uint32_t id, rtc_stats_t *s, rtc_time_t now) {
   s->hub = h->st;
   s->hub.now = now;
   s->hub.pool_used = rtc_pool_used(h->pool);
   s->transport_n = s->recv_n = s->send_n = 0;
   uint32_t pos = 0;
-  for (const rtc_transport_t *t; (t = rtc_map_next(&h->transports, &pos));) {
-    if (t->state == RTC_T_CLOSED) continue;
-    if (s->transport_n < s->transport_cap) of_transport(t, &s->transport[s->transport_n]);
-    s->transport_n++;
-    for (const rtc_recv_t *r = t->recvs; r; r = r->next, s->recv_n++)
-      if (s->recv_n < s->recv_cap) of_recv(r, &s->recv[s->recv_n]);
-    for (const rtc_send_t *o = t->sends; o; o = o->next, s->send_n++)
-      if (s->send_n < s->send_cap) of_send(o, &s->send[s->send_n]);
+  const rtc_transport_t *t;
+  if (id) {
+    if ((t = rtc_map_get(&h->transports, &id))) rows_of(t, s);
+    return;
   }
+  while ((t = rtc_map_next(&h->transports, &pos))) rows_of(t, s);
 }

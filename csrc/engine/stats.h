@@ -64,6 +64,10 @@ typedef struct rtc_recv_stats {
   uint64_t rtx_packets, nacks, pli, fir, frames, key_frames;
   uint64_t frames_given, frames_dropped, frames_late, frames_broken; /* to the owner, since they are wanted */
   rtc_time_t last;
+  /* The publisher's own word, by its latest report: sr_at 0 before the first, sr_ntp is its clock. */
+  uint32_t sr_n, sr_packets, sr_bytes;
+  uint64_t sr_ntp;
+  rtc_time_t sr_at;
 } rtc_recv_stats_t;
 
 typedef struct rtc_send_stats {
@@ -72,7 +76,11 @@ typedef struct rtc_send_stats {
   uint64_t nacks, pli, fir; /* asked by the viewer */
   int64_t lost;             /* as the peer reports */
   double fraction_lost, jitter_s;
-  int64_t rtt_us; /* 0 unknown */
+  int64_t rtt_us;     /* 0 unknown */
+  uint32_t reports;   /* of the peer on it */
+  rtc_time_t report;  /* the latest, 0 before */
+  uint32_t rtt_n;     /* how often the round trip was told */
+  int64_t rtt_sum_us; /* all of these together */
   uint64_t remb_bps;
   bool waiting; /* for a key frame */
 } rtc_send_stats_t;

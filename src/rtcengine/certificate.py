@@ -113,6 +113,11 @@ class Certificate:
         _write(Path(cert_file), self.cert_pem, 0o644)
 
     @property
+    def der(self) -> bytes:
+        """The certificate alone, as DTLS shows it."""
+        return x509.load_pem_x509_certificate(self.cert_pem).public_bytes(serialization.Encoding.DER)
+
+    @property
     def expires(self) -> datetime.datetime:
         """When it ends, in UTC."""
         return _expires(self.cert_pem)

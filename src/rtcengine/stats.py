@@ -73,7 +73,8 @@ class ReceiverStats:
     """Authentic media of one stream. `lost` as RFC 3550 §6.4.1 counts it: may be below zero. `repeated`: duplicates.
     `last`: time.monotonic() of the last packet. Of the four of frames that Python wants, all 0 without: `frames_given`, those
     that were whole; `frames_dropped`, those of them that met a full queue; `frames_late`, how often something missing was given
-    up; `frames_broken`, those that were no frames of the codec."""
+    up; `frames_broken`, those that were no frames of the codec. The publisher's own word is in its reports: `sr_n` of them, the
+    latest with `sr_packets` and `sr_bytes` at `sr_ntp` of its clock (NTP), which came at `sr_at`, None before the first."""
 
     id: int
     transport: int
@@ -94,13 +95,19 @@ class ReceiverStats:
     frames_late: int = 0
     frames_broken: int = 0
     last: float | None
+    sr_n: int
+    sr_packets: int
+    sr_bytes: int
+    sr_ntp: int
+    sr_at: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderStats:
     """One stream that we send. `source`: id of the receiver that feeds it, 0 for none. `nacks`, `pli`, `fir`: asked
-    by the peer. `lost`, `fraction_lost`, `jitter_s`: as the peer reports. `rtt_us`, `remb_bps` 0: unknown. `waiting`:
-    for a key frame."""
+    by the peer. `lost`, `fraction_lost`, `jitter_s`: as the peer reports; `reports` of them, the latest at `report`, None
+    before. `rtt_us`, `remb_bps` 0: unknown; `rtt_n` round trips were told, `rtt_sum_us` all together. `waiting`: for a key
+    frame."""
 
     id: int
     transport: int
@@ -118,6 +125,10 @@ class SenderStats:
     fraction_lost: float
     jitter_s: float
     rtt_us: int
+    reports: int
+    report: float | None
+    rtt_n: int
+    rtt_sum_us: int
     remb_bps: int
     waiting: bool
 
@@ -160,13 +171,6 @@ class EngineStats:
     @classmethod
     def of(cls, hub: Row, transports: list[Row], receivers: list[Row], senders: list[Row], info: Row) -> EngineStats:
         """From the binding's rows, which have C's units: microseconds, numbers for states and profiles."""
-        for row in transports:
-            row["state"] = STATES[row["state"]]
-            row["srtp_profile"] = PROFILES.get(row["srtp_profile"], "")
-            for name in ("heard", "added", "connected"):
-                row[name] = seconds(row[name])
-        for row in receivers:
-            row["last"] = seconds(row["last"])
         hub["now"] /= 1e6
         counters = ["steps", "recv_calls", "send_calls", "kernel_drops", "send_refused", "frames_refused"]
         counters += ["batches_refused", "gso_runs", "gso_datagrams", "gso_refused"]
@@ -180,9 +184,9 @@ class EngineStats:
         return cls(
             hub=HubStats(**hub),  # type: ignore[typeddict-item]
             loop=loop,
-            transports={row["id"]: TransportStats(**row) for row in transports},
-            receivers={row["id"]: ReceiverStats(**row) for row in receivers},
-            senders={row["id"]: SenderStats(**row) for row in senders},
+            transports={row["id"]: _transport(row) for row in transports},
+            receivers={row["id"]: _receiver(row) for row in receivers},
+            senders={row["id"]: _sender(row) for row in senders},
         )
 
 
@@ -246,6 +250,36 @@ class IceStats:
             row["total_round_trip_time"] = row.pop("rtt_sum_us") / 1e6
             made.append(PairStats(**row, selected=n == selected))
         return cls(now=now / 1e6, local=ours, remote=theirs, pairs=tuple(made))
+
+
+@dataclass(slots=True)
+class OneTransportStats:
+    """Of one transport and what it carries, at `now` of time.monotonic(). The rows have the fields of TransportStats,
+    ReceiverStats and SenderStats, but, as they are asked for often, with states and profiles as numbers and times in
+    microseconds, 0 for what has not happened."""
+
+    now: float
+    transport: Row
+    receivers: dict[int, Row]
+    senders: dict[int, Row]
+
+
+def _transport(row: Row) -> TransportStats:
+    row["state"] = STATES[row["state"]]
+    row["srtp_profile"] = PROFILES.get(row["srtp_profile"], "")
+    for name in ("heard", "added", "connected"):
+        row[name] = seconds(row[name])
+    return TransportStats(**row)
+
+
+def _receiver(row: Row) -> ReceiverStats:
+    row["last"], row["sr_at"] = seconds(row["last"]), seconds(row["sr_at"])
+    return ReceiverStats(**row)
+
+
+def _sender(row: Row) -> SenderStats:
+    row["report"] = seconds(row["report"])
+    return SenderStats(**row)
 
 
 def seconds(us: int) -> float | None:

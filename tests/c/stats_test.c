@@ -83,6 +83,84 @@ static void rows(void) {
   rig_close(&r);
 }
 
+/* Asked for one transport, only its rows come; of one that is gone or never was, none. */
+static void of_one_transport(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  for (int i = 0; i < 4; i++) {
+    int p = rig_join(&r, GCM);
+    rtc_recv_cfg_t in = rig_recv(p, true);
+    rtc_send_cfg_t out = rig_send(p, true, 100);
+    rig_add_recv(&r, 10 + (uint32_t)i, &in);
+    rig_add_send(&r, 20 + (uint32_t)i, &out);
+  }
+  rtc_transport_stats_t t[2] = {0};
+  rtc_recv_stats_t recv[2] = {0};
+  rtc_send_stats_t send[2] = {0};
+  rtc_stats_t s = {.transport_cap = 2, .recv_cap = 2, .send_cap = 2, .transport = t, .recv = recv, .send = send};
+  rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_STATS, .id = 3, .u.stats = &s});
+  CHECK_EQ(s.transport_n, 1);
+  CHECK_EQ(s.recv_n, 1);
+  CHECK_EQ(s.send_n, 1);
+  CHECK_EQ(t[0].id, 3);
+  CHECK_EQ(recv[0].id, 12);
+  CHECK_EQ(send[0].id, 22);
+  rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_CLOSE, .id = 3});
+  for (uint32_t id = 3; id < 100; id += 96) {
+    rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_STATS, .id = id, .u.stats = &s});
+    CHECK_EQ(s.transport_n, 0);
+    CHECK_EQ(s.recv_n, 0);
+  }
+  rig_close(&r);
+}
+
+static void rtcp(rig_t *r, int peer, const rtc_sr_t *sr, const rtc_rb_t *rb) {
+  uint8_t buf[100];
+  rtc_wr_t w = rtc_wr(buf, sizeof buf);
+  if (sr)
+    rtc_rtcp_write_sr(&w, sr, NULL, 0);
+  else
+    rtc_rtcp_write_rr(&w, 4711, rb, 1);
+  rig_rtcp(r, peer, buf, (size_t)(w.p - buf));
+}
+
+/* What the peer says of its stream and of ours, and how often. */
+static void reports(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM);
+  rtc_recv_cfg_t in = rig_recv(p, true);
+  rtc_send_cfg_t out = rig_send(p, true, 9000);
+  rig_add_recv(&r, 1, &in);
+  rig_add_send(&r, 2, &out);
+  rig_vp8(&r, p, 100, 0, 0, true, true);
+  CHECK_EQ(rig_recv_stats(&r, 1)->sr_at, 0);
+  CHECK_EQ(rig_send_stats(&r, 2)->report, 0);
+  for (uint32_t i = 1; i <= 3; i++) {
+    rig_pass(&r, RTC_MS(100));
+    rtcp(&r, p, &(rtc_sr_t){.ssrc = 100, .ntp = UINT64_C(7) << 32, .packets = 10 * i, .octets = 1000 * i}, NULL);
+    const rtc_recv_stats_t *a = rig_recv_stats(&r, 1);
+    CHECK_EQ(a->sr_n, i);
+    CHECK_EQ(a->sr_packets, 10 * i);
+    CHECK_EQ(a->sr_bytes, 1000 * i);
+    CHECK_EQ(a->sr_ntp, UINT64_C(7) << 32);
+    CHECK_EQ(a->sr_at, r.now);
+    rtcp(&r, p, NULL, &(rtc_rb_t){.ssrc = 9000, .lost = 4, .fraction = 64, .lsr = 0, .dlsr = 0});
+    const rtc_send_stats_t *b = rig_send_stats(&r, 2);
+    CHECK_EQ(b->reports, i);
+    CHECK_EQ(b->report, r.now);
+    CHECK_EQ(b->lost, 4);
+    CHECK_EQ(b->rtt_n, 0); /* no report of ours was echoed */
+  }
+  /* Another source in its place has not reported anything. */
+  rig_pass(&r, RTC_MS(5000));
+  rig_vp8(&r, p, 101, 0, 0, true, true);
+  CHECK_EQ(rig_recv_stats(&r, 1)->ssrc, 101);
+  CHECK_EQ(rig_recv_stats(&r, 1)->sr_n, 0);
+  CHECK_EQ(rig_recv_stats(&r, 1)->sr_at, 0);
+  rig_close(&r);
+}
+
 static void every_drop_has_a_name(void) {
   for (int i = 0; i < RTC_DROP_COUNT; i++) CHECK(rtc_drop_name(i) && strlen(rtc_drop_name(i)) > 2);
   CHECK(!rtc_drop_name(-1) && !rtc_drop_name(RTC_DROP_COUNT));
@@ -91,6 +169,8 @@ static void every_drop_has_a_name(void) {
 int main(void) {
   RUN(small_arrays);
   RUN(rows);
+  RUN(of_one_transport);
+  RUN(reports);
   RUN(every_drop_has_a_name);
   return CHECK_END();
 }

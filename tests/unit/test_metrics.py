@@ -79,6 +79,11 @@ RECEIVER = ReceiverStats(
     frames=9,
     key_frames=1,
     last=None,
+    sr_n=0,
+    sr_packets=0,
+    sr_bytes=0,
+    sr_ntp=0,
+    sr_at=None,
 )
 SENDER = SenderStats(
     id=1,
@@ -97,6 +102,10 @@ SENDER = SenderStats(
     fraction_lost=0.0,
     jitter_s=0.0,
     rtt_us=0,
+    reports=0,
+    report=None,
+    rtt_n=0,
+    rtt_sum_us=0,
     remb_bps=0,
     waiting=False,
 )

@@ -483,8 +483,9 @@ cdef class Commands:
         self.rows.append(rows)
         self.done()
 
-    def stats(self, StatsRows rows):
-        """The rows are filled in when the batch is acknowledged, and belong to the engine until then."""
-        self.add(RTC_OP_STATS, 0).u.stats = &rows.s
+    def stats(self, StatsRows rows, uint32_t transport=0):
+        """Of one transport, or of all. The rows are filled in when the batch is acknowledged, and belong to the engine until
+        then."""
+        self.add(RTC_OP_STATS, transport).u.stats = &rows.s
         self.rows.append(rows)
         self.done()

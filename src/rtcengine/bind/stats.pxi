@@ -65,6 +65,11 @@ cdef extern from "engine/stats.h":
         uint64_t frames_late
         uint64_t frames_broken
         int64_t last
+        uint32_t sr_n
+        uint32_t sr_packets
+        uint32_t sr_bytes
+        uint64_t sr_ntp
+        int64_t sr_at
     ctypedef struct rtc_send_stats_t:
         uint32_t id
         uint32_t transport
@@ -82,6 +87,10 @@ cdef extern from "engine/stats.h":
         double fraction_lost
         double jitter_s
         int64_t rtt_us
+        uint32_t reports
+        int64_t report
+        uint32_t rtt_n
+        int64_t rtt_sum_us
         uint64_t remb_bps
         bint waiting
     ctypedef struct rtc_ice_flow_t:
@@ -154,6 +163,16 @@ cdef class StatsRows:
     def needed(self):
         """How many transports, receivers and senders there were: rows beyond the room are missing."""
         return self.s.transport_n, self.s.recv_n, self.s.send_n
+
+    def short(self):
+        """Whether there was not room for all."""
+        return self.s.transport_n > self.s.transport_cap or self.s.recv_n > self.s.recv_cap or self.s.send_n > self.s.send_cap
+
+    def one(self):
+        """Of a single transport: when it was (monotonic seconds), its row, receivers and senders by id."""
+        receivers = {self.s.recv[n].id: recv_row(&self.s.recv[n]) for n in range(self.s.recv_n)}
+        senders = {self.s.send[n].id: send_row(&self.s.send[n]) for n in range(self.s.send_n)}
+        return self.s.hub.now / 1e6, transport_row(&self.s.transport[0]), receivers, senders
 
     def hub(self):
         cdef rtc_hub_stats_t *h = &self.s.hub
@@ -237,6 +256,7 @@ cdef dict recv_row(const rtc_recv_stats_t *r):
         "lost": r.lost, "jitter_s": r.jitter_s, "rtx_packets": r.rtx_packets, "nacks": r.nacks, "pli": r.pli, "fir": r.fir,
         "frames": r.frames, "key_frames": r.key_frames, "frames_given": r.frames_given, "frames_dropped": r.frames_dropped,
         "frames_late": r.frames_late, "frames_broken": r.frames_broken, "last": r.last,
+        "sr_n": r.sr_n, "sr_packets": r.sr_packets, "sr_bytes": r.sr_bytes, "sr_ntp": r.sr_ntp, "sr_at": r.sr_at,
     }
 
 
@@ -245,5 +265,6 @@ cdef dict send_row(const rtc_send_stats_t *s):
         "id": s.id, "transport": s.transport, "ssrc": s.ssrc, "source": s.source, "packets": s.packets, "bytes": s.bytes,
         "rtx_packets": s.rtx_packets, "rtx_bytes": s.rtx_bytes, "rtx_refused": s.rtx_refused, "nacks": s.nacks, "pli": s.pli,
         "fir": s.fir, "lost": s.lost, "fraction_lost": s.fraction_lost, "jitter_s": s.jitter_s, "rtt_us": s.rtt_us,
+        "reports": s.reports, "report": s.report, "rtt_n": s.rtt_n, "rtt_sum_us": s.rtt_sum_us,
         "remb_bps": s.remb_bps, "waiting": s.waiting,
     }

@@ -4,8 +4,10 @@ gives one a thread of its own, so that neither the event loop nor packets wait f
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -150,15 +152,38 @@ def make_decoder(codec: str, channels: int = 2) -> Decoder:
     return VideoDecoder(codec)
 
 
+@dataclass(slots=True)
+class DecodeCounts:
+    """`frames` that came out of `decoded` ones, `keys` of them key frames, or `samples` of one channel; the latest picture of
+    `width` and `height`. `timestamp` and `arrived`: of the latest that was decoded, None before."""
+
+    decoded: int = 0
+    keys: int = 0
+    decode_s: float = 0.0
+    frames: int = 0
+    samples: int = 0
+    width: int = 0
+    height: int = 0
+    timestamp: int = 0
+    arrived: float | None = None
+
+
 class DecodedStream:
     """`async for frame in stream`: the frames of a FrameStream as av.VideoFrame or av.AudioFrame, decoded on a thread of the
     stream's own. A broken frame is counted in `broken`, `on_broken` is called (a key frame has to be asked for), and the
-    iteration goes on."""
+    iteration goes on. `counts`: to go on counting in."""
 
     def __init__(
-        self, frames: FrameStream, codec: str, *, channels: int = 2, on_broken: Callable[[DecodeError], None] | None = None
+        self,
+        frames: FrameStream,
+        codec: str,
+        *,
+        channels: int = 2,
+        on_broken: Callable[[DecodeError], None] | None = None,
+        counts: DecodeCounts | None = None,
     ) -> None:
         self.broken = 0
+        self.counts = counts if counts is not None else DecodeCounts()
         self._frames = frames
         self._codec = codec
         self._channels = channels
@@ -190,7 +215,19 @@ class DecodedStream:
         if self._decoder is None or frame.codec.lower() != self._codec.lower():  # the peer may change it under way
             self._codec = frame.codec
             self._decoder = make_decoder(self._codec, self._channels)
-        return self._decoder.decode(frame)
+        started, counts = time.perf_counter(), self.counts
+        found = self._decoder.decode(frame)
+        counts.decode_s += time.perf_counter() - started
+        if found:
+            counts.decoded += 1
+            counts.keys += frame.key
+            counts.frames += len(found)
+            counts.timestamp, counts.arrived = frame.timestamp, frame.arrived
+            if hasattr(found[-1], "samples"):
+                counts.samples += sum(sound.samples for sound in found)
+            else:
+                counts.width, counts.height = found[-1].width, found[-1].height
+        return found
 
     def close(self) -> None:
         """Ends the iteration and its thread. Idempotent."""

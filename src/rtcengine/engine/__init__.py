@@ -17,6 +17,7 @@ from ..stats import (
     HubStats,
     IceStats,
     LoopStats,
+    OneTransportStats,
     PairStats,
     ReceiverStats,
     SenderStats,

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from .. import _core
 from ..certificate import Certificate
 from ..config import TlsConfig
-from ..stats import PROFILES, STATES, Address, EngineStats, IceStats
+from ..stats import PROFILES, STATES, Address, EngineStats, IceStats, OneTransportStats
 from .batch import Batch
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
 from .stun import StunQuery
@@ -256,6 +256,21 @@ class Engine:
         batch._names.append(f"ICE statistics of transport {transport.id}")
         await asyncio.shield(self._submit(batch))
         return IceStats.of(rows.now(), rows.local(), rows.remote(), rows.pairs(), rows.selected())
+
+    async def transport_stats(self, transports: Sequence[Transport]) -> list[OneTransportStats | None]:
+        """Of these transports alone, all at one moment, whatever else the engine has; None for one that is gone."""
+        while transports:
+            batch = Batch(self)
+            asked = []
+            for one in transports:
+                rows = _core.StatsRows(1, len(one.receivers), len(one.senders))
+                batch._commands.stats(rows, one.id)
+                batch._names.append("statistics")
+                asked.append(rows)
+            await self._submit(batch)
+            if not any(rows.short() for rows in asked):  # by streams that were made meanwhile
+                return [OneTransportStats(*rows.one()) if rows.needed()[0] else None for rows in asked]
+        return []
 
     def _context_of(self, certificate: Certificate | None) -> _core.DtlsContext | None:
         """What DTLS makes of a certificate: one for all transports that show it."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..codecs.decode import DecodedStream
+from ..codecs.decode import DecodeCounts, DecodedStream
 from ..engine import EngineError, Receiver
 from .tap import ask_key_frame, is_open, tap
 from .timeline import Timeline
@@ -38,6 +38,7 @@ class RemoteTrack(MediaStreamTrack):
             self._id = id
         self.dropped = 0
         self.broken = 0
+        self.counts = DecodeCounts()
         self._receiver: Receiver | None = None
         self._request_key: Callable[[], None] = lambda: None
         self._ready: deque[av.AudioFrame | av.VideoFrame] = deque()
@@ -113,7 +114,8 @@ class RemoteTrack(MediaStreamTrack):
     async def _pull(self, receiver: Receiver) -> None:
         try:
             async with tap(receiver) as stream:
-                decoded = DecodedStream(stream, receiver.config.codec, on_broken=lambda _: self._on_broken())
+                codec, counts = receiver.config.codec, self.counts
+                decoded = DecodedStream(stream, codec, on_broken=lambda _: self._on_broken(), counts=counts)
                 try:
                     async for frame in decoded:
                         self._put(frame)

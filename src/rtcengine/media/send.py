@@ -26,8 +26,14 @@ log = logging.getLogger("rtcengine.media")
 
 @dataclass(slots=True)
 class SendCounts:
-    """`dropped`: frames that were encoded and did not reach the engine."""
+    """Of all tracks that were sent, one after the other. `taken`: frames and packets read from them, the latest picture of
+    `source_width` and `source_height`; `encoded` of them, `keys` as key frames; `frames` went to the engine. `dropped`: those
+    that were encoded and did not reach it."""
 
+    taken: int = 0
+    source_width: int = 0
+    source_height: int = 0
+    encoded: int = 0
     frames: int = 0
     keys: int = 0
     dropped: int = 0
@@ -45,11 +51,17 @@ class SendPump:
     """
 
     def __init__(
-        self, sender: Sender, codec: str, clock_rate: int, fmtp: Mapping[str, Any] | None = None, limits: Limits | None = None
+        self,
+        sender: Sender,
+        codec: str,
+        clock_rate: int,
+        fmtp: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        counts: SendCounts | None = None,
     ) -> None:
         self.sender = sender
         self.codec = codec.lower()
-        self.counts = SendCounts()
+        self.counts = counts if counts is not None else SendCounts()
         self._fmtp = dict(fmtp or {})
         self._limits = limits if limits is not None else Limits()
         self._times = Timeline(clock_rate, secrets.randbits(32))
@@ -117,11 +129,14 @@ class SendPump:
 
     async def _take(self, track: MediaStreamTrack, frame: Any) -> None:
         now, limits, enabled = time.monotonic(), self._limits, bool(getattr(track, "enabled", True))
+        self.counts.taken += 1
         if isinstance(frame, av.Packet):
             if limits.active and enabled:
                 self._pass(track, frame, now)
             return
         clock_rate, video = self._times.clock_rate, isinstance(frame, av.VideoFrame)
+        if video:
+            self.counts.source_width, self.counts.source_height = frame.width, frame.height
         at = self._times.at(rtp_time(frame, clock_rate) if frame.pts is not None else None, now)
         if not limits.active:
             self._key = True
@@ -158,6 +173,7 @@ class SendPump:
             self.counts.width, self.counts.height = self._encoder.size(frame)
         found = self._encoder.encode(frame if enabled else blank(frame), key, at=at)
         self.counts.encode_s += time.perf_counter() - started
+        self.counts.encoded += len(found)
         return found
 
     def _pass(self, track: MediaStreamTrack, packet: Any, now: float) -> None:

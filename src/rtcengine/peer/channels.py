@@ -108,6 +108,8 @@ class Channels:
         self._made: list[RTCDataChannel] = []
         self._transport = RTCSctpTransport()
         self._wanted = False
+        self.opened = self.closed = 0
+        """How many channels have opened ever, and of these closed."""
 
     @property
     def sctp(self) -> Any:

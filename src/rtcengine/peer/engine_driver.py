@@ -38,6 +38,7 @@ from .streams import Incoming, Outgoing
 if TYPE_CHECKING:
     from ..engine import Batch, Engine
     from .connection import RTCPeerConnection
+    from .stats import Statistics
 
 log = logging.getLogger("rtcengine.peer")
 
@@ -57,6 +58,7 @@ class EngineDriver:
         self.incoming: dict[str, Incoming] = {}
         self.outgoing: dict[str, Outgoing] = {}
         self.channels = Channels(peer)
+        self._stats: Statistics | None = None
         given = configuration.certificates
         self.certificate = given[0].certificate if given else Certificate.generate()
 
@@ -188,9 +190,11 @@ class EngineDriver:
     # --- the end, and numbers
 
     async def get_stats(self, selector: Any = None) -> Any:
-        from .stats import report
+        if self._stats is None:
+            from .stats import Statistics
 
-        return await report(self, self._peer, selector)
+            self._stats = Statistics(self, self._peer)
+        return await self._stats.report(selector)
 
     async def close(self) -> None:
         for outgoing in self.outgoing.values():

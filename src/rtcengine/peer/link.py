@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -89,6 +89,23 @@ class Link:
         )
         self.transport: Transport = batch.transport(config, self._on_event)
         self._gather()
+
+    # --- what is known of it
+
+    @property
+    def ufrag(self) -> str:
+        """Ours, of the agent that runs."""
+        return self._used[0]
+
+    @property
+    def remote(self) -> Sequence[Candidate]:
+        """What the peer told of itself."""
+        return self._peer.told if self._peer is not None else ()
+
+    @property
+    def role(self) -> DtlsRole | None:
+        """Ours in DTLS, once the peer is known."""
+        return self._peer.role if self._peer is not None else None
 
     # --- what is asked of it
 

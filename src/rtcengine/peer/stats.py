@@ -3,46 +3,109 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from ..engine import EngineError, OneTransportStats
+from .errors import InvalidAccessError
+from .stats_rtp import ReceivedRows, SentRows
+from .stats_transport import TransportRows, certificate
+from .stats_types import RTCPeerConnectionStats, RTCStats, RTCStatsReport, wall_ms
+from .transceiver import RTCRtpReceiver, RTCRtpSender
 
 if TYPE_CHECKING:
     from .connection import RTCPeerConnection
     from .engine_driver import EngineDriver
+    from .link import Link
+    from .streams import Incoming, Outgoing
 
 
-class RTCStatsReport(dict[str, Any]):
-    """Statistics by their ids."""
+class Statistics:
+    """Of one connection. What its reports have in common is kept from one to the next."""
 
+    def __init__(self, driver: EngineDriver, peer: RTCPeerConnection) -> None:
+        self._driver, self._peer = driver, peer
+        self._own = certificate(driver.certificate.der, None)
+        self._transports: dict[Link, TransportRows] = {}
+        self._received: dict[Incoming, ReceivedRows] = {}
+        self._sent: dict[Outgoing, SentRows] = {}
 
-class Stats(dict[str, Any]):
-    """One object of statistics: a mapping whose entries are attributes too. What is not known is not there."""
+    async def report(self, selector: Any = None) -> RTCStatsReport:
+        """Of everything, or of one track, sender or receiver: their streams and all that these refer to. InvalidAccessError for
+        a track that is not of exactly one sender or receiver (W3C webrtc §8.2)."""
+        owner = self._owner(selector)
+        links = list(self._driver.links.values())
+        rows = await self._rows(links)
+        known = [r for r in rows if r is not None]
+        now = wall_ms(known[0].now if known else time.monotonic())
+        found = RTCStatsReport()
+        found["P"] = own = RTCPeerConnectionStats(id="P", type="peer-connection", timestamp=now)
+        own["dataChannelsOpened"], own["dataChannelsClosed"] = self._driver.channels.opened, self._driver.channels.closed
+        for link, row in zip(links, rows, strict=True):
+            self._of_link(link).add(found, row, now)
+        chosen = self._streams(found, known, owner, now)
+        return found if owner is None else _referred(found, chosen)
 
-    def __getattr__(self, name: str) -> Any:
+    async def _rows(self, links: list[Link]) -> list[OneTransportStats | None]:
+        if not links:
+            return []
         try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
+            return await self._driver.engine.transport_stats([link.transport for link in links])
+        except EngineError:  # it has been closed meanwhile
+            return [None] * len(links)
+
+    def _owner(self, selector: Any) -> RTCRtpSender | RTCRtpReceiver | None:
+        if selector is None:
+            return None
+        both: list[RTCRtpSender | RTCRtpReceiver] = [*self._peer.getSenders(), *self._peer.getReceivers()]
+        if isinstance(selector, RTCRtpSender | RTCRtpReceiver):
+            return selector
+        owners = [one for one in both if one.track is selector]
+        if len(owners) != 1:
+            raise InvalidAccessError(f"the track is of {len(owners)} senders and receivers, not of one")
+        return owners[0]
+
+    def _of_link(self, link: Link) -> TransportRows:
+        if link not in self._transports:
+            live = self._driver.links.values()
+            self._transports = {one: rows for one, rows in self._transports.items() if one in live}
+            self._transports[link] = TransportRows(link, self._own)
+        return self._transports[link]
+
+    def _streams(
+        self, found: RTCStatsReport, known: list[OneTransportStats], owner: RTCRtpSender | RTCRtpReceiver | None, now: float
+    ) -> list[RTCStats]:
+        """Adds them all; those of the owner are returned."""
+        receivers = known[0].receivers if len(known) == 1 else {id: row for r in known for id, row in r.receivers.items()}
+        senders = known[0].senders if len(known) == 1 else {id: row for r in known for id, row in r.senders.items()}
+        incoming, outgoing = self._driver.incoming.values(), self._driver.outgoing.values()
+        if len(self._received) != len(incoming) or not all(one in self._received for one in incoming):
+            self._received = {one: self._received.get(one) or ReceivedRows(one) for one in incoming}
+        if len(self._sent) != len(outgoing) or not all(one in self._sent for one in outgoing):
+            self._sent = {one: self._sent.get(one) or SentRows(one) for one in outgoing}
+        chosen = []
+        for into, received in self._received.items():
+            stream = received.add(found, receivers, now)
+            if stream is not None and into.owner is owner:
+                chosen.append(stream)
+        for out, sent in self._sent.items():
+            stream = sent.add(found, senders, now)
+            if stream is not None and out.owner is owner:
+                chosen.append(stream)
+        return chosen
 
 
-async def report(driver: EngineDriver, peer: RTCPeerConnection, selector: Any = None) -> RTCStatsReport:
-    """Of everything, or of one track, sender or receiver."""
-    found = RTCStatsReport()
-    now = time.time() * 1000
-    found["P"] = Stats(id="P", type="peer-connection", timestamp=now, dataChannelsOpened=0, dataChannelsClosed=0)
-    stats = await driver.engine.stats()
-    for link in driver.links.values():
-        row = stats.transports.get(link.transport.id)
-        if row is not None:
-            id = f"T{link.id}"
-            found[id] = Stats(
-                id=id,
-                type="transport",
-                timestamp=now,
-                bytesSent=row.out_bytes,
-                bytesReceived=row.in_bytes,
-                packetsSent=row.out_packets,
-                packetsReceived=row.in_packets,
-                dtlsState=link.dtls_state,
-                iceState=link.ice_state,
-            )
-    return found
+def _referred(found: RTCStatsReport, first: Iterable[RTCStats]) -> RTCStatsReport:
+    """These, and what they refer to, and so on."""
+    chosen = RTCStatsReport()
+    waiting = list(first)
+    while waiting:
+        one = waiting.pop()
+        chosen.add(one)
+        for name, value in one.items():
+            if name.endswith("Id") and value in found and value not in chosen:
+                waiting.append(found[value])
+    return chosen
+
+
+__all__ = ["RTCStatsReport", "Statistics"]

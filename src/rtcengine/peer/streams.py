@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import CODECS, PayloadType, RecvConfig, SendConfig
 from ..engine import Batch, Engine, Receiver, Sender
 from ..media.limits import Limits
-from ..media.send import SendPump
+from ..media.send import SendCounts, SendPump
 from .effects import CodecUse, MediaPlan
 from .link import Link
 
@@ -133,6 +133,7 @@ class Outgoing:
         self.owner = owner
         self.plan: MediaPlan | None = None
         self.sender: Sender | None = None
+        self.counts = SendCounts()
         self._pump: SendPump | None = None
         self._pumped: tuple[Any, ...] | None = None
         self._codec: CodecUse | None = None
@@ -162,7 +163,7 @@ class Outgoing:
         wanted = (self.sender, codec.name.lower(), codec.fmtp)
         if self._pumped != wanted:
             self._close_pump()
-            self._pump = SendPump(self.sender, codec.name, codec.clock_rate, _parameters(codec.fmtp))
+            self._pump = SendPump(self.sender, codec.name, codec.clock_rate, _parameters(codec.fmtp), counts=self.counts)
             self._pumped = wanted
         assert self._pump is not None
         self._pump.set_track(self.owner.track)
@@ -176,6 +177,11 @@ class Outgoing:
                 scale_down_by=encoding.scale_down_by or 1.0,
             )
         )
+
+    @property
+    def codec(self) -> CodecUse | None:
+        """What it sends with."""
+        return self._codec
 
     def set_track(self, track: Any) -> None:
         if self._pump is not None and not self._paused:
