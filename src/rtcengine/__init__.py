@@ -66,14 +66,30 @@ if TYPE_CHECKING:
     from .peer.parameters import RTCRtpCapabilities as RTCRtpCapabilities
     from .peer.parameters import RTCRtpCodecCapability as RTCRtpCodecCapability
     from .peer.parameters import RTCRtpCodecParameters as RTCRtpCodecParameters
+    from .peer.parameters import RTCRtpContributingSource as RTCRtpContributingSource
     from .peer.parameters import RTCRtpEncodingParameters as RTCRtpEncodingParameters
     from .peer.parameters import RTCRtpHeaderExtensionCapability as RTCRtpHeaderExtensionCapability
     from .peer.parameters import RTCRtpHeaderExtensionParameters as RTCRtpHeaderExtensionParameters
     from .peer.parameters import RTCRtpParameters as RTCRtpParameters
-    from .peer.stats import RTCStatsReport as RTCStatsReport
+    from .peer.parameters import RTCRtpSynchronizationSource as RTCRtpSynchronizationSource
+    from .peer.parameters import RTCSctpCapabilities as RTCSctpCapabilities
+    from .peer.stats_types import RTCInboundRtpStreamStats as RTCInboundRtpStreamStats
+    from .peer.stats_types import RTCOutboundRtpStreamStats as RTCOutboundRtpStreamStats
+    from .peer.stats_types import RTCRemoteInboundRtpStreamStats as RTCRemoteInboundRtpStreamStats
+    from .peer.stats_types import RTCRemoteOutboundRtpStreamStats as RTCRemoteOutboundRtpStreamStats
+    from .peer.stats_types import RTCStats as RTCStats
+    from .peer.stats_types import RTCStatsReport as RTCStatsReport
+    from .peer.stats_types import RTCTransportStats as RTCTransportStats
     from .peer.transceiver import RTCRtpReceiver as RTCRtpReceiver
     from .peer.transceiver import RTCRtpSender as RTCRtpSender
     from .peer.transceiver import RTCRtpTransceiver as RTCRtpTransceiver
+    from .peer.transports import RTCDtlsParameters as RTCDtlsParameters
+    from .peer.transports import RTCDtlsTransport as RTCDtlsTransport
+    from .peer.transports import RTCIceCandidatePair as RTCIceCandidatePair
+    from .peer.transports import RTCIceGatherer as RTCIceGatherer
+    from .peer.transports import RTCIceParameters as RTCIceParameters
+    from .peer.transports import RTCIceTransport as RTCIceTransport
+
 
 crypto.check()
 
@@ -101,10 +117,17 @@ _LATER = {
         "peer.parameters": (
             "RTCRtcpFeedback RTCRtcpParameters RTCRtpCapabilities RTCRtpCodecCapability "
             "RTCRtpCodecParameters RTCRtpEncodingParameters RTCRtpHeaderExtensionCapability "
-            "RTCRtpHeaderExtensionParameters RTCRtpParameters"
+            "RTCRtpHeaderExtensionParameters RTCRtpParameters RTCRtpContributingSource "
+            "RTCRtpSynchronizationSource RTCSctpCapabilities"
         ),
-        "peer.stats": "RTCStatsReport",
+        "peer.stats_types": (
+            "RTCInboundRtpStreamStats RTCOutboundRtpStreamStats RTCRemoteInboundRtpStreamStats "
+            "RTCRemoteOutboundRtpStreamStats RTCStats RTCStatsReport RTCTransportStats"
+        ),
         "peer.transceiver": "RTCRtpReceiver RTCRtpSender RTCRtpTransceiver",
+        "peer.transports": (
+            "RTCDtlsParameters RTCDtlsTransport RTCIceCandidatePair RTCIceGatherer RTCIceParameters RTCIceTransport"
+        ),
     }.items()
     for name in names.split()
 }
@@ -149,28 +172,43 @@ __all__ = [
     "RTCDataChannel",
     "RTCDataChannelParameters",
     "RTCDtlsFingerprint",
+    "RTCDtlsParameters",
+    "RTCDtlsTransport",
     "RTCError",
     "RTCIceCandidate",
+    "RTCIceCandidatePair",
+    "RTCIceGatherer",
+    "RTCIceParameters",
     "RTCIceServer",
+    "RTCIceTransport",
     "RTCIceTransportPolicy",
+    "RTCInboundRtpStreamStats",
+    "RTCOutboundRtpStreamStats",
     "RTCPeerConnection",
+    "RTCRemoteInboundRtpStreamStats",
+    "RTCRemoteOutboundRtpStreamStats",
     "RTCRtcpFeedback",
     "RTCRtcpMuxPolicy",
     "RTCRtcpParameters",
     "RTCRtpCapabilities",
     "RTCRtpCodecCapability",
     "RTCRtpCodecParameters",
+    "RTCRtpContributingSource",
     "RTCRtpEncodingParameters",
     "RTCRtpHeaderExtensionCapability",
     "RTCRtpHeaderExtensionParameters",
     "RTCRtpParameters",
     "RTCRtpReceiver",
     "RTCRtpSender",
+    "RTCRtpSynchronizationSource",
     "RTCRtpTransceiver",
+    "RTCSctpCapabilities",
     "RTCSctpTransport",
     "RTCSessionDescription",
+    "RTCStats",
     "RTCStatsReport",
     "RTCTrackEvent",
+    "RTCTransportStats",
     "Receiver",
     "RecvConfig",
     "SendConfig",

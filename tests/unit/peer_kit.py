@@ -10,7 +10,7 @@ from pyee.asyncio import AsyncIOEventEmitter
 
 from rtcengine.peer.configuration import RTCConfiguration
 from rtcengine.peer.connection import RTCPeerConnection
-from rtcengine.peer.driver import PeerEvents, RTCDataChannelParameters
+from rtcengine.peer.driver import PeerEvents, RTCDataChannelParameters, TransportFacts
 from rtcengine.peer.effects import Effect
 from rtcengine.types import Fingerprint
 
@@ -54,6 +54,12 @@ class FakeDriver:
     def create_data_channel(self, parameters: RTCDataChannelParameters) -> RTCDataChannelParameters:
         self.channels.append(parameters)
         return parameters
+
+    def facts(self, transport: int) -> TransportFacts | None:
+        return None
+
+    def source_of(self, receiver: Any) -> int:
+        return 0
 
     async def gathered(self) -> None:
         await self.may_gather.wait()

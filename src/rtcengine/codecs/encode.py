@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -29,6 +30,18 @@ class Encoded(NamedTuple):
     key: bool
 
 
+class Rates(NamedTuple):
+    """What an encoder takes when nobody has said: `default` at 640 x 480, by the size else, within `least` and `most`."""
+
+    default: int
+    least: int
+    most: int
+    max_frame_rate: int
+
+
+USUAL = Rates(737_280, 200_000, 2_500_000, 30)
+
+
 class Encoder(Protocol):
     """`encode` gives what is ready with this frame. The size, format or rate of frames may change at any time. `at`: the
     frame's time in the codec's RTP clock, for who does not go by its `pts`."""
@@ -44,10 +57,12 @@ class VideoEncoder(ABC):
     no key frames but the first and those asked for. The frames given are not touched: others may be reading them."""
 
     CODEC = ""
+    RATES = ""  # the module with its constants
     MOST_THREADS = 4
 
-    def __init__(self, *, fps: int = 30, bitrate: int | None = None) -> None:
-        self.fps = fps
+    def __init__(self, *, fps: int | None = None, bitrate: int | None = None) -> None:
+        self.rates = self._rates()
+        self.fps = fps if fps is not None else self.rates.max_frame_rate
         self.scale_down_by = 1.0  # both sides
         self._wanted = bitrate
         self._context: VideoCodecContext | None = None
@@ -62,7 +77,7 @@ class VideoEncoder(ABC):
         """What is aimed at, in bits per second."""
         if self._wanted is not None:
             return max(LEAST_BITRATE, self._wanted)
-        return default_bitrate(self._context.width, self._context.height) if self._context is not None else 0
+        return default_bitrate(self._context.width, self._context.height, self.rates) if self._context is not None else 0
 
     def size(self, frame: av.VideoFrame) -> tuple[int, int]:
         """Width and height that a frame goes out with."""
@@ -97,6 +112,12 @@ class VideoEncoder(ABC):
         self._opened = self.bitrate
         self._tune(context, self._opened)
 
+    @classmethod
+    def _rates(cls) -> Rates:
+        """Read when an encoder is made: programs set the constants of its module."""
+        module = sys.modules[cls.RATES]
+        return Rates(module.DEFAULT_BITRATE, module.MIN_BITRATE, module.MAX_BITRATE, module.MAX_FRAME_RATE)
+
     @abstractmethod
     def _tune(self, context: VideoCodecContext, bps: int) -> None:
         """Options of a codec that is not open yet."""
@@ -111,9 +132,10 @@ def scaled(side: int, by: float) -> int:
     return max(2, int(side / by) & ~1)
 
 
-def default_bitrate(width: int, height: int) -> int:
-    """For who has not said: 740 kbit/s at 640 x 480, 2.2 Mbit/s at 1280 x 720."""
-    return min(2_500_000, max(200_000, round(2.4 * width * height)))
+def default_bitrate(width: int, height: int, rates: Rates | None = None) -> int:
+    """For who has not said: by default 740 kbit/s at 640 x 480, 2.2 Mbit/s at 1280 x 720."""
+    by = rates if rates is not None else USUAL
+    return min(by.most, max(by.least, round(by.default * width * height / (640 * 480))))
 
 
 def rtp_time(frame: Any, clock_rate: int) -> int:

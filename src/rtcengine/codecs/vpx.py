@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .encode import VideoEncoder
+from .encode import USUAL, VideoEncoder
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
+
+# aiortc's names. A program may set them before an encoder is made: DEFAULT_BITRATE is at 640 x 480 for who asks for none.
+DEFAULT_BITRATE, MIN_BITRATE, MAX_BITRATE, MAX_FRAME_RATE = USUAL
 
 
 class Vp8Encoder(VideoEncoder):
     """libvpx takes no other bitrate through FFmpeg once it runs: it is opened again, which costs a key frame."""
 
     CODEC = "libvpx"
+    RATES = __name__
     MOST_THREADS = 1  # they spin while they wait for each other: on a busy machine a picture then takes ten times as long
 
     def _tune(self, context: VideoCodecContext, bps: int) -> None:
@@ -34,6 +38,7 @@ class Vp9Encoder(VideoEncoder):
     """One layer, as Vp8Encoder."""
 
     CODEC = "libvpx-vp9"
+    RATES = __name__
 
     def _tune(self, context: VideoCodecContext, bps: int) -> None:
         context.bit_rate = bps

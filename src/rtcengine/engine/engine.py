@@ -498,7 +498,7 @@ class Engine:
         profile: int,
         remote: Address | None,
         times: tuple[int, int, int, int],
-        ice: tuple[str, bool, str, str],
+        ice: tuple[str, bool, str, str, Address | None],
     ) -> None:
         if state == "closed":
             self._forget(transport)
@@ -506,9 +506,9 @@ class Engine:
             transport.remote = remote
         transport.srtp_profile = PROFILES.get(profile, "")
         if transport.config.ice_role != "lite":
-            transport.ice_state, transport.controlling, *types = ice
+            transport.ice_state, transport.controlling, local_type, remote_type, local = ice
             if remote is not None:
-                transport.local_type, transport.remote_type = types
+                transport.local_type, transport.remote_type, transport.local = local_type, remote_type, local
         added, *later = times
         transport.times = TransportTimes(added / 1e6, *((t - added) / 1e6 if t else None for t in later))
         transport._set_state(state, reason, text)

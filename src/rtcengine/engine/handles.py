@@ -62,7 +62,7 @@ class Transport:
     say. `on_event` is called on the asyncio loop for each change.
     `remote_certificates`: what the peer showed, DER, its own first; empty before the handshake is over.
     Of a full ICE agent: `ice_state` as W3C's RTCIceTransportState has them, `controlling`: its present role, and the
-    types of the candidates behind `remote` (`local_type`, `remote_type`).
+    types of the candidates behind `remote` (`local_type`, `remote_type`), `local`: the address of ours that it is sent from.
     """
 
     def __init__(self, engine: Engine, id: int, config: TransportConfig, on_event: EventHandler | None) -> None:
@@ -79,6 +79,7 @@ class Transport:
         self.ice_state = "new"
         self.controlling = config.ice_role == "controlling"
         self.local_type = self.remote_type = ""
+        self.local: Address | None = None
         self.receivers: list[Receiver] = []
         self.senders: list[Sender] = []
         self.queries: dict[int, StunQuery] = {}  # to STUN servers, by number

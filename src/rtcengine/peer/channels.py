@@ -9,9 +9,12 @@ from pyee.asyncio import AsyncIOEventEmitter
 from .driver import RTCDataChannelParameters
 from .effects import DataPlan
 from .errors import InvalidStateError
+from .parameters import RTCSctpCapabilities
+from .state import MAX_MESSAGE_SIZE
 
 if TYPE_CHECKING:
     from .connection import RTCPeerConnection
+    from .transports import RTCDtlsTransport
 
 
 class RTCDataChannel(AsyncIOEventEmitter):
@@ -93,11 +96,29 @@ class RTCDataChannel(AsyncIOEventEmitter):
 class RTCSctpTransport(AsyncIOEventEmitter):
     """What carries the channels. `state`: connecting, connected or closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, peer: RTCPeerConnection) -> None:
         super().__init__()
+        self._peer = peer
+        self._transport: RTCDtlsTransport | None = None
         self.state = "connecting"
         self.maxMessageSize: int | None = None
         self.maxChannels: int | None = None
+
+    @property
+    def mid(self) -> str | None:
+        """Of its section."""
+        return self._peer.jsep.state.data_mid
+
+    @property
+    def transport(self) -> RTCDtlsTransport | None:
+        """What is below it, None before it is negotiated; the last one once the connection is closed."""
+        self._transport = self._peer.transports.of_section(self.mid) or self._transport
+        return self._transport
+
+    @classmethod
+    def getCapabilities(cls) -> RTCSctpCapabilities:
+        """What we take."""
+        return RTCSctpCapabilities(MAX_MESSAGE_SIZE)
 
 
 class Channels:
@@ -106,7 +127,7 @@ class Channels:
     def __init__(self, peer: RTCPeerConnection) -> None:
         self._peer = peer
         self._made: list[RTCDataChannel] = []
-        self._transport = RTCSctpTransport()
+        self._transport = RTCSctpTransport(peer)
         self._wanted = False
         self.opened = self.closed = 0
         """How many channels have opened ever, and of these closed."""

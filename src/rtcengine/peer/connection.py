@@ -35,6 +35,7 @@ from .parameters import RTCRtpEncodingParameters
 from .state import CLOSED, STABLE, Described, JsepConfig, Transceiver
 from .states import connection_state, gathering_state, ice_connection_state
 from .transceiver import Done, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver, to_direction
+from .transports import Transports
 
 MAX_EARLY_CANDIDATES = 256
 """Candidates kept until there is a remote description."""
@@ -68,9 +69,7 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         self._transceivers: dict[Transceiver, RTCRtpTransceiver] = {}
         self._streams: dict[str, MediaStream] = {}
         self._early: list[RTCIceCandidate | None] = []
-        self._ice: dict[int, str] = {}
-        self._dtls: dict[int, str] = {}
-        self._gathering: dict[int, str] = {}
+        self.transports = Transports(self)
         self._shown = {"connection": "new", "iceconnection": "new", "icegathering": "new"}
         self._closing: Awaitable[None] | None = None
 
@@ -322,6 +321,7 @@ class RTCPeerConnection(AsyncIOEventEmitter):
                 _end(transceiver)
             self._identities.close()
             self._shown.update(connection="closed", iceconnection="closed")
+            self.transports.close()
             self.driver.apply(effects)
             self._closing = asyncio.ensure_future(self.driver.close())
             self.remove_all_listeners()
@@ -351,15 +351,15 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             self._fire("icecandidateerror", error)
 
     def on_ice_state(self, transport: int, state: str) -> None:
-        self._ice[transport] = state
+        self.transports.on_ice(transport, state)
         self._show_states()
 
     def on_dtls_state(self, transport: int, state: str) -> None:
-        self._dtls[transport] = state
+        self.transports.on_dtls(transport, state)
         self._show_states()
 
     def on_gathering_state(self, transport: int, state: str) -> None:
-        self._gathering[transport] = state
+        self.transports.on_gathering(transport, state)
         self._show_states()
 
     def on_data_channel(self, channel: Any) -> None:
@@ -438,6 +438,7 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         wrapped = {t: self._wrap(t) for t in self.jsep.transceivers}
         wrapped |= {t: self._wrap(t) for t in outcome.stopped}
         self.driver.apply(outcome.effects)
+        self.transports.keep(self.jsep.state.transports)
         if self.signalingState == STABLE:
             self._needed = False
             self.update_negotiation_needed()
@@ -486,11 +487,9 @@ class RTCPeerConnection(AsyncIOEventEmitter):
     def _show_states(self) -> None:
         if self.signalingState == CLOSED:
             return
-        live = self.jsep.state.transports
-        ice = [self._ice.get(id, "new") for id in live]
-        dtls = [self._dtls.get(id, "new") for id in live]
+        dtls, ice, gathering = self.transports.states(self.jsep.state.transports)
         now = {
-            "icegathering": gathering_state([self._gathering.get(id, "new") for id in live]),
+            "icegathering": gathering_state(gathering),
             "iceconnection": ice_connection_state(ice),
             "connection": connection_state(ice, dtls),
         }
@@ -501,6 +500,11 @@ class RTCPeerConnection(AsyncIOEventEmitter):
 
     def _fire(self, event: str, *args: Any) -> None:
         _emit(self, event, *args)
+
+    def fire_at(self, target: Any, event: str, *args: Any) -> None:
+        """An event of something of this connection, unless that is closed."""
+        if self.signalingState != CLOSED:
+            _emit(target, event, *args)
 
 
 def _emit(target: Any, event: str, *args: Any) -> None:

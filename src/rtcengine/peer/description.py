@@ -106,3 +106,13 @@ class RTCIceCandidate:
     ) -> RTCIceCandidate:
         """No more will come for this section and generation."""
         return cls(1, "", "", 0, 0, "", "", None, None, sdpMid, sdpMLineIndex, None, usernameFragment)
+
+
+def candidate_from_sdp(sdp: str) -> RTCIceCandidate:
+    """What follows "candidate:"; the prefix may be there. ValueError for text that is no candidate."""
+    return RTCIceCandidate.from_wire(parse_candidate(sdp))
+
+
+def candidate_to_sdp(candidate: RTCIceCandidate) -> str:
+    """What follows "candidate:"."""
+    return format_candidate(candidate.to_wire()).removeprefix("candidate:")

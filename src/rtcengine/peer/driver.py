@@ -24,6 +24,17 @@ class RTCDataChannelParameters:
     id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TransportFacts:
+    """What a driver knows of one of its transports. `pair`: the candidates of ours and the peer's that it sends by;
+    `remote_certificates` are DER."""
+
+    controlling: bool
+    remote_candidates: tuple[Candidate, ...] = ()
+    remote_certificates: tuple[bytes, ...] = ()
+    pair: tuple[Candidate, Candidate] | None = None
+
+
 class Driver(Protocol):
     """Carries out effects. All but `gathered`, `close` and `get_stats` return at once; none raises for a bad network,
     which is told by states."""
@@ -50,6 +61,12 @@ class Driver(Protocol):
     @property
     def sctp(self) -> Any:
         """The RTCSctpTransport, None without data."""
+
+    def facts(self, transport: int) -> TransportFacts | None:
+        """None of one that is not open."""
+
+    def source_of(self, receiver: Any) -> int:
+        """SSRC of what an RTCRtpReceiver gets now, 0 before anything came."""
 
     async def gathered(self) -> None:
         """Waits until every open transport has gathered, or its servers had their time."""

@@ -13,7 +13,7 @@ from ..media.receive import RemoteTrack
 from ..types import Fingerprint
 from .channels import Channels
 from .configuration import RTCConfiguration, RTCIceTransportPolicy, VerifyPeer
-from .driver import PeerEvents, RTCDataChannelParameters
+from .driver import PeerEvents, RTCDataChannelParameters, TransportFacts
 from .effects import (
     AddRemoteCandidate,
     CloseData,
@@ -98,6 +98,13 @@ class EngineDriver:
     @property
     def sctp(self) -> Any:
         return self.channels.sctp
+
+    def facts(self, transport: int) -> TransportFacts | None:
+        return self.links[transport].facts() if transport in self.links else None
+
+    def source_of(self, receiver: Any) -> int:
+        found = (one.receiver for one in self.incoming.values() if one.owner is receiver)
+        return next((one.ssrc for one in found if one is not None), 0)
 
     async def gathered(self) -> None:
         """Servers have a second each, five at most; what they say later is told later."""

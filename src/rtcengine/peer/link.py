@@ -15,7 +15,7 @@ from ..engine import Address, Batch, Engine, Socket, Transport, TransportConfig,
 from ..sdp import RemoteTransport
 from ..types import Candidate, DtlsRole
 from .configuration import VerifyPeer
-from .driver import PeerEvents
+from .driver import PeerEvents, TransportFacts
 from .effects import TransportPlan
 from .gather import Gathered, Gatherer, RTCIceCandidateError
 from .names import resolve
@@ -106,6 +106,22 @@ class Link:
     def role(self) -> DtlsRole | None:
         """Ours in DTLS, once the peer is known."""
         return self._peer.role if self._peer is not None else None
+
+    def facts(self) -> TransportFacts:
+        known = self.transport
+        return TransportFacts(known.controlling, tuple(self.remote), tuple(known.remote_certificates), self._pair())
+
+    def _pair(self) -> tuple[Candidate, Candidate] | None:
+        known = self.transport
+        if known.remote is None or self.ice_state not in ("connected", "completed", "disconnected"):
+            return None
+        ours = based(self.local, known.local)
+        if ours is None:
+            return None
+        return ours, next(
+            (one for one in self.remote if (one.address, one.port) == known.remote),
+            Candidate("", 1, "udp", 0, *known.remote, "prflx"),  # learned from its checks
+        )
 
     # --- what is asked of it
 
@@ -301,6 +317,13 @@ def _verifier(ask: VerifyPeer) -> Callable[[Transport], Awaitable[bool]]:
         return (await answer if inspect.isawaitable(answer) else answer) is True
 
     return verify
+
+
+def based(candidates: Sequence[Candidate], base: Address | None) -> Candidate | None:
+    """The candidate at this address of ours; when another was announced for it, the one with its port; else the only one."""
+    if base is not None and (at_port := [one for one in candidates if one.port == base[1]]):
+        return min(at_port, key=lambda one: one.address != base[0])
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _cancel(peer: Peer) -> None:

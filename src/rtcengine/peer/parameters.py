@@ -136,3 +136,24 @@ class RTCRtpSendParameters(RTCRtpParameters):
 
     encodings: list[RTCRtpEncodingParameters] = field(default_factory=list)
     transactionId: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RTCRtpContributingSource:
+    """Whose media a mixer put into what came. `timestamp` in milliseconds since 1970, `source` is a CSRC."""
+
+    timestamp: float
+    source: int
+    rtpTimestamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RTCRtpSynchronizationSource(RTCRtpContributingSource):
+    """Who sent what came; `source` is its SSRC."""
+
+
+@dataclass
+class RTCSctpCapabilities:
+    """`maxMessageSize` in bytes."""
+
+    maxMessageSize: int

@@ -21,6 +21,8 @@ HAVE_REMOTE_OFFER = "have-remote-offer"
 HAVE_LOCAL_PRANSWER = "have-local-pranswer"
 HAVE_REMOTE_PRANSWER = "have-remote-pranswer"
 CLOSED = "closed"
+MAX_MESSAGE_SIZE = 262144
+"""Of data channels, in bytes: what we take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class JsepConfig:
     """alwaysNegotiateDataChannels."""
     receive_simulcast: bool = False
     """Whether a peer's simulcast is answered with all its layers, as a relay wants, or with one stream."""
-    max_message_size: int = 262144
+    max_message_size: int = MAX_MESSAGE_SIZE
     sctp_port: int = 5000
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..engine import Address, OneTransportStats
 from ..types import Candidate, DtlsRole
-from .link import Link
+from .link import Link, based
 from .stats_types import (
     RTCCertificateStats,
     RTCIceCandidatePairStats,
@@ -137,9 +137,10 @@ class TransportRows:
                 report[one["id"]] = RTCIceCandidateStats(one, timestamp=now)
 
     def _make_pair(self, base: Address | None, address: Address) -> RTCStats:
-        local = self._based(base)
-        if local is None:
+        ours = based([one for one, _ in self._local], base)
+        if ours is None:
             return RTCIceCandidatePairStats()
+        local = next(stats for one, stats in self._local if one is ours)
         remote = next((stats for one, stats in self._remote if (one.address, one.port) == address), None)
         if remote is None:  # learned from its checks (RFC 8445 §7.3.1.3), and never told
             remote = self._candidate("remote-candidate", Candidate("", 1, "udp", 0, *address, "prflx"))
@@ -153,14 +154,6 @@ class TransportRows:
             remoteCandidateId=remote["id"],
             state="succeeded",
         )
-
-    def _based(self, base: Address | None) -> RTCStats | None:
-        """The candidate at this address of ours; when another was announced for it, the one with its port."""
-        if base is not None:
-            at_port = [(one, stats) for one, stats in self._local if one.port == base[1]]
-            if at_port:
-                return min(at_port, key=lambda known: known[0].address != base[0])[1]
-        return self._local[0][1] if len(self._local) == 1 else None
 
 
 @functools.lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,18 @@ from .parameters import (
     RTCRtpReceiveParameters,
     RTCRtpRtxParameters,
     RTCRtpSendParameters,
+    RTCRtpSynchronizationSource,
 )
 from .state import CLOSED, Transceiver
+from .stats_types import wall_ms
+from .transports import RTCDtlsTransport
 
 if TYPE_CHECKING:
     from .connection import RTCPeerConnection
+
+
+SOURCE_S = 10.0
+"""How long a source counts after its last packet."""
 
 
 class Done:
@@ -44,6 +52,7 @@ class RTCRtpSender:
     def __init__(self, peer: RTCPeerConnection, state: Transceiver) -> None:
         self._peer, self._state = peer, state
         self._transaction: str | None = None
+        self._transport: RTCDtlsTransport | None = None
 
     @classmethod
     def getCapabilities(cls, kind: str) -> RTCRtpCapabilities:
@@ -62,6 +71,12 @@ class RTCRtpSender:
     @property
     def track(self) -> Any:
         return self._state.track
+
+    @property
+    def transport(self) -> RTCDtlsTransport | None:
+        """What it is sent over, None before it is negotiated; the last one once the connection is closed."""
+        self._transport = self._peer.transports.of_section(self._state.mid) or self._transport
+        return self._transport
 
     def replaceTrack(self, track: Any) -> Done:
         """Another track of the kind, or None, at once and without negotiation."""
@@ -121,6 +136,7 @@ class RTCRtpReceiver:
         self._peer, self._state = peer, state
         id = state.remote_track or secrets.token_hex(8)
         self._track = peer.driver.remote_track(state.kind, id)
+        self._transport: RTCDtlsTransport | None = None
 
     @classmethod
     def getCapabilities(cls, kind: str) -> RTCRtpCapabilities:
@@ -139,6 +155,19 @@ class RTCRtpReceiver:
     @property
     def track(self) -> Any:
         return self._track
+
+    @property
+    def transport(self) -> RTCDtlsTransport | None:
+        """What it comes over, None before it is negotiated; the last one once the connection is closed."""
+        self._transport = self._peer.transports.of_section(self._state.mid) or self._transport
+        return self._transport
+
+    def getSynchronizationSources(self) -> list[RTCRtpSynchronizationSource]:
+        """The source of what was decoded in the last ten seconds (W3C webrtc §5.3)."""
+        counts, ssrc = self._track.counts, self._peer.driver.source_of(self)
+        if counts.arrived is None or not ssrc or time.monotonic() - counts.arrived > SOURCE_S:
+            return []
+        return [RTCRtpSynchronizationSource(wall_ms(counts.arrived), ssrc, counts.timestamp & 0xFFFFFFFF)]
 
     def getParameters(self) -> RTCRtpReceiveParameters:
         plan = self._peer.jsep.plan.receivers.get(self._state.mid or "")

@@ -6,6 +6,8 @@ says to WHIP and WHEP offers, `parse_fragment` and `write_fragment` are their PA
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .answer import (
     AcceptedSection,
     Answer,
@@ -22,6 +24,20 @@ from .fragment import Fragment, FragmentSection, parse_fragment, write_fragment
 from .parse import parse
 from .transport import LocalTransport, RemoteTransport
 from .write import write
+
+if TYPE_CHECKING:
+    from ..peer.description import candidate_from_sdp as candidate_from_sdp
+    from ..peer.description import candidate_to_sdp as candidate_to_sdp
+
+
+def __getattr__(name: str) -> Any:
+    """aiortc's functions of these names are about the objects of a peer connection."""
+    if name not in ("candidate_from_sdp", "candidate_to_sdp"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ..peer import description
+
+    return getattr(description, name)
+
 
 __all__ = [
     "AcceptedSection",
@@ -41,6 +57,8 @@ __all__ = [
     "SessionDescription",
     "answer_publisher",
     "answer_viewer",
+    "candidate_from_sdp",
+    "candidate_to_sdp",
     "format_candidate",
     "parse",
     "parse_candidate",

@@ -1,0 +1,9 @@
+"""What programs for aiortc import from its module of this name."""
+
+from __future__ import annotations
+
+from .peer.transceiver import RTCRtpSender
+
+__all__ = [
+    "RTCRtpSender",
+]
