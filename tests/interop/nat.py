@@ -200,7 +200,10 @@ class Network:
         addresses = " ".join(f"ip address add {a}/24 dev segment;" for a in (*STUN, TURN))
         await self.public.shell(f"ip link add segment type bridge; {addresses} ip link set segment up")
         # What is sent to a private address from outside goes away and is lost. Without a way coturn ends the allocation.
-        await self.public.shell("ip link add nowhere type veth peer name void; ip link set void up; ip link set nowhere arp off up; ip route add default dev nowhere")
+        await self.public.shell(
+            "ip link add nowhere type veth peer name void; ip link set void up; ip link set nowhere arp off up; "
+            "ip route add default dev nowhere"
+        )
 
     async def _add(self, node: Node) -> None:
         self._made.append(node.name)

@@ -46,6 +46,7 @@ __all__ = [
     "IceConfig",
     "IceStats",
     "LoopStats",
+    "OneTransportStats",
     "PairStats",
     "Receiver",
     "ReceiverStats",

@@ -170,4 +170,3 @@ def certificate(der: bytes, issuer: str | None) -> RTCStats:
     if issuer is not None:
         found["issuerCertificateId"] = issuer
     return found
-
