@@ -21,10 +21,10 @@ def test_some_sequences() -> None:
     told(play(range(400), STEPS))
 
 
-@pytest.mark.slow  # 10^4 of them, in make test
+@pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_ten_thousand_sequences() -> None:
-    told(play(range(1_000, 11_000), STEPS))
+def test_three_thousand_sequences() -> None:
+    told(play(range(1_000, 4_000), STEPS))
 
 
 @pytest.mark.long
