@@ -60,8 +60,12 @@ def _parameters(fmtp: str | None) -> dict[str, str]:
 
 
 def sendable(media: MediaPlan) -> CodecUse | None:
-    """The first codec that there is an encoder for."""
-    return next((c for c in known(media.codecs) if c.name.lower() in SENDABLE), None)
+    """The first codec that there is an encoder for. H.264 goes out in packetization-mode 1 alone (RFC 6184 §6.3)."""
+    return next((c for c in known(media.codecs) if c.name.lower() in SENDABLE and not _single_units(c)), None)
+
+
+def _single_units(codec: CodecUse) -> bool:
+    return codec.name.lower() == "h264" and _parameters(codec.fmtp).get("packetization-mode", "0") == "0"
 
 
 def send_config(media: MediaPlan, codec: CodecUse) -> SendConfig:
