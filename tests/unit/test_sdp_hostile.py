@@ -123,6 +123,14 @@ MEGABYTE = {
 }
 
 
+def loop_s() -> float:
+    """CPU seconds of a loop of 10^5 steps, as this machine is now; times below are told in it."""
+    start = time.thread_time()
+    for _ in range(100_000):
+        pass
+    return time.thread_time() - start
+
+
 @pytest.mark.parametrize("case", MEGABYTE)
 @pytest.mark.parametrize("kind", [bytes, str])
 def test_a_megabyte_is_refused_at_once(case: str, kind: type) -> None:
@@ -166,16 +174,18 @@ FULL = {
 def test_time_within_the_limits_is_bounded(case: str) -> None:
     data = FULL[case]
     assert len(data) <= 65536
+    before = loop_s()
     start = time.thread_time()
     offer = parse(data)
     assert parse(write(offer)) == offer
     with pytest.raises(NegotiationError):
         answer_publisher(offer, LOCAL)
-    assert time.thread_time() - start < 0.2
+    spent = time.thread_time() - start
+    assert spent < 100 * max(before, loop_s())
 
 
 def test_parameters_do_not_grow_beyond_a_line() -> None:
     start = time.thread_time()
     with pytest.raises(SdpError, match="payload type 96"):
         parse(full(b"a=fmtp:96 a=%d;b=c\r\n") + b"a=rtpmap:96 VP8/90000\r\n")
-    assert time.thread_time() - start < 0.05
+    assert time.thread_time() - start < 25 * loop_s()
