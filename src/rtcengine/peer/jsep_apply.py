@@ -256,6 +256,7 @@ def _stop(transceiver: Transceiver, out: Outcome) -> None:
 
 def _open_transports(state: State, offer: Described) -> None:
     """A transport for each section of our offer that needs one; other credentials restart the one there is."""
+    seen: set[int] = set()
     for section, mid in zip(offer.sdp.media, offer.mids, strict=True):
         if section.is_rejected:
             continue
@@ -266,7 +267,8 @@ def _open_transports(state: State, offer: Described) -> None:
             group = offer.sdp.bundle_of(section)
             assert group is not None
             id = next(state.transport_of[m] for m in group.mids if m in state.transport_of)
-        _use(state, mid, id, ice)
+        # The first of those that share it counts.
+        seen.add(_use(state, mid, id, state.transports[id].ice if id is not None and id in seen else ice))
     if state.controlling is None:
         state.controlling = True
 

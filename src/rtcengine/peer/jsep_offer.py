@@ -9,7 +9,18 @@ from ..sdp.codecs import is_repair
 from ..sdp.description import Setup
 from ..types import Direction
 from .configuration import RTCBundlePolicy
-from .jsep_section import RTP, SCTP, add_sending, add_transport, frame, fresh_ice, new_mid, rejected, with_candidates
+from .jsep_section import (
+    RTP,
+    SCTP,
+    add_sending,
+    add_transport,
+    frame,
+    fresh_ice,
+    keep_told_ice,
+    new_mid,
+    rejected,
+    with_candidates,
+)
 from .numbers import ExtensionIds, PayloadTypes
 from .state import Created, Described, JsepConfig, State, Transceiver
 
@@ -39,6 +50,7 @@ def create_offer(state: State, config: JsepConfig, session_id: int, cname: str) 
             kind, protocol = (old.kind, old.protocol) if old is not None else ("audio", RTP)
             media.append(rejected(kind, protocol, list(old.formats) if old is not None else ["0"], slot.mid))
     active = [section for section in media if section.port]
+    keep_told_ice(state, config, active, [state.transport_of.get(section.mid or "") for section in active])
     _bundle_only(state, config, active)
     state.version += 1
     mids = tuple(slot.mid for slot in slots)

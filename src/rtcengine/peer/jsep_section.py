@@ -46,6 +46,29 @@ def fresh_ice(state: State, config: JsepConfig, transport: str) -> tuple[str, st
     return state.fresh_ice[transport]
 
 
+def keep_told_ice(state: State, config: JsepConfig, media: list[MediaSection], ids: list[int | None]) -> None:
+    """Sections that have joined another's transport (`ids`) go on to tell the credentials that they told first. Nobody uses
+    them, for the first of a group counts (RFC 9143 §7.1.3), but browsers compare each section with what it was: one that
+    changes alone is an ICE restart of a part, which Firefox refuses. When such a section comes first itself, all restart."""
+    before = state.current_local
+    if before is None:
+        return
+    first: dict[int, MediaSection] = {}
+    for section, id in zip(media, ids, strict=True):
+        if id is None or id not in state.transports or section.ice_ufrag is None or section.ice_pwd is None:
+            continue
+        old = before.section(section.mid or "")
+        told = before.sdp.ice_of(old) if old is not None and not old.is_rejected else None
+        if id not in first:
+            first[id] = section
+            if told is not None and told != state.transports[id].ice:
+                section.ice_ufrag, section.ice_pwd = fresh_ice(state, config, f"t{id}")
+        elif (first[id].ice_ufrag, first[id].ice_pwd) != state.transports[id].ice:
+            section.ice_ufrag, section.ice_pwd = first[id].ice_ufrag, first[id].ice_pwd
+        elif told is not None and told not in state.stale_ice:
+            section.ice_ufrag, section.ice_pwd = told
+
+
 def new_mid(state: State, taken: set[str]) -> str:
     """The smallest number that nothing is or was called; adds it to `taken`."""
     used = taken | {mid for d in state.described() for mid in d.mids} | {t.mid for t in state.transceivers if t.mid}
