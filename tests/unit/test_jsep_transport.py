@@ -381,3 +381,50 @@ def test_can_trickle(line: str, expected: bool) -> None:
     a.add_track(FakeTrack("audio", "t"))
     b.set_remote("offer", a.create_offer().replace("a=ice-options:trickle ice2", line or "a=x:y"))
     assert b.can_trickle is expected
+
+
+def told(jsep: Jsep) -> list[str | None]:
+    """User fragments of the sections that live."""
+    assert jsep.state.local is not None
+    return [section.ice_ufrag for section in jsep.state.local.sdp.media if not section.is_rejected]
+
+
+@pytest.mark.parametrize("other_offers", [False, True])
+def test_a_section_that_joined_another_tells_what_it_told(other_offers: bool) -> None:
+    """A browser that sees the credentials of one section change takes it for an ICE restart of a part."""
+    a, b = pair()
+    for kind in ("audio", "video"):
+        a.add_transceiver(kind)
+    negotiate(a, b)
+    before = told(a)
+    assert len(set(before)) == 2 and len(a.plan.transports) == 1
+    (link,) = a.plan.transports.values()
+    b.add_transceiver("video") if other_offers else a.add_transceiver("video")
+    outcome = negotiate_by(b, a) if other_offers else negotiate_by(a, b)
+    assert told(a) == [*before, before[0]]
+    assert not any(isinstance(e, RestartIce) for o in outcome for e in o.effects)
+    (again,) = a.plan.transports.values()
+    assert (again.id, again.ice_ufrag) == (link.id, link.ice_ufrag) and len(set(told(b))) == 1
+
+    a.restart_ice()
+    negotiate(a, b)
+    assert len(set(told(a))) == 1 and not set(told(a)) & set(before)
+
+
+def test_a_section_that_joined_another_and_comes_first_restarts() -> None:
+    a, b = pair()
+    for kind in ("audio", "video"):
+        a.add_transceiver(kind)
+    negotiate(a, b)
+    before = told(a)
+    a.add_transceiver("video")
+    negotiate(a, b)
+    a.stop(a.transceivers[0])
+    negotiate(a, b)
+    assert len(told(a)) == 2 and len(set(told(a))) == 1 and not set(told(a)) & set(before)
+    (link,) = a.plan.transports.values()
+    assert link.ice_ufrag == told(a)[0]
+
+
+def negotiate_by(a: Jsep, b: Jsep) -> list[Outcome]:
+    return [*offer(a, b), *answer(a, b)]
