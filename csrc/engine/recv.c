@@ -176,16 +176,21 @@ static void begin_codec(rtc_recv_t *r, rtc_time_t now) {
   (void)rtc_tap_codec(r); /* out of memory: no frames any more, packets all the same */
 }
 
+/* The i-th of the others and the one in use change places. */
+static void use_other(rtc_recv_cfg_t *c, int i) {
+  rtc_recv_pt_t had = {c->codec, c->pt, c->rtx_pt, c->clock_rate}, *o = &c->other[i];
+  c->codec = o->codec;
+  c->pt = o->pt;
+  c->rtx_pt = o->rtx_pt;
+  c->clock_rate = o->clock_rate;
+  *o = had;
+}
+
 /* The peer goes on with another payload type. One of before that comes late changes nothing. */
 static bool change_pt(rtc_recv_t *r, const rtc_media_t *m, rtc_time_t now) {
   int i = other_of(r, m->rtp.pt, false);
   if (i < 0 || m->index <= r->highest) return false;
-  rtc_recv_pt_t *o = &r->cfg.other[i], had = {r->cfg.codec, r->cfg.pt, r->cfg.rtx_pt, r->cfg.clock_rate};
-  r->cfg.codec = o->codec;
-  r->cfg.pt = o->pt;
-  r->cfg.rtx_pt = o->rtx_pt;
-  r->cfg.clock_rate = o->clock_rate;
-  *o = had;
+  use_other(&r->cfg, i);
   begin_codec(r, now);
   return true;
 }
@@ -217,13 +222,8 @@ int rtc_recv_agree(rtc_recv_t *r, const rtc_recv_cfg_t *cfg, rtc_time_t now) {
   r->cfg.frames = had.frames;
   /* The one in use goes on being it, whatever place it has now. */
   for (int i = 0; i < cfg->other_n && had.pt != cfg->pt; i++) {
-    const rtc_recv_pt_t *o = &cfg->other[i];
-    if (o->pt != had.pt || o->codec != had.codec) continue;
-    r->cfg.other[i] = (rtc_recv_pt_t){cfg->codec, cfg->pt, cfg->rtx_pt, cfg->clock_rate};
-    r->cfg.codec = o->codec;
-    r->cfg.pt = o->pt;
-    r->cfg.rtx_pt = o->rtx_pt;
-    r->cfg.clock_rate = o->clock_rate;
+    if (cfg->other[i].pt != had.pt || cfg->other[i].codec != had.codec) continue;
+    use_other(&r->cfg, i);
     break;
   }
   if (cfg->ssrc && cfg->ssrc != had.ssrc && cfg->ssrc != r->ssrc) {

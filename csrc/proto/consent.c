@@ -8,9 +8,6 @@
 enum {
   UFRAG_MIN = 4,
   PWD_MIN = 22,
-  ANSWER_MAX = 100,
-  ERROR_UNKNOWN_ATTRIBUTE = 420,
-  ERROR_ROLE_CONFLICT = 487,
 };
 
 /* A text that is wiped before its memory goes back. */
@@ -135,37 +132,13 @@ static void renew(rtc_consent_t *c, rtc_time_t now) {
   c->expires = now + RTC_MS(RTC_CONSENT_MS);
 }
 
-static bool username_is(const rtc_stun_t *m, const char *first, const char *second) {
-  size_t a = strlen(first), b = strlen(second);
-  if (m->username_len <= a + 1 || memcmp(m->username, first, a) || m->username[a] != ':') return false;
-  if (!b) return true; /* the peer's part is not known yet */
-  return m->username_len == a + 1 + b && !memcmp(m->username + a + 1, second, b);
-}
-
 /* The password that guards this request, NULL when its USERNAME is not ours. */
 static const char *password_for(const rtc_consent_t *c, const rtc_stun_t *m, bool *old) {
   *old = false;
   if (!m->username || !m->has_integrity) return NULL;
-  if (username_is(m, c->local_ufrag, c->remote_ufrag)) return c->local_pwd;
-  *old = c->old_local_ufrag && username_is(m, c->old_local_ufrag, c->old_remote_ufrag);
+  if (rtc_stun_username_is(m, c->local_ufrag, c->remote_ufrag)) return c->local_pwd;
+  *old = c->old_local_ufrag && rtc_stun_username_is(m, c->old_local_ufrag, c->old_remote_ufrag);
   return *old ? c->old_local_pwd : NULL;
-}
-
-/* The answer to an authenticated request: its length, or RTC_ENOBUFS. code 0 is success. */
-static int write_answer(const rtc_stun_t *m, const rtc_path_t *from, int code, const char *pwd, uint8_t *out, size_t cap) {
-  rtc_wr_t w = rtc_wr(out, cap < ANSWER_MAX ? cap : ANSWER_MAX);
-  rtc_stun_begin(&w, code ? RTC_STUN_BINDING_ERROR : RTC_STUN_BINDING_SUCCESS, m->tid);
-  if (code) {
-    rtc_stun_put_error(&w, code, NULL); /* no words: an answer stays short */
-  } else {
-    rtc_stun_put_xor_addr(&w, RTC_STUN_A_XOR_MAPPED, &from->remote, m->tid);
-  }
-  if (code == ERROR_UNKNOWN_ATTRIBUTE) {
-    uint8_t list[sizeof m->unknown];
-    for (int i = 0; i < m->unknown_n; i++) rtc_put16(list + 2 * i, m->unknown[i]);
-    rtc_stun_put(&w, RTC_STUN_A_UNKNOWN, list, 2u * m->unknown_n);
-  }
-  return rtc_stun_end(&w, (const uint8_t *)pwd, strlen(pwd));
 }
 
 /* Which path a valid request leaves chosen (design: latest nomination wins; without one the path moves only
@@ -187,12 +160,12 @@ static int on_request(rtc_consent_t *c, const rtc_stun_t *m, const uint8_t *raw,
   const char *pwd = password_for(c, m, &old);
   if (!pwd || rtc_stun_check(m, raw, (const uint8_t *)pwd, strlen(pwd))) return RTC_CONSENT_DROP;
   /* A lite agent is always controlled: the peer has to change its role. */
-  int code = m->unknown_n ? ERROR_UNKNOWN_ATTRIBUTE : m->has_controlled ? ERROR_ROLE_CONFLICT : 0;
-  int n = write_answer(m, from, code, pwd, out, cap);
+  int code = m->unknown_n ? RTC_STUN_UNKNOWN_ATTRIBUTE : m->has_controlled ? RTC_STUN_ROLE_CONFLICT : 0;
+  int n = rtc_stun_answer(m, &from->remote, code, pwd, out, cap);
   if (n < 0) return n;
   *out_len = (size_t)n;
   if (code) {
-    c->conflicts += code == ERROR_ROLE_CONFLICT;
+    c->conflicts += code == RTC_STUN_ROLE_CONFLICT;
     return RTC_CONSENT_DROP;
   }
   c->requests++;

@@ -2,35 +2,11 @@
 #include "base/crypto.h"
 #include "proto/ice_impl.h"
 
-enum { ANSWER_MAX = 100, ERROR_UNKNOWN_ATTRIBUTE = 420, ERROR_ROLE_CONFLICT = 487 };
-
-static bool username_is(const rtc_stun_t *m, const char *first, const char *second) {
-  size_t a = strlen(first), b = strlen(second);
-  if (m->username_len <= a || memcmp(m->username, first, a) || m->username[a] != ':') return false;
-  if (b == 0) return true; /* the peer's is not known yet: its request shows that it knows our password */
-  return m->username_len == a + 1 + b && !memcmp(m->username + a + 1, second, b);
-}
-
 /* The credentials that guard this request, NULL when its USERNAME is not ours. */
 static const rtc_ice_creds_t *creds_of(const rtc_ice_t *c, const rtc_stun_t *m) {
   if (!m->username || !m->has_integrity) return NULL;
-  if (username_is(m, c->creds.local_ufrag, c->creds.remote_ufrag)) return &c->creds;
-  return c->has_old && username_is(m, c->old.local_ufrag, c->old.remote_ufrag) ? &c->old : NULL;
-}
-
-static int write_answer(const rtc_stun_t *m, const rtc_path_t *from, int code, const char *pwd, uint8_t *out, size_t cap) {
-  rtc_wr_t w = rtc_wr(out, cap < ANSWER_MAX ? cap : ANSWER_MAX);
-  rtc_stun_begin(&w, code ? RTC_STUN_BINDING_ERROR : RTC_STUN_BINDING_SUCCESS, m->tid);
-  if (code)
-    rtc_stun_put_error(&w, code, NULL); /* no words: an answer stays short */
-  else
-    rtc_stun_put_xor_addr(&w, RTC_STUN_A_XOR_MAPPED, &from->remote, m->tid);
-  if (code == ERROR_UNKNOWN_ATTRIBUTE) {
-    uint8_t list[sizeof m->unknown];
-    for (int i = 0; i < m->unknown_n; i++) rtc_put16(list + 2 * i, m->unknown[i]);
-    rtc_stun_put(&w, RTC_STUN_A_UNKNOWN, list, 2u * m->unknown_n);
-  }
-  return rtc_stun_end(&w, (const uint8_t *)pwd, strlen(pwd));
+  if (rtc_stun_username_is(m, c->creds.local_ufrag, c->creds.remote_ufrag)) return &c->creds;
+  return c->has_old && rtc_stun_username_is(m, c->old.local_ufrag, c->old.remote_ufrag) ? &c->old : NULL;
 }
 
 /* §7.3.1.1: when both claim one role, the larger tie-breaker is the controlling one. True: the peer has to change. */
@@ -50,12 +26,12 @@ static int on_request(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, con
                       size_t *out_len, rtc_time_t now) {
   const rtc_ice_creds_t *creds = creds_of(c, m);
   if (!creds || rtc_stun_check(m, raw, (const uint8_t *)creds->local_pwd, strlen(creds->local_pwd))) return RTC_ICE_DROP;
-  int code = m->unknown_n ? ERROR_UNKNOWN_ATTRIBUTE : peer_must_switch(c, m) ? ERROR_ROLE_CONFLICT : 0;
-  int n = write_answer(m, from, code, creds->local_pwd, out, cap);
+  int code = m->unknown_n ? RTC_STUN_UNKNOWN_ATTRIBUTE : peer_must_switch(c, m) ? RTC_STUN_ROLE_CONFLICT : 0;
+  int n = rtc_stun_answer(m, &from->remote, code, creds->local_pwd, out, cap);
   if (n < 0) return n;
   *out_len = (size_t)n;
   if (code) {
-    c->conflicts += code == ERROR_ROLE_CONFLICT;
+    c->conflicts += code == RTC_STUN_ROLE_CONFLICT;
     return RTC_ICE_DROP;
   }
   if (c->controlling ? m->has_controlling : m->has_controlled) rtc_ice_set_role(c, !c->controlling);
@@ -92,7 +68,7 @@ static int find_transaction(const rtc_ice_t *c, const rtc_stun_t *m, const rtc_p
 }
 
 static int on_error(rtc_ice_t *c, rtc_ice_pair_t *p, uint16_t error, rtc_time_t now) {
-  if (error == ERROR_ROLE_CONFLICT) { /* §7.2.5.1 */
+  if (error == RTC_STUN_ROLE_CONFLICT) { /* §7.2.5.1 */
     c->conflicts++;
     if (c->controlling == p->as_controlling) rtc_ice_set_role(c, !c->controlling);
     c->tie_breaker = rtc_ice_random(c);

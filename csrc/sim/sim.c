@@ -26,8 +26,6 @@ typedef struct node {
   void *arg;
   rtc_addr_t addr;
   uint32_t sock;
-  rtc_sim_answer_t answer; /* of a server, which has no hub */
-  void *user;
 } node_t;
 
 struct rtc_sim {
@@ -88,10 +86,6 @@ int rtc_sim_add(rtc_sim_t *s, rtc_hub_t *hub, const rtc_addr_t *addr) { return a
 
 int rtc_sim_add_box(rtc_sim_t *s, rtc_sim_box_t box, void *arg, const rtc_addr_t *addr) {
   return add_node(s, &(node_t){.box = box, .arg = arg, .addr = *addr});
-}
-
-int rtc_sim_add_server(rtc_sim_t *s, const rtc_addr_t *addr, rtc_sim_answer_t answer, void *user) {
-  return add_node(s, &(node_t){.addr = *addr, .answer = answer, .user = user});
 }
 
 void rtc_sim_move(rtc_sim_t *s, int node, const rtc_addr_t *addr) { s->node[node].addr = *addr; }
@@ -241,13 +235,6 @@ static void deliver(rtc_sim_t *s, flight_t *f) {
   wire_t *w = s->wires[f->from][f->to];
   if (!rtc_addr_eq(&n->addr, &f->dst)) { /* it has moved away meanwhile */
     w->st.lost++;
-    return;
-  }
-  if (n->answer) {
-    uint8_t out[RTC_PKT_DATA];
-    size_t len = n->answer(n->user, f->data, f->len, &f->src, out, sizeof out);
-    w->st.delivered++;
-    if (len) rtc_sim_send(s, f->to, &f->src, out, len);
     return;
   }
   rtc_pkt_t *k = n->hub ? rtc_hub_slot(n->hub) : NULL;

@@ -33,9 +33,6 @@ RTC_MUST_USE int rtc_sim_add(rtc_sim_t *s, rtc_hub_t *hub, const rtc_addr_t *add
 RTC_MUST_USE int rtc_sim_add_box(rtc_sim_t *s, rtc_sim_box_t box, void *arg, const rtc_addr_t *addr);
 /* A box's datagram, from its node's address. */
 void rtc_sim_send(rtc_sim_t *s, int node, const rtc_addr_t *to, const uint8_t *p, size_t n);
-/* A node that is no engine: what it answers to a datagram, 0 for nothing. */
-typedef size_t (*rtc_sim_answer_t)(void *user, const uint8_t *in, size_t n, const rtc_addr_t *from, uint8_t *out, size_t cap);
-RTC_MUST_USE int rtc_sim_add_server(rtc_sim_t *s, const rtc_addr_t *addr, rtc_sim_answer_t answer, void *user);
 /* A node's address changes (NAT rebinding): what it sends from now on comes from there, what is under way to the old is lost. */
 void rtc_sim_move(rtc_sim_t *s, int node, const rtc_addr_t *addr);
 void rtc_sim_link(rtc_sim_t *s, int from, int to, const rtc_link_t *link);

@@ -267,3 +267,24 @@ static int end(rtc_wr_t *w, const uint8_t *key, size_t key_len, size_t n) {
 
 int rtc_stun_end(rtc_wr_t *w, const uint8_t *key, size_t key_len) { return end(w, key, key_len, INTEGRITY_LEN); }
 int rtc_stun_end256(rtc_wr_t *w, const uint8_t *key, size_t key_len) { return end(w, key, key_len, INTEGRITY256_LEN); }
+
+bool rtc_stun_username_is(const rtc_stun_t *m, const char *first, const char *second) {
+  size_t a = strlen(first), b = strlen(second);
+  if (m->username_len <= a + 1 || memcmp(m->username, first, a) || m->username[a] != ':') return false;
+  return b == 0 || (m->username_len == a + 1 + b && !memcmp(m->username + a + 1, second, b));
+}
+
+int rtc_stun_answer(const rtc_stun_t *m, const rtc_addr_t *asker, int code, const char *pwd, uint8_t *out, size_t cap) {
+  rtc_wr_t w = rtc_wr(out, cap < RTC_STUN_ANSWER_MAX ? cap : RTC_STUN_ANSWER_MAX);
+  rtc_stun_begin(&w, code ? RTC_STUN_BINDING_ERROR : RTC_STUN_BINDING_SUCCESS, m->tid);
+  if (code)
+    rtc_stun_put_error(&w, code, NULL);
+  else
+    rtc_stun_put_xor_addr(&w, RTC_STUN_A_XOR_MAPPED, asker, m->tid);
+  if (code == RTC_STUN_UNKNOWN_ATTRIBUTE) {
+    uint8_t list[sizeof m->unknown];
+    for (int i = 0; i < m->unknown_n; i++) rtc_put16(list + 2 * i, m->unknown[i]);
+    rtc_stun_put(&w, RTC_STUN_A_UNKNOWN, list, 2u * m->unknown_n);
+  }
+  return rtc_stun_end(&w, (const uint8_t *)pwd, strlen(pwd));
+}

@@ -73,6 +73,19 @@ void rtc_stun_put_error(rtc_wr_t *w, int code, const char *reason); /* reason ma
 RTC_MUST_USE int rtc_stun_end(rtc_wr_t *w, const uint8_t *key, size_t key_len);
 RTC_MUST_USE int rtc_stun_end256(rtc_wr_t *w, const uint8_t *key, size_t key_len); /* the same with MESSAGE-INTEGRITY-SHA256 */
 
+/* Whether a request's USERNAME is `first:second` (RFC 8445 §7.2.2); second "": whatever stands behind the colon, but something. */
+bool rtc_stun_username_is(const rtc_stun_t *m, const char *first, const char *second);
+/* The answer to a Binding request that has been authenticated by pwd: success, which tells the asker's address, or an error without words:
+ * RTC_STUN_UNKNOWN_ATTRIBUTE (with their list) or another. Its length, at most RTC_STUN_ANSWER_MAX, or RTC_ENOBUFS. */
+RTC_MUST_USE int rtc_stun_answer(const rtc_stun_t *m, const rtc_addr_t *asker, int code, const char *pwd, uint8_t *out, size_t cap);
+
+enum { /* error codes */
+       RTC_STUN_UNKNOWN_ATTRIBUTE = 420,
+       RTC_STUN_ROLE_CONFLICT = 487,
+};
+
+enum { RTC_STUN_ANSWER_MAX = 100 };
+
 enum { /* attribute numbers */
        RTC_STUN_A_MAPPED = 0x0001,
        RTC_STUN_A_USERNAME = 0x0006,

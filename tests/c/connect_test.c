@@ -485,16 +485,24 @@ static void two_with_one_address(void) {
     }
 }
 
+typedef struct server {
+  rtc_sim_t *sim;
+  int heard;
+} server_t;
+
 /* Says where a Binding request came from. */
-static size_t stun_server(void *user, const uint8_t *in, size_t n, const rtc_addr_t *from, uint8_t *out, size_t cap) {
+static void stun_server(void *arg, int node, const rtc_addr_t *from, const rtc_addr_t *to, const uint8_t *p, size_t n) {
+  (void)to;
+  server_t *s = arg;
   rtc_stun_t m;
-  if (rtc_stun_parse(&m, in, n) < 0 || m.type != RTC_STUN_BINDING_REQUEST) return 0;
-  ++*(int *)user;
-  rtc_wr_t w = rtc_wr(out, cap);
+  uint8_t out[RTC_STUN_ANSWER_MAX];
+  if (rtc_stun_parse(&m, p, n) < 0 || m.type != RTC_STUN_BINDING_REQUEST) return;
+  s->heard++;
+  rtc_wr_t w = rtc_wr(out, sizeof out);
   rtc_stun_begin(&w, RTC_STUN_BINDING_SUCCESS, m.tid);
   rtc_stun_put_xor_addr(&w, RTC_STUN_A_XOR_MAPPED, from, m.tid);
   int len = rtc_stun_end(&w, NULL, 0);
-  return len > 0 ? (size_t)len : 0;
+  if (len > 0) rtc_sim_send(s->sim, node, from, out, (size_t)len);
 }
 
 /* Two agents of one hub ask one server by one socket, which loses 30 % each way: each ends with its address or a code, nearly all with the
@@ -507,7 +515,8 @@ static void servers_are_asked(void) {
     uint8_t ip[4] = {192, 0, 2, 1};
     rtc_addr_t addr;
     rtc_addr_set(&addr, ip, 4, 3478);
-    int heard = 0, server = rtc_sim_add_server(p.sim, &addr, stun_server, &heard);
+    server_t asked_one = {.sim = p.sim};
+    int server = rtc_sim_add_box(p.sim, stun_server, &asked_one, &addr);
     rtc_link_t link = {.delay_us = 25000, .loss = 0.3}, fine = {.delay_us = 25000};
     rtc_sim_link(p.sim, p.at[1], server, &link);
     rtc_sim_link(p.sim, server, p.at[1], &link);
@@ -540,11 +549,11 @@ static void servers_are_asked(void) {
     rtc_sim_link(p.sim, p.at[1], server, &fine);
     rtc_sim_link(p.sim, server, p.at[1], &fine);
     rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(60)); /* the one that nobody uses ends here */
-    heard = 0;
+    asked_one.heard = 0;
     rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_SEC(200));
     rtc_stats_t s = {0};
     do_(&p, 1, &(rtc_cmd_t){.op = RTC_OP_STATS, .u.stats = &s});
-    CHECK(kept ? heard >= 8 && heard <= 14 : heard == 0);
+    CHECK(kept ? asked_one.heard >= 8 && asked_one.heard <= 14 : asked_one.heard == 0);
     CHECK_EQ(s.hub.drops[RTC_DROP_STUN_AUTH], 0);
     while (rtc_hub_event(p.hub[1], &e)) CHECK(e.type != RTC_EV_STUN); /* nothing new */
     close_pair(&p);
