@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from .certificate import Certificate
 
@@ -136,6 +136,20 @@ class SendConfig:
     mid: str = ""
     extensions: frozenset[str] = frozenset()
     nack: bool = False
+
+
+class Feedback(TypedDict):
+    """Of a RecvConfig."""
+
+    nack: bool
+    pli: bool
+    fir: bool
+    twcc: bool
+
+
+def feedback(agreed: Collection[str]) -> Feedback:
+    """From the a=rtcp-fb values that were agreed (RFC 4585 §4.2)."""
+    return Feedback(nack="nack" in agreed, pli="nack pli" in agreed, fir="ccm fir" in agreed, twcc="transport-cc" in agreed)
 
 
 def check_transport(config: TransportConfig) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from abc import abstractmethod
 from typing import Any
 
 import aiortc
@@ -45,12 +46,12 @@ class ConnectionPeer(PipePeer):
             self.pc.on("icecandidate", self._on_candidate)
         self._shown: tuple[str, str] | None = None
 
-    def camera(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def camera(self) -> Any: ...
 
+    @abstractmethod
     def pair(self) -> tuple[str, str] | None:
         """Types of the candidates in use, ours first."""
-        raise NotImplementedError
 
     def srtp(self) -> str:
         """The profile in use."""

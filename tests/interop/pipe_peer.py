@@ -13,6 +13,7 @@ import json
 import signal
 import sys
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
     from tests.interop.peers import PeerProgram
 
 
-class PipePeer:
+class PipePeer(ABC):
     """What every such peer has; `start`, `on_signal` and `close` are its own, as is `do_NAME` for more commands."""
 
     def __init__(self) -> None:
         self.frames = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, offerer: bool) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def start(self, offerer: bool) -> None: ...
 
-    async def on_signal(self, value: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def on_signal(self, value: Any) -> None: ...
 
-    async def close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def close(self) -> None: ...
 
     def report(self, event: str, **fields: object) -> None:
         print(json.dumps({"event": event, **fields}), flush=True)

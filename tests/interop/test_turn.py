@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -162,71 +161,6 @@ async def test_relayed_alone(tmp_path: Path) -> None:
             await batch.commit()
         for ours, allocation in zip(both.engines, both.allocations, strict=True):
             await give_back(ours, allocation)
-
-
-class Gateway(asyncio.DatagramProtocol):
-    """Stands between an engine that speaks to it by datagrams and a server that has streams: a connection for each source."""
-
-    def __init__(self, port: int, tls: ssl.SSLContext | None) -> None:
-        self.port = port
-        self.tls = tls
-        self.connections: dict[Any, asyncio.Queue[bytes]] = {}
-        self.tasks: set[asyncio.Task[None]] = set()
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, source: Any) -> None:
-        if source not in self.connections:
-            self.connections[source] = asyncio.Queue()
-            self.tasks.add(asyncio.create_task(self._connect(source)))
-        self.connections[source].put_nowait(data)
-
-    async def _connect(self, source: Any) -> None:
-        reader, writer = await asyncio.open_connection(HERE, self.port, ssl=self.tls)
-        inward = asyncio.create_task(self._read(reader, source))
-        try:
-            while True:
-                writer.write(await self.connections[source].get())
-                await writer.drain()
-        finally:
-            inward.cancel()
-            writer.close()
-
-    async def _read(self, reader: asyncio.StreamReader, source: Any) -> None:
-        """RFC 8656 §12.5: STUN messages, and ChannelData padded to four bytes."""
-        while True:
-            head = await reader.readexactly(4)
-            length = int.from_bytes(head[2:])
-            rest = length + -length % 4 if head[0] & 0x40 else length + 16
-            self.transport.sendto(head + await reader.readexactly(rest), source)
-
-
-@pytest.mark.parametrize("tls", [False, True])
-async def test_by_streams(tmp_path: Path, tls: bool) -> None:
-    """What an engine says to a server that it reaches by TCP or TLS, and what it understands of that."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    async with coturn(tmp_path, "--no-udp") as server:
-        loop = asyncio.get_running_loop()
-        port = server.tls_port if tls else server.port
-        transport, gateway = await loop.create_datagram_endpoint(
-            lambda: Gateway(port, context if tls else None), local_addr=(HERE, 0)
-        )
-        try:
-            here = replace(server, port=transport.get_extra_info("sockname")[1])
-            async with pair(here, stream=True) as both:
-                await both.exchange(100)
-                assert {(t.local_type, t.remote_type) for t in both.transports} == {("relay", "relay")}
-                assert all([(await e.stats()).hub["drops"]["turn_form"] == 0 for e in both.engines])
-                said = "\n".join(server.said)
-                assert said.count("ALLOCATE processed, success") == 2
-                assert "CHANNEL_BIND processed, success" in said
-        finally:
-            for task in gateway.tasks:
-                task.cancel()
-            await asyncio.gather(*gateway.tasks, return_exceptions=True)
-            transport.close()
 
 
 async def test_peers_that_the_server_refuses(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ async def test_by_our_own_streams(tmp_path: Path, tls: bool) -> None:
         sockets = [connect(engine, server, tls) for engine in (near, far)]
         # The first request waits for the connection.
         sides = zip((near, far), sockets, strict=True)
-        allocations = [await allocate(engine, where(server, tls), base=socket, stream=True) for engine, socket in sides]
+        allocations = [await allocate(engine, where(server, tls), base=socket) for engine, socket in sides]
         assert [socket.state for socket in sockets] == ["connected"] * 2
         assert [allocation.mapped for allocation in allocations] == [socket.address for socket in sockets]
         both = Pair((near, far), allocations)
@@ -47,7 +47,7 @@ async def test_a_server_that_goes_away(tmp_path: Path, tls: bool) -> None:
     async with Engine(NEAR, udp=()) as engine:
         async with coturn(tmp_path, "--no-udp") as server:
             socket = connect(engine, server, tls)
-            allocation = await allocate(engine, where(server, tls), base=socket, stream=True)
+            allocation = await allocate(engine, where(server, tls), base=socket)
         await until(lambda: socket.closed)
         await until(lambda: allocation.state == "failed")  # at once, not when it would have been refreshed
         with pytest.raises(TurnError):

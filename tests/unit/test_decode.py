@@ -142,7 +142,7 @@ async def test_a_stream_decodes_beside_the_event_loop() -> None:
     waiting[2] = encoded(b"\x00\x01\x02", 6000, "VP8", key=False)
     stream = FrameStream(lambda: waiting.pop(0) if waiting else None)
     errors: list[DecodeError] = []
-    decoded = DecodedStream(stream, "VP8", on_broken=errors.append)
+    decoded = DecodedStream(stream, on_broken=errors.append)
     found = []
     async with asyncio.timeout(20):
         async for picture in decoded:

@@ -176,7 +176,6 @@ class DecodedStream:
     def __init__(
         self,
         frames: FrameStream,
-        codec: str,
         *,
         channels: int = 2,
         on_broken: Callable[[DecodeError], None] | None = None,
@@ -185,7 +184,7 @@ class DecodedStream:
         self.broken = 0
         self.counts = counts if counts is not None else DecodeCounts()
         self._frames = frames
-        self._codec = codec
+        self._codec = ""  # of the decoder: that of the frames, which the peer may change under way
         self._channels = channels
         self._on_broken = on_broken
         self._decoder: Decoder | None = None
@@ -212,7 +211,7 @@ class DecodedStream:
         return self._ready.pop()
 
     def _decode(self, frame: EncodedFrame) -> list[Any]:
-        if self._decoder is None or frame.codec.lower() != self._codec.lower():  # the peer may change it under way
+        if self._decoder is None or frame.codec != self._codec:
             self._codec = frame.codec
             self._decoder = make_decoder(self._codec, self._channels)
         started, counts = time.perf_counter(), self.counts

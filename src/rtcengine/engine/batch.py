@@ -168,13 +168,12 @@ class Batch:
         base: Socket | Address | None = None,
         transport: Transport | None = None,
         ipv6: bool = False,
-        stream: bool = False,
         on_event: Callable[[Allocation], None] | None = None,
     ) -> Allocation:
         """An allocation on the TURN server at this (IP, port), with long-term credentials; `Allocation.wait` tells its
         address. It is reached from `base`, a socket or the (IP, port) of one, or from whatever socket reaches
         it; a socket holds one allocation with a server at most. `ipv6`: the family of the relayed address.
-        `stream`: the way there is TCP or TLS. It ends with `transport`, when one is given, or by
+        It ends with `transport`, when one is given, or by
         `close_turn`."""
         if not username:
             raise ValueError("a TURN server wants a user name")
@@ -187,7 +186,18 @@ class Batch:
             sock, near = self._engine._socket_of(base), base
         allocation = Allocation(self._engine, next(self._engine._allocation_ids), server, on_event)
         owner = self._own(transport) if transport is not None else 0
-        self._commands.turn(allocation.id, server, sock, near, owner, ipv6, stream, username, credential)
+        stream = isinstance(base, Socket) and base.tcp
+        self._commands.turn(
+            allocation.id,
+            server,
+            sock,
+            near,
+            owner,
+            ipv6,
+            stream,
+            username,
+            credential,
+        )
         return self._add(allocation, f"allocation {allocation.id} on {server[0]}")
 
     def close_turn(self, allocation: Allocation) -> None:

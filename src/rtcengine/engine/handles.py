@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import _core
-from ..config import RecvConfig, SendConfig, TransportConfig
+from ..config import PayloadType, RecvConfig, SendConfig, TransportConfig
 from ..frames import EncodedFrame, FrameStream
 from ..stats import STATES, Address
 from .stun import StunQuery
@@ -193,9 +193,8 @@ class Receiver:
         if taken is None:
             return None
         data, timestamp, key, lost, at, codec = taken
-        used = next((o for o in self.config.others if o.codec.lower() == codec), self.config)
-        if self.config.codec.lower() == codec:
-            used = self.config
+        known: list[RecvConfig | PayloadType] = [self.config, *self.config.others]
+        used = next((one for one in known if one.codec.lower() == codec), known[0])
         return EncodedFrame(
             data=data,
             timestamp=timestamp,

@@ -114,8 +114,7 @@ class RemoteTrack(MediaStreamTrack):
     async def _pull(self, receiver: Receiver) -> None:
         try:
             async with tap(receiver) as stream:
-                codec, counts = receiver.config.codec, self.counts
-                decoded = DecodedStream(stream, codec, on_broken=lambda _: self._on_broken(), counts=counts)
+                decoded = DecodedStream(stream, on_broken=lambda _: self._on_broken(), counts=self.counts)
                 try:
                     async for frame in decoded:
                         self._put(frame)

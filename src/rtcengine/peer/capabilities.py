@@ -60,11 +60,16 @@ class Capabilities:
 
 
 def capability(kind: str, codec: Codec) -> RTCRtpCodecCapability:
-    parameters: dict[str, int | str | None] = {}
-    for name, value in codec.parameters.items():
-        # profile-level-id is six hex digits: no number, even where it looks like one.
-        parameters[name] = int(value) if value.isdigit() and name != "profile-level-id" else value or None
-    return RTCRtpCodecCapability(f"{kind}/{codec.name}", codec.clock_rate, codec.channels, parameters)
+    return RTCRtpCodecCapability(f"{kind}/{codec.name}", codec.clock_rate, codec.channels, typed(codec.parameters))
+
+
+def typed(parameters: dict[str, str]) -> dict[str, int | str | None]:
+    """Format parameters as programs see them: numbers where they are some, None without a value."""
+    # profile-level-id is six hex digits: no number, even where it looks like one.
+    return {
+        name: int(value) if value.isdigit() and name != "profile-level-id" else value or None
+        for name, value in parameters.items()
+    }
 
 
 def _same(a: RTCRtpCodecCapability, b: RTCRtpCodecCapability) -> bool:

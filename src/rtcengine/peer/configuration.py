@@ -12,7 +12,10 @@ from .certificate import RTCCertificate
 from .errors import InvalidAccessError, InvalidModificationError, RangeError, UrlSyntaxError
 
 # RFC 7064 and 7065: no query for STUN, "transport" alone for TURN.
-_URL = re.compile(r"(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::([0-9]{1,5}))?(\?transport=(?:udp|tcp))?", re.I)
+SERVER_URL = re.compile(
+    r"(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]]+)(?::([0-9]{1,5}))?(\?transport=(?:udp|tcp))?", re.I
+)
+"""Scheme, host, port, and what stands behind the question mark."""
 MAX_SERVERS = 32
 
 
@@ -151,7 +154,7 @@ def _check_server(server: object) -> None:
     if not urls:
         raise UrlSyntaxError("an ICE server has no URL")
     for url in urls:
-        found = _URL.fullmatch(url)
+        found = SERVER_URL.fullmatch(url)
         if found is None or (found[3] is not None and not 0 < int(found[3]) < 65536):
             raise UrlSyntaxError(f"{url[:80]!a} is not the URL of a STUN or TURN server")
         turn = found[1].lower().startswith("turn")

@@ -34,7 +34,7 @@ from .network import NetworkOptions
 from .parameters import RTCRtpEncodingParameters
 from .state import CLOSED, STABLE, Described, JsepConfig, Transceiver
 from .states import connection_state, gathering_state, ice_connection_state
-from .transceiver import Done, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver, to_direction
+from .transceiver import RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver, to_direction
 from .transports import Transports
 
 MAX_EARLY_CANDIDATES = 256
@@ -531,6 +531,3 @@ def _check_track(track: Any) -> None:
 
 def _remote(described: Described | None) -> RTCSessionDescription | None:
     return RTCSessionDescription(described.written, described.type) if described is not None else None
-
-
-__all__ = ["Done", "RTCPeerConnection"]

@@ -49,12 +49,22 @@ class RTCIceCandidateError:
 Found = asyncio.Queue[Gathered | RTCIceCandidateError | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One address of a server, asked from one base of ours."""
+
+    server: IceServer
+    address: Address
+    transport: Transport
+    base: Address
+    preference: int
+
+
 class Gatherer:
-    """One round. Host candidates come first, at once. `errors` says which servers gave none; `connections`, to
+    """One round. Host candidates come first, at once. `connections`, to
     servers over TCP and TLS, are the caller's to close."""
 
     def __init__(self, network: NetworkOptions, servers: Sequence[IceServer], *, relay_only: bool = False) -> None:
-        self.errors: list[RTCIceCandidateError] = []
         self.connections: list[Socket] = []
         self._network = network
         self._servers = servers
@@ -97,26 +107,19 @@ class Gatherer:
             near = [base for base in bases[:MAX_BASES] if (":" in base[0]) == (":" in address[0])]
             # A stream has an address of its own: one is enough.
             for i, base in enumerate(near if server.transport == "udp" else near[:1]):
-                ask = self._turn if server.turn else self._stun
-                asked.append(ask(server, address, transport, base, 65535 - i, found))
+                question = _Question(server, address, transport, base, 65535 - i)
+                asked.append((self._turn if server.turn else self._stun)(question, found))
         if not asked:
             self._fail(found, server, NO_ANSWER, "no address of ours has its family")
         await asyncio.gather(*asked)
 
-    async def _stun(
-        self,
-        server: IceServer,
-        address: Address,
-        transport: Transport,
-        base: Address,
-        preference: int,
-        found: Found,
-    ) -> None:
+    async def _stun(self, asked: _Question, found: Found) -> None:
+        server, base = asked.server, asked.base
         if server.transport != "udp":
             self._fail(found, server, NO_ANSWER, "a server is asked for our address over UDP alone")
             return
-        batch = transport.engine.batch()
-        query = batch.stun_query(transport, base, address)
+        batch = asked.transport.engine.batch()
+        query = batch.stun_query(asked.transport, base, asked.address)
         batch.submit()
         try:
             mapped = await query
@@ -124,27 +127,18 @@ class Gatherer:
             self._fail(found, server, error.code or NO_ANSWER, str(error), base)
             return
         if mapped != base:
-            found.put_nowait(learnt_candidate("srflx", mapped, base, base, preference, server.url))
+            found.put_nowait(learnt_candidate("srflx", mapped, base, base, asked.preference, server.url))
 
-    async def _turn(
-        self,
-        server: IceServer,
-        address: Address,
-        transport: Transport,
-        base: Address,
-        preference: int,
-        found: Found,
-    ) -> None:
-        engine = transport.engine
+    async def _turn(self, asked: _Question, found: Found) -> None:
+        server, base = asked.server, asked.base
+        engine = asked.transport.engine
         try:
-            via = base if server.transport == "udp" else self._connect(engine, server, address)
+            via = base if server.transport == "udp" else self._connect(engine, server, asked.address)
         except (OSError, ValueError) as error:
             self._fail(found, server, NO_ANSWER, str(error), base)
             return
         batch = engine.batch()
-        allocation = batch.turn(
-            address, server.username, server.credential, base=via, transport=transport, stream=server.transport != "udp"
-        )
+        allocation = batch.turn(asked.address, server.username, server.credential, base=via, transport=asked.transport)
         batch.submit()
         try:
             relayed, mapped = await allocation.wait()
@@ -155,8 +149,8 @@ class Gatherer:
             self._fail(found, server, NO_ANSWER, str(error), base)
             return
         if mapped is not None and mapped != base and not self._relay_only and server.transport == "udp":
-            found.put_nowait(learnt_candidate("srflx", mapped, base, base, preference, server.url))
-        found.put_nowait(learnt_candidate("relay", relayed, allocation, mapped or base, preference, server.url))
+            found.put_nowait(learnt_candidate("srflx", mapped, base, base, asked.preference, server.url))
+        found.put_nowait(learnt_candidate("relay", relayed, allocation, mapped or base, asked.preference, server.url))
 
     def _connect(self, engine: Engine, server: IceServer, address: Address) -> Socket:
         network, tls = self._network, None
@@ -169,7 +163,6 @@ class Gatherer:
     def _fail(self, found: Found, server: IceServer, code: int, text: str, base: Address | None = None) -> None:
         error = RTCIceCandidateError(server.url, code, text, *(base or (None, None)))
         log.info("%s gave no candidate: %s (%d)", server.url, text, code)
-        self.errors.append(error)
         found.put_nowait(error)
 
 

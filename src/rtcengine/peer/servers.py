@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..engine import Address
-from .configuration import RTCIceServer
+from .configuration import SERVER_URL, RTCIceServer
 
-_URL = re.compile(
-    r"(?P<scheme>stuns?|turns?):(?P<host>\[[^\]]+\]|[^:?]+)(?::(?P<port>\d+))?(?:\?transport=(?P<transport>udp|tcp))?", re.I
-)
 _PORTS = {"stun": 3478, "turn": 3478, "stuns": 5349, "turns": 5349}
 
 
@@ -46,11 +42,12 @@ def read_servers(servers: Iterable[RTCIceServer] | None) -> list[IceServer]:
     found = []
     for server in servers or ():
         for url in [server.urls] if isinstance(server.urls, str) else server.urls:
-            match = _URL.fullmatch(url)
+            match = SERVER_URL.fullmatch(url)
             assert match is not None  # configuration.py has looked at it
-            scheme = match["scheme"].lower()
-            transport = "tls" if scheme.endswith("s") else (match["transport"] or "udp").lower()
-            host, port = match["host"].strip("[]"), int(match["port"] or _PORTS[scheme])
+            scheme, host, port, query = match.groups()
+            scheme = scheme.lower()
+            transport = "tls" if scheme.endswith("s") else (query or "?transport=udp").lower().partition("=")[2]
             turn = scheme.startswith("turn")
-            found.append(IceServer(url, turn, host, port, transport, server.username or "", server.credential or ""))
+            where = host.strip("[]"), int(port or _PORTS[scheme])
+            found.append(IceServer(url, turn, *where, transport, server.username or "", server.credential or ""))
     return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..config import CODECS, PayloadType, RecvConfig, SendConfig
+from ..config import CODECS, PayloadType, RecvConfig, SendConfig, feedback
 from ..engine import Batch, Engine, Receiver, Sender
 from ..media.limits import Limits
 from ..media.send import SendCounts, SendPump
+from ..sdp.description import fmtp_parameters
 from .effects import CodecUse, MediaPlan
 from .link import Link
 
@@ -39,24 +40,12 @@ def recv_config(media: MediaPlan) -> RecvConfig | None:
         mid=media.mid,
         ssrc=declared.ssrc if declared is not None else 0,
         rtx_ssrc=(declared.rtx_ssrc or 0) if declared is not None else 0,
-        nack="nack" in main.feedback,
-        pli="nack pli" in main.feedback,
-        fir="ccm fir" in main.feedback,
-        twcc="transport-cc" in main.feedback,
+        **feedback(main.feedback),
         others=tuple(
             PayloadType(codec=c.name, pt=c.payload_type, rtx_pt=c.rtx_payload_type, clock_rate=c.clock_rate)
             for c in [*codecs[1:], *known(media.offered)][:15]
         ),
     )
-
-
-def _parameters(fmtp: str | None) -> dict[str, str]:
-    found = {}
-    for part in (fmtp or "").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name:
-            found[name] = value
-    return found
 
 
 def sendable(media: MediaPlan) -> CodecUse | None:
@@ -65,7 +54,7 @@ def sendable(media: MediaPlan) -> CodecUse | None:
 
 
 def _single_units(codec: CodecUse) -> bool:
-    return codec.name.lower() == "h264" and _parameters(codec.fmtp).get("packetization-mode", "0") == "0"
+    return codec.name.lower() == "h264" and fmtp_parameters(codec.fmtp).get("packetization-mode", "0") == "0"
 
 
 def send_config(media: MediaPlan, codec: CodecUse) -> SendConfig:
@@ -167,7 +156,7 @@ class Outgoing:
         wanted = (self.sender, codec.name.lower(), codec.fmtp)
         if self._pumped != wanted:
             self._close_pump()
-            self._pump = SendPump(self.sender, codec.name, codec.clock_rate, _parameters(codec.fmtp), counts=self.counts)
+            self._pump = SendPump(self.sender, codec.name, codec.clock_rate, fmtp_parameters(codec.fmtp), counts=self.counts)
             self._pumped = wanted
         assert self._pump is not None
         self._pump.set_track(self.owner.track)

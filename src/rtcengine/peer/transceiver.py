@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..media.track import Done
+from ..sdp.description import fmtp_parameters
 from ..types import Direction
 from . import capabilities
 from .effects import CodecUse, MediaPlan
@@ -38,25 +40,16 @@ SOURCE_S = 10.0
 """How long a source counts after its last packet."""
 
 
-class Done:
-    """What is done already, for those who await it."""
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
-
-
-class RTCRtpSender:
-    """Sends a track, or nothing."""
+class _Half:
+    """What a sender and a receiver both are: one direction of a section."""
 
     def __init__(self, peer: RTCPeerConnection, state: Transceiver) -> None:
         self._peer, self._state = peer, state
-        self._transaction: str | None = None
         self._transport: RTCDtlsTransport | None = None
 
     @classmethod
     def getCapabilities(cls, kind: str) -> RTCRtpCapabilities:
-        """What can be sent of "audio" or "video"."""
+        """What can be sent and received of "audio" or "video"."""
         return capabilities.DEFAULT.of(kind)
 
     @property
@@ -65,18 +58,29 @@ class RTCRtpSender:
 
     @property
     def mid(self) -> str | None:
-        """Of the section that it sends by."""
+        """Of its section."""
         return self._state.mid
+
+    @property
+    def transport(self) -> RTCDtlsTransport | None:
+        """What it goes over, None before it is negotiated; the last one once the connection is closed."""
+        self._transport = self._peer.transports.of_section(self._state.mid) or self._transport
+        return self._transport
+
+    async def getStats(self) -> Any:
+        return await self._peer.driver.get_stats(self)
+
+
+class RTCRtpSender(_Half):
+    """Sends a track, or nothing."""
+
+    def __init__(self, peer: RTCPeerConnection, state: Transceiver) -> None:
+        super().__init__(peer, state)
+        self._transaction: str | None = None
 
     @property
     def track(self) -> Any:
         return self._state.track
-
-    @property
-    def transport(self) -> RTCDtlsTransport | None:
-        """What it is sent over, None before it is negotiated; the last one once the connection is closed."""
-        self._transport = self._peer.transports.of_section(self._state.mid) or self._transport
-        return self._transport
 
     def replaceTrack(self, track: Any) -> Done:
         """Another track of the kind, or None, at once and without negotiation."""
@@ -125,42 +129,18 @@ class RTCRtpSender:
         self._transaction = None
         self._peer.driver.apply(effects)
 
-    async def getStats(self) -> Any:
-        return await self._peer.driver.get_stats(self)
 
-
-class RTCRtpReceiver:
+class RTCRtpReceiver(_Half):
     """Receives a track."""
 
     def __init__(self, peer: RTCPeerConnection, state: Transceiver) -> None:
-        self._peer, self._state = peer, state
+        super().__init__(peer, state)
         id = state.remote_track or secrets.token_hex(8)
         self._track = peer.driver.remote_track(state.kind, id)
-        self._transport: RTCDtlsTransport | None = None
-
-    @classmethod
-    def getCapabilities(cls, kind: str) -> RTCRtpCapabilities:
-        """What can be received of "audio" or "video"."""
-        return capabilities.DEFAULT.of(kind)
-
-    @property
-    def kind(self) -> str:
-        return self._state.kind
-
-    @property
-    def mid(self) -> str | None:
-        """Of the section that it receives by."""
-        return self._state.mid
 
     @property
     def track(self) -> Any:
         return self._track
-
-    @property
-    def transport(self) -> RTCDtlsTransport | None:
-        """What it comes over, None before it is negotiated; the last one once the connection is closed."""
-        self._transport = self._peer.transports.of_section(self._state.mid) or self._transport
-        return self._transport
 
     def getSynchronizationSources(self) -> list[RTCRtpSynchronizationSource]:
         """The source of what was decoded in the last ten seconds (W3C webrtc §5.3)."""
@@ -178,9 +158,6 @@ class RTCRtpReceiver:
             rtx = RTCRtpRtxParameters(source.rtx_ssrc) if source.rtx_ssrc is not None else None
             parameters.encodings.append(RTCRtpDecodingParameters(source.ssrc, number, rtx))
         return parameters
-
-    async def getStats(self) -> Any:
-        return await self._peer.driver.get_stats(self)
 
 
 class RTCRtpTransceiver:
@@ -258,11 +235,7 @@ def _fill(parameters: RTCRtpSendParameters | RTCRtpReceiveParameters, plan: Medi
 
 
 def _codecs(kind: str, use: CodecUse) -> list[RTCRtpCodecParameters]:
-    parameters: dict[str, int | str | None] = {}
-    for part in (use.fmtp or "").split(";"):
-        name, _, value = part.partition("=")
-        if name:
-            parameters[name] = int(value) if value.isdigit() and name != "profile-level-id" else value or None
+    parameters = capabilities.typed(fmtp_parameters(use.fmtp))
     feedback = [RTCRtcpFeedback(*(text.split(" ", 1))) for text in use.feedback]
     codecs = [RTCRtpCodecParameters(f"{kind}/{use.name}", use.clock_rate, use.channels, use.payload_type, feedback, parameters)]
     if use.rtx_payload_type is not None:

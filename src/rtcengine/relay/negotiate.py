@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from ..config import feedback
 from ..engine import IceConfig, RecvConfig, SendConfig, TransportConfig
 from ..sdp import AcceptedSection, Answer, LocalStream, SessionDescription
 from ..types import DtlsRole
@@ -56,10 +57,7 @@ def recv_config(section: AcceptedSection) -> RecvConfig:
         mid=section.mid or "",
         ssrc=declared.ssrc if declared else 0,
         rtx_ssrc=(declared.rtx_ssrc or 0) if declared else 0,
-        nack="nack" in section.feedback,
-        pli="nack pli" in section.feedback,
-        fir="ccm fir" in section.feedback,
-        twcc="transport-cc" in section.feedback,
+        **feedback(section.feedback),
     )
 
 

@@ -30,7 +30,7 @@ class Track:
         from ..codecs.decode import DecodedStream
 
         async with tap(self._receiver) as stream:
-            decoded = DecodedStream(stream, self.codec, on_broken=lambda _: self.ask_key_frame())
+            decoded = DecodedStream(stream, on_broken=lambda _: self.ask_key_frame())
             try:
                 async for frame in decoded:
                     yield frame

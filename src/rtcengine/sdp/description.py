@@ -102,13 +102,18 @@ class Codec:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """fmtp as name -> value, names in lower case; a part without "=" is a name with an empty value."""
-        found: dict[str, str] = {}
-        for part in (self.fmtp or "").split(";"):
-            name, _, value = part.strip().partition("=")
-            if name:
-                found.setdefault(name.strip().lower(), value.strip())
-        return found
+        """See `fmtp_parameters`."""
+        return fmtp_parameters(self.fmtp)
+
+
+def fmtp_parameters(fmtp: str | None) -> dict[str, str]:
+    """a=fmtp as name -> value, names in lower case; a part without "=" is a name with an empty value."""
+    found: dict[str, str] = {}
+    for part in (fmtp or "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name:
+            found.setdefault(name.strip().lower(), value.strip())
+    return found
 
 
 @dataclass(frozen=True, slots=True)
