@@ -61,8 +61,6 @@ void rtc_ice_on_valid(rtc_ice_t *c, int pair, bool nominating, rtc_time_t now) {
   p->at = now + keep_interval(c);
 }
 
-bool rtc_ice_silent(const rtc_ice_t *c, rtc_time_t now) { return c->asking != RTC_NEVER && now >= c->asking + RTC_MS(RTC_ICE_SILENT_MS); }
-
 /* The best valid pair; when one is nominated, only such as answered after the last that was heard on it. */
 static int best_valid(const rtc_ice_t *c) {
   int best = -1;

@@ -37,6 +37,5 @@ rtc_time_t rtc_ice_keep_at(const rtc_ice_t *c);    /* next check of the chosen p
 void rtc_ice_kept(rtc_ice_t *c, rtc_time_t now);   /* it has been sent */
 void rtc_ice_expire(rtc_ice_t *c, rtc_time_t now); /* what time alone brings */
 rtc_time_t rtc_ice_expire_at(const rtc_ice_t *c);
-bool rtc_ice_silent(const rtc_ice_t *c, rtc_time_t now); /* the chosen path is asked in vain */
 
 #endif

@@ -27,10 +27,10 @@ NO_ANSWER = 701
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A candidate for the agent, and what the peer is told of it: None where nothing."""
+    """A candidate for the agent, and what the peer is told of it."""
 
     local: IceCandidate
-    told: Candidate | None
+    told: Candidate
     base: Allocation | None = None
     """What it is reached by, when that is no socket of its local base."""
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..sdp import Codec, ExtMap, MediaSection, write
-from ..sdp.codecs import is_repair
 from ..sdp.description import Setup
-from ..types import Direction
 from .configuration import RTCBundlePolicy
 from .jsep_section import (
     RTP,
@@ -170,11 +168,3 @@ def _bundle_only(state: State, config: JsepConfig, active: list[MediaSection]) -
             section.port, section.bundle_only = 0, True
             # It lives in the transport of the group's first section, whose credentials it repeats.
             section.ice_ufrag, section.ice_pwd = active[0].ice_ufrag, active[0].ice_pwd
-
-
-def primary(section: MediaSection) -> list[Codec]:
-    return [codec for codec in section.codecs if not is_repair(codec)]
-
-
-def direction_offered(section: MediaSection) -> Direction:
-    return section.direction or Direction.SENDRECV

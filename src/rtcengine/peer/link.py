@@ -65,7 +65,6 @@ class Link:
     def __init__(self, host: LinkHost, plan: TransportPlan, batch: Batch) -> None:
         self.id = plan.id
         self.gathered = asyncio.Event()
-        self.errors: list[RTCIceCandidateError] = []
         self.local: list[Candidate] = []
         self.ice_state, self.dtls_state = "new", "new"
         self._host = host
@@ -76,7 +75,6 @@ class Link:
         self._peer: Peer | None = None
         self._agreed: tuple[dict[int, str], bool] = ({}, False)
         self._gathering: asyncio.Task[None] | None = None
-        self._local_n = 0
         self._connections: list[list[Socket]] = []  # to TURN servers, of each round
         self._closed = False
         config = TransportConfig(
@@ -206,16 +204,13 @@ class Link:
     async def _run_gathering(self, ufrag: str, pwd: str) -> None:
         events, network = self._host.events, self._host.network
         events.on_gathering_state(self.id, "gathering")
-        self.errors.clear()
         self.local.clear()
-        self._local_n = 0 if self._used != (ufrag, pwd) else self._local_n
         here = network.to_bind()
         self._bind(here)
         gatherer = self._host.gatherer()
         self._connections.append(gatherer.connections)
         async for found in gatherer.run(self.transport, self._sockets):
             if isinstance(found, RTCIceCandidateError):
-                self.errors.append(found)
                 events.on_candidate_error(self.id, found)
             else:
                 self._add_local(found, ufrag)
@@ -243,14 +238,12 @@ class Link:
                 log.warning("no candidate for %s: %s", address, error)
 
     def _add_local(self, found: Gathered, ufrag: str) -> None:
-        if self.transport.state == "closed":
+        if self.transport.state == "closed" or found.told in self.local:
             return
-        if self._local_n < MAX_CANDIDATES:
-            self._local_n += 1
+        if len(self.local) < MAX_CANDIDATES:
             batch = self._host.engine.batch()
             batch.local_candidate(self.transport, found.local, found.base)
             batch.submit()
-        if found.told is not None and found.told not in self.local:
             self.local.append(found.told)
             self._host.events.on_local_candidate(self.id, found.told, ufrag)
 
