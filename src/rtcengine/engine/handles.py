@@ -41,6 +41,9 @@ class TransportTimes:
     first_media: float | None = None
 
 
+NO_TIMES = TransportTimes()
+
+
 @dataclass(frozen=True, slots=True)
 class TransportEvent:
     """The present state of a transport: several changes between two looks are one event. `ice_state`: of a full agent."""
@@ -65,6 +68,34 @@ class Transport:
     types of the candidates behind `remote` (`local_type`, `remote_type`), `local`: the address of ours that it is sent from.
     """
 
+    # Of these and their senders there are ten thousands in a relay.
+    __slots__ = (
+        "__weakref__",
+        "_asked",
+        "_context",
+        "_engine",
+        "_verifying",
+        "_waiting",
+        "config",
+        "controlling",
+        "error",
+        "ice_state",
+        "id",
+        "local",
+        "local_type",
+        "on_event",
+        "queries",
+        "reason",
+        "receivers",
+        "remote",
+        "remote_certificates",
+        "remote_type",
+        "senders",
+        "srtp_profile",
+        "state",
+        "times",
+    )
+
     def __init__(self, engine: Engine, id: int, config: TransportConfig, on_event: EventHandler | None) -> None:
         self.id = id
         self.config = config
@@ -73,7 +104,7 @@ class Transport:
         self.reason = ""
         self.error = ""
         self.remote: Address | None = None
-        self.times = TransportTimes()
+        self.times = NO_TIMES
         self.srtp_profile = ""
         self.remote_certificates: list[bytes] = []
         self.ice_state = "new"
@@ -166,6 +197,8 @@ class Socket:
 class Receiver:
     """One stream that the peer sends. `ssrc` is 0 until its first authentic packet, which calls `on_active`."""
 
+    __slots__ = ("__weakref__", "_stream", "config", "id", "on_active", "ssrc", "transport", "wants_frames")
+
     def __init__(self, id: int, transport: Transport, config: RecvConfig) -> None:
         self.id = id
         self.transport = transport
@@ -212,6 +245,8 @@ class Receiver:
 class Sender:
     """One stream that we send, fed by a receiver (`Batch.link`) or by `send_frame`. `on_keyframe` is called when the
     peer wants a key frame of a sender that `send_frame` feeds."""
+
+    __slots__ = ("__weakref__", "config", "id", "on_keyframe", "transport")
 
     def __init__(self, id: int, transport: Transport, config: SendConfig) -> None:
         self.id = id
