@@ -141,12 +141,15 @@ void rtc_way_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now
 bool rtc_way_settled(const rtc_transport_t *t) { return t->has_path && (!t->ice || t->ice->nominated); }
 
 /* Whose the datagrams of a path are that several have checked is clear when one has settled on it. */
-bool rtc_way_open(const rtc_transport_t *t) { return t->has_path && (!t->shared || t->state >= RTC_T_CONNECTED || rtc_way_settled(t)); }
+static bool clear(const rtc_transport_t *t) { return !t->shared || t->state >= RTC_T_CONNECTED || rtc_way_settled(t); }
+
+bool rtc_way_open(const rtc_transport_t *t) { return t->has_path && clear(t); }
 
 rtc_time_t rtc_way_heard(const rtc_transport_t *t) { return t->ice ? t->ice->heard : t->consent.heard; }
 
 bool rtc_way_knows(const rtc_transport_t *t, const rtc_path_t *from) {
-  return t->ice ? rtc_way_open(t) && rtc_ice_knows(t->ice, from) : rtc_consent_knows(&t->consent, from);
+  /* Also before a check of ours has passed: a peer whose own has begins with DTLS at once, and its first datagram is kept. */
+  return t->ice ? clear(t) && rtc_ice_knows(t->ice, from) : rtc_consent_knows(&t->consent, from);
 }
 
 static void send_checks(rtc_transport_t *t, rtc_time_t now) {

@@ -244,6 +244,36 @@ static void full_agents_connect(void) {
   }
 }
 
+/* The answerer's way to us is open, and its ClientHello here, before its answer is: that is kept, and nobody waits for a time-out. */
+static void dtls_before_the_answer(void) {
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    pair_t p;
+    open_hubs(&p, seed);
+    rtc_link_t link = {.delay_us = 5000};
+    both_ways(&p, &link);
+    rtc_cmd_t all = transport_of(&p, 0, false), c = all;
+    c.u.transport.ice_role = RTC_ICE_ROLE_CONTROLLING;
+    c.u.transport.ice.remote_ufrag[0] = c.u.transport.ice.remote_pwd[0] = 0;
+    c.u.transport.fp_n = 0;
+    do_(&p, 0, &c);
+    c = transport_of(&p, 1, false);
+    c.u.transport.ice_role = RTC_ICE_ROLE_CONTROLLED;
+    do_(&p, 1, &c);
+    tell_candidates(&p);
+    rtc_sim_run(p.sim, rtc_sim_now(p.sim) + RTC_MS(20 + (int)seed));
+    look(&p);
+    CHECK(p.last[0].state == RTC_T_NEW && p.last[1].state == RTC_T_CHECKED);
+    const rtc_transport_cfg_t *t = &all.u.transport;
+    rtc_cmd_t peer = {.op = RTC_OP_PEER, .id = 1, .u.peer = {.fp_n = 1, .fp = {t->fp[0]}}};
+    memcpy(peer.u.peer.remote_ufrag, t->ice.remote_ufrag, sizeof peer.u.peer.remote_ufrag);
+    memcpy(peer.u.peer.remote_pwd, t->ice.remote_pwd, sizeof peer.u.peer.remote_pwd);
+    do_(&p, 0, &peer);
+    rtc_sim_flush(p.sim, p.at[0]);
+    CHECK(until(&p, RTC_T_CONNECTED, RTC_SEC(5)) <= RTC_MS(40)); /* a check, two round trips of DTLS 1.2 */
+    close_pair(&p);
+  }
+}
+
 /* Nobody collects an event, as when Python is blocked, from the first candidate to minutes later: checks, nomination, DTLS and consent go
  * on by themselves, and then the truth is there. */
 static void nobody_looks(void) {
@@ -593,6 +623,7 @@ int main(int argc, char **argv) {
   RUN(goodbye_waits_for_the_helper);
   RUN(nobody_there);
   RUN(full_agents_connect);
+  RUN(dtls_before_the_answer);
   RUN(nobody_looks);
   RUN(a_lite_peer);
   RUN(full_agents_connect_through_loss);
