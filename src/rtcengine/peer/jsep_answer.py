@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..sdp import Codec, ExtMap, MediaSection, write
-from ..sdp.codecs import answer_fmtp, feedback_of, find_rtx, is_repair, same_codec
+from ..sdp.codecs import Meaning, answer_fmtp, feedback_of, is_repair, meaning, rtx_of
 from ..sdp.description import Connection, Rid, Setup, Simulcast, SimulcastRid
 from ..sdp.extensions import RID, answer_extensions
 from ..types import Direction, DtlsRole
@@ -81,11 +81,14 @@ def _may_share(
 def common_codecs(offer: MediaSection, transceiver: Transceiver, config: JsepConfig) -> list[tuple[Codec, Capability]]:
     """Offered codecs that we have too, in the offer's order, or in ours where the program prefers some."""
     wanted = config.capabilities.chosen(offer.kind, transceiver.preferences)
+    known: dict[Meaning | None, Capability] = {}
+    for entry in wanted:
+        known.setdefault(meaning(entry.codec), entry)
     found: list[tuple[Codec, Capability]] = []
     for theirs in offer.codecs:
         if is_repair(theirs) or theirs.payload_type in _RTCP_RANGE:
             continue
-        ours = next((entry for entry in wanted if same_codec(theirs, entry.codec)), None)
+        ours = known.get(meaning(theirs))
         # A codec offered twice is answered once: its first number is as good as its second.
         if ours is not None and all(entry is not ours for _, entry in found):
             found.append((theirs, ours))
@@ -102,13 +105,14 @@ def _media(
         return None
     direction = intersect(transceiver.direction, offer.sdp.direction_of(theirs).reversed)
     section = MediaSection(kind=theirs.kind, port=9, protocol=theirs.protocol, formats=[], direction=direction)
+    repairs = rtx_of(theirs)
     for codec, ours in common:
         both = set(ours.codec.feedback)
         feedback = [name for name in feedback_of(theirs, codec) if name in both]
         # Opus parameters say what their writer wants; those of video say which codec it is, which is the offer's word.
         fmtp = ours.codec.fmtp if theirs.kind == "audio" else answer_fmtp(codec)
         section.codecs.append(replace(codec, fmtp=fmtp, feedback=feedback))
-        rtx = find_rtx(theirs, codec.payload_type) if ours.rtx is not None else None
+        rtx = repairs.get(codec.payload_type) if ours.rtx is not None else None
         if rtx is not None:
             section.codecs.append(replace(rtx, fmtp=f"apt={codec.payload_type}", feedback=[]))
     section.formats = [str(codec.payload_type) for codec in section.codecs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..sdp import MediaSection, SdpError, SessionDescription, parse
-from ..sdp.codecs import is_repair, same_codec
+from ..sdp.codecs import by_meaning
 from ..sdp.description import Setup
 from ..sdp.transport import STRONG_HASHES
 from .errors import InvalidAccessError, RTCError
@@ -152,5 +152,5 @@ def _check_answer(described: Described, state: State) -> None:
 def _check_answered_media(sdp: SessionDescription, ours: MediaSection, theirs: MediaSection, mid: str) -> None:
     if not sdp.rtcp_mux_of(theirs):
         raise InvalidAccessError(f'section "{mid}" is answered without the a=rtcp-mux that is required')
-    if not any(same_codec(a, b) for a in theirs.codecs if not is_repair(a) for b in ours.codecs):
+    if not by_meaning(theirs.codecs).keys() & by_meaning(ours.codecs).keys():
         raise InvalidAccessError(f'section "{mid}" is accepted with no codec of the offer')

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..sdp import Codec, ExtMap, MediaSection, write
+from ..sdp.codecs import meaning
 from ..sdp.description import Setup
 from .configuration import RTCBundlePolicy
 from .jsep_section import (
@@ -19,7 +20,7 @@ from .jsep_section import (
     rejected,
     with_candidates,
 )
-from .numbers import ExtensionIds, PayloadTypes
+from .numbers import ExtensionIds, PayloadTypes, meanings
 from .state import Created, Described, JsepConfig, State, Transceiver
 
 
@@ -110,27 +111,22 @@ def _media(
     kind = transceiver.kind
     remote = state.remote.section(slot.mid) if state.remote is not None else None
     known = remote if remote is not None and not remote.is_rejected else slot.before
+    own = meanings(known) if known is not None else {}
     codecs: list[Codec] = []
-    repairs: list[Codec] = []
     for entry in config.capabilities.chosen(kind, transceiver.preferences):
-        codec = entry.codec
-        number = payload_types.give(kind, codec, False, codec.payload_type, known)
-        codecs.append(replace(codec, payload_type=number, feedback=list(codec.feedback)))
+        codec, means = entry.codec, meaning(entry.codec)
+        number = payload_types.give((kind, means, False), codec.payload_type, own)
+        codecs.append(Codec(number, codec.name, codec.clock_rate, codec.channels, codec.fmtp, list(codec.feedback)))
         if entry.rtx is not None:
-            rtx = payload_types.give(kind, codec, True, entry.rtx, known)
-            repairs.append(Codec(rtx, "rtx", codec.clock_rate, None, f"apt={number}"))
+            rtx = payload_types.give((kind, means, True), entry.rtx, own)
+            codecs.append(Codec(rtx, "rtx", codec.clock_rate, None, f"apt={number}"))
     section = MediaSection(kind=kind, port=9, protocol=RTP, formats=[], mid=slot.mid, direction=transceiver.direction)
-    section.codecs = _interleaved(codecs, repairs)
+    section.codecs = codecs
     section.formats = [str(codec.payload_type) for codec in section.codecs]
     section.extmaps = [ExtMap(ids.give(uri), uri) for uri in config.capabilities.extensions[kind]]
     add_transport(section, config, _ice(slot.mid, state, config), Setup.ACTPASS)
     add_sending(section, transceiver, cname, transceiver.direction)
     return section
-
-
-def _interleaved(codecs: list[Codec], repairs: list[Codec]) -> list[Codec]:
-    """Each codec before its retransmissions."""
-    return [c for codec in codecs for c in (codec, *(r for r in repairs if r.fmtp == f"apt={codec.payload_type}"))]
 
 
 def _data(slot: _Slot, state: State, config: JsepConfig) -> MediaSection:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..sdp import Codec, MediaSection
 from ..sdp.answer import declared_streams
-from ..sdp.codecs import feedback_of, find_rtx, is_repair, same_codec
+from ..sdp.codecs import by_meaning, feedback_of, is_repair, meaning, rtx_of
 from .effects import CodecUse, DataPlan, DeclaredSource, Encoding, MediaPlan, Plan, TransportPlan
 from .state import STABLE, Described, JsepConfig, State, Transceiver
 
@@ -64,16 +64,18 @@ def _applied(state: State) -> tuple[Described | None, Described | None]:
 def _uses(section: MediaSection, other: MediaSection | None) -> tuple[CodecUse, ...]:
     """The section's codecs that the other side has too, with the section's numbers."""
     found = []
+    repairs, theirs = rtx_of(section), rtx_of(other) if other is not None else {}
+    known = by_meaning(other.codecs) if other is not None else {}
     for codec in section.codecs:
         if is_repair(codec):
             continue
         match = None
         if other is not None:
-            match = next((c for c in other.codecs if not is_repair(c) and same_codec(c, codec)), None)
+            match = known.get(meaning(codec))
             if match is None:
                 continue
-        rtx = find_rtx(section, codec.payload_type)
-        if rtx is not None and other is not None and match is not None and find_rtx(other, match.payload_type) is None:
+        rtx = repairs.get(codec.payload_type)
+        if rtx is not None and match is not None and match.payload_type not in theirs:
             rtx = None
         found.append(_use(section, codec, rtx, other, match))
     return tuple(found)

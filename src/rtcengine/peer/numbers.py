@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
-from ..sdp import Codec, MediaSection
-from ..sdp.codecs import find_rtx, is_repair, same_codec
+from ..sdp import MediaSection
+from ..sdp.codecs import Meaning, is_repair, meaning, rtx_of
 from .errors import OperationError
 
-Key = tuple[str, Codec, bool]
-"""Kind, codec, and whether its retransmissions are meant."""
+Key = tuple[str, Meaning | None, bool]
+"""Kind, what the codec means, and whether its retransmissions are meant. Without a meaning it is nobody else's."""
 
 # RFC 5761 §4 keeps 64 to 95 for RTCP; the dynamic ones first.
 _FREE = (*range(96, 128), *range(35, 64))
@@ -20,40 +20,45 @@ class PayloadTypes:
 
     def __init__(self, sections: Iterable[MediaSection]) -> None:
         self._meanings: dict[int, Key] = {}
+        self._numbers: dict[Key, int] = {}
         for section in sections:
-            for key, number in meanings(section):
-                self._meanings.setdefault(number, key)
+            for key, number in meanings(section).items():
+                self._learn(number, key)
             # Whatever else has a number keeps it, understood or not.
             for codec in section.codecs:
-                self._meanings.setdefault(codec.payload_type, (section.kind, codec, False))
+                self._learn(codec.payload_type, (section.kind, meaning(codec), False))
 
-    def give(self, kind: str, codec: Codec, rtx: bool, preferred: int, section: MediaSection | None) -> int:
-        """The number for a codec, or for its retransmissions: the section's own, else one known, else a free one."""
-        key = (kind, codec, rtx)
-        own = next((number for k, number in meanings(section) if _same(k, key)), None) if section is not None else None
-        if own is not None and _same(self._meanings.get(own, key), key):
-            return own
-        known = next((number for number, k in self._meanings.items() if _same(k, key)), None)
+    def _learn(self, number: int, key: Key) -> None:
+        if number not in self._meanings:
+            self._meanings[number] = key
+            self._numbers.setdefault(key, number)
+
+    def give(self, key: Key, preferred: int, own: Mapping[Key, int]) -> int:
+        """The number of a meaning: its section's own (`meanings`), else one known, else a free one."""
+        mine = own.get(key)
+        if mine is not None and self._meanings.get(mine, key) == key:
+            return mine
+        known = self._numbers.get(key)
         if known is not None:
             return known
         free: int | None = next((n for n in (preferred, *_FREE) if n not in self._meanings), None)
         if free is None:
             raise OperationError("no payload type is left")
-        self._meanings[free] = key
+        self._learn(free, key)
         return free
 
 
-def meanings(section: MediaSection) -> Iterator[tuple[Key, int]]:
+def meanings(section: MediaSection) -> dict[Key, int]:
+    """Numbers of the section's codecs and of their retransmissions."""
+    repairs = rtx_of(section)
+    found: dict[Key, int] = {}
     for codec in section.codecs:
-        if not is_repair(codec):
-            yield (section.kind, codec, False), codec.payload_type
-            rtx = find_rtx(section, codec.payload_type)
-            if rtx is not None:
-                yield (section.kind, codec, True), rtx.payload_type
-
-
-def _same(a: Key, b: Key) -> bool:
-    return a[0] == b[0] and a[2] == b[2] and same_codec(a[1], b[1])
+        means = None if is_repair(codec) else meaning(codec)
+        if means is not None:
+            found.setdefault((section.kind, means, False), codec.payload_type)
+            if codec.payload_type in repairs:
+                found.setdefault((section.kind, means, True), repairs[codec.payload_type].payload_type)
+    return found
 
 
 class ExtensionIds:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterable
 from enum import IntEnum
 
 from . import h264
@@ -39,25 +41,47 @@ def is_repair(codec: Codec) -> bool:
     return codec.name.lower() in _REPAIR
 
 
-def same_codec(a: Codec, b: Codec) -> bool:
-    """Whether two payload types mean one configuration, whatever their numbers. Levels are not compared: they bound
-    what a receiver takes, and level-asymmetry-allowed frees the other direction (RFC 6184 §8.2.2)."""
-    if _basics(a) != _basics(b):
-        return False
-    match a.name.lower():
+Meaning = tuple[object, ...]
+"""What payload types of one configuration have in common, whatever their numbers."""
+
+
+def meaning(codec: Codec) -> Meaning | None:
+    """Equal for two payload types that mean one configuration; None of parameters that cannot be read, which mean nothing.
+    Levels are not compared: they bound what a receiver takes, and level-asymmetry-allowed frees the other direction (RFC 6184
+    §8.2.2)."""
+    return _meaning(codec.name.lower(), codec.clock_rate, codec.channels or 1, codec.fmtp)
+
+
+# The same few codecs come in every description, and each is compared with all of the other side's.
+@functools.lru_cache(maxsize=256)
+def _meaning(name: str, clock_rate: int, channels: int, fmtp: str | None) -> Meaning | None:
+    codec = Codec(0, name, clock_rate, channels, fmtp)
+    said: tuple[object, ...] = ()
+    match name:
         case "h264":
-            profile, mode = h264.profile(a), h264.packetization_mode(a)
-            if profile is None or mode is None:
-                return False
-            return profile is h264.profile(b) and mode == h264.packetization_mode(b)
+            said = (h264.profile(codec), h264.packetization_mode(codec))
         case "vp9":
-            return _same_number(a, b, "profile-id")
+            said = (_parameter(codec, "profile-id", 0),)
         case "av1":
-            return _same_number(a, b, "profile")
+            said = (_parameter(codec, "profile", 0),)
         case "rtx":
-            return _parameter(a, "apt", None) == _parameter(b, "apt", None) is not None
-        case _:
-            return True
+            said = (_parameter(codec, "apt", None),)
+    return None if None in said else (name, clock_rate, channels, *said)
+
+
+def by_meaning(codecs: Iterable[Codec]) -> dict[Meaning | None, Codec]:
+    """The first of each meaning, without what repairs others."""
+    found: dict[Meaning | None, Codec] = {}
+    for codec in codecs:
+        if not is_repair(codec) and (means := meaning(codec)) is not None:
+            found.setdefault(means, codec)
+    return found
+
+
+def same_codec(a: Codec, b: Codec) -> bool:
+    """Whether two payload types mean one configuration."""
+    found = meaning(a)
+    return found is not None and found == meaning(b)
 
 
 def match(offered: Codec, stream: Codec) -> Match | None:
@@ -80,20 +104,30 @@ def match(offered: Codec, stream: Codec) -> Match | None:
     return None
 
 
+def rtx_of(section: MediaSection) -> dict[int, Codec]:
+    """The RTX payload type of each codec of the section that has one, by apt (RFC 4588 §8)."""
+    repairs = [c for c in section.codecs if c.name.lower() == "rtx" and c.payload_type not in _RTCP_RANGE]
+    if not repairs:
+        return {}
+    codecs = {codec.payload_type: codec for codec in reversed(section.codecs)}
+    found: dict[int, Codec] = {}
+    for rtx in repairs:
+        codec = codecs.get(_apt(rtx.fmtp))
+        if codec is not None and codec.clock_rate == rtx.clock_rate:
+            found.setdefault(codec.payload_type, rtx)
+    return found
+
+
 def find_rtx(section: MediaSection, payload_type: int) -> Codec | None:
-    """The RTX payload type for a codec of the section, by apt (RFC 4588 §8)."""
-    codec = section.codec(payload_type)
-    if codec is None:
-        return None
-    for other in section.codecs:
-        if (
-            other.name.lower() == "rtx"
-            and other.clock_rate == codec.clock_rate
-            and other.payload_type not in _RTCP_RANGE
-            and _parameter(other, "apt", None) == payload_type
-        ):
-            return other
-    return None
+    """The RTX payload type of one codec of the section."""
+    return rtx_of(section).get(payload_type)
+
+
+@functools.lru_cache(maxsize=256)
+def _apt(fmtp: str | None) -> int:
+    """-1 when there is none."""
+    found = _parameter(Codec(0, "rtx", 0, None, fmtp), "apt", None)
+    return -1 if found is None else found
 
 
 def find_match(section: MediaSection, stream: Codec) -> Codec | None:
@@ -187,8 +221,3 @@ def _parameter(codec: Codec, name: str, default: int | None) -> int | None:
     if text is None:
         return default
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
-
-
-def _same_number(a: Codec, b: Codec, name: str) -> bool:
-    value = _parameter(a, name, 0)
-    return value is not None and value == _parameter(b, name, 0)
