@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DIGEST_BITS = {"sha-1": 1, "sha-256": 256, "sha-384": 384, "sha-512": 512}
 ICE_ROLES = ("lite", "controlling", "controlled")
 CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
-CODECS = ("opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA")
+CODECS = ("opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class PayloadType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecvConfig:
-    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU or PCMA. `ssrc` and `rtx_ssrc` as declared; 0:
-    found by MID, RID or payload type. `clock_rate` in Hz. `nack`, `pli`, `fir`, `twcc`: feedback that was
+    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU, PCMA or G722. `ssrc` and `rtx_ssrc` as declared;
+    0: found by MID, RID or payload type. `clock_rate` in Hz. `nack`, `pli`, `fir`, `twcc`: feedback that was
     agreed. `frames`: Python gets its frames (`Receiver.frames`); `Batch.frames` changes that later. `others`: what the peer may
     change to whenever it likes, 15 at most."""
 

@@ -5,7 +5,7 @@
     if look("H264", packet.payload).key:
         ...  # a decoder can begin here
 
-Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", in any case. All but AV1 can be split
+Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722", in any case. All but AV1 can be split
 (RFC 7587, RFC 7741, RFC 9628, RFC 6184, RFC 3551), all looked into (also AV1's payload format). Nothing here looks further
 than one payload.
 """
@@ -94,7 +94,7 @@ def look(codec: str, payload: Bytes) -> PayloadInfo:
 def _number(codec: str) -> int:
     number = CODECS.get(codec.lower())
     if number is None:
-        raise ValueError(f"codec {codec!r}: opus, VP8, VP9, H264, AV1, PCMU and PCMA are known")
+        raise ValueError(f"codec {codec!r}: opus, VP8, VP9, H264, AV1, PCMU, PCMA and G722 are known")
     return number
 
 

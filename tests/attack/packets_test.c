@@ -377,7 +377,7 @@ static void c7_descriptors(void) {
       for (int c = RTC_CODEC_OPUS; c < RTC_CODEC_COUNT; c++) {
         rtc_payload_info_t got = rtc_payload_look((rtc_codec_t)c, p, n);
         wrong += got.key && !got.start;
-        bool bare = c == RTC_CODEC_OPUS || c == RTC_CODEC_PCMU || c == RTC_CODEC_PCMA;
+        bool bare = c == RTC_CODEC_OPUS || (c >= RTC_CODEC_PCMU && c <= RTC_CODEC_G722);
         wrong += got.start && n < 2 && !bare; /* there is no descriptor with something behind it in one byte */
         starts[c] += got.start;
       }

@@ -59,6 +59,7 @@ static void whole(void) {
   JOIN(RTC_CODEC_OPUS, t);
   JOIN(RTC_CODEC_PCMU, t);
   JOIN(RTC_CODEC_PCMA, t);
+  JOIN(RTC_CODEC_G722, t);
 }
 
 static void vp8(void) {
@@ -196,9 +197,9 @@ static void av1_sizes(void) {
 
 /* What is split joins to what it was. */
 static void split_and_joined(void) {
-  static const int codecs[] = {RTC_CODEC_OPUS, RTC_CODEC_VP8, RTC_CODEC_PCMU, RTC_CODEC_PCMA};
+  static const int codecs[] = {RTC_CODEC_OPUS, RTC_CODEC_VP8, RTC_CODEC_PCMU, RTC_CODEC_PCMA, RTC_CODEC_G722};
   for (int round = 0; round < 200; round++) {
-    rtc_codec_t codec = (rtc_codec_t)codecs[round % 4];
+    rtc_codec_t codec = (rtc_codec_t)codecs[round % 5];
     size_t len = 1 + below(codec == RTC_CODEC_VP8 ? 20000 : 1200);
     uint8_t *frame = malloc(len), *out = malloc(len), p[1200];
     for (size_t i = 0; i < len; i++) frame[i] = (uint8_t)below(256);

@@ -13,7 +13,7 @@ static void vp8(const uint8_t *p, size_t n) {
   MUST(d.partition <= 7 && d.tid <= 3 && d.keyidx <= 31 && d.picture_id <= 0x7fff);
 }
 
-static bool is_whole(int codec) { return codec == RTC_CODEC_OPUS || codec == RTC_CODEC_PCMU || codec == RTC_CODEC_PCMA; }
+static bool is_whole(int codec) { return codec == RTC_CODEC_OPUS || (codec >= RTC_CODEC_PCMU && codec <= RTC_CODEC_G722); }
 
 static void look(int codec, const uint8_t *p, size_t n) {
   rtc_payload_info_t i = rtc_payload_look((rtc_codec_t)codec, p, n);

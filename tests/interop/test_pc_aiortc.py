@@ -1,14 +1,24 @@
-"""RTCPeerConnection against aiortc's: both roles, each SRTP profile, pictures both ways."""
+"""RTCPeerConnection against aiortc's: both roles, each SRTP profile, pictures both ways; the codecs of telephones."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from fractions import Fraction
+from typing import Any
 
+import aiortc
+import av
+import numpy as np
 import pytest
 
+import rtcengine
+from rtcengine import RTCPeerConnection
 from tests.interop import peers
 from tests.interop.nat import network
 from tests.interop.pipe_peer import connect
+from tests.unit.media_kit import loudest
+from tests.util import until
 
 ENOUGH = 15  # decoded pictures
 PROFILES = {  # OpenSSL's names, which aiortc goes by, and those of RFC 5764
@@ -42,3 +52,54 @@ async def test_aiortc(ours_offers: bool, profile: str) -> None:
                     await one.wait("counts", lambda e: bool(e["video"] >= ENOUGH))
                 pair = await us.wait("pair")
                 assert (pair["local"], pair["remote"], pair["srtp"]) == ("host", "host", PROFILES[profile])
+
+
+def tone(library: Any, frequency: int) -> Any:
+    """A track of the library's: a tone at 16 kHz, in frames of 20 ms."""
+
+    class Tone(library.AudioStreamTrack):  # type: ignore[misc]
+        async def recv(self) -> av.AudioFrame:
+            at = 2 * (await super().recv()).pts
+            wave = 8000 * np.sin(2 * np.pi * frequency * (at + np.arange(320)) / 16000)
+            frame = av.AudioFrame.from_ndarray(wave.astype(np.int16).reshape(1, -1), format="s16", layout="mono")
+            frame.pts, frame.sample_rate, frame.time_base = at, 16000, Fraction(1, 16000)
+            return frame
+
+    return Tone()
+
+
+async def heard(tracks: list[Any]) -> tuple[int, float]:
+    """The rate of what comes, and the frequency of its strongest tone."""
+    await until(lambda: tracks, what="a track")
+    frames = [await asyncio.wait_for(tracks[0].recv(), 10) for _ in range(60)][20:]
+    sound = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]).astype(float)
+    return frames[0].sample_rate, loudest(sound, frames[0].sample_rate)
+
+
+@pytest.mark.parametrize(
+    ("codec", "ours_offers", "rate", "frequency"),
+    [("G722", True, 16000, 5000), ("G722", False, 16000, 5000), ("PCMU", True, 8000, 700), ("PCMA", False, 8000, 700)],
+)
+async def test_telephone_codecs(codec: str, ours_offers: bool, rate: int, frequency: int) -> None:
+    """5 kHz are above what a telephone of 8 kHz lets through."""
+    ours, theirs = RTCPeerConnection(), aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
+    try:
+        tracks: dict[Any, list[Any]] = {ours: [], theirs: []}
+        for pc in tracks:
+            pc.on("track", tracks[pc].append)
+        offerer, answerer = (ours, theirs) if ours_offers else (theirs, ours)
+        library, other = (rtcengine, aiortc) if ours_offers else (aiortc, rtcengine)
+        sending = offerer.addTransceiver(tone(library, frequency))
+        codecs = library.RTCRtpSender.getCapabilities("audio").codecs
+        sending.setCodecPreferences([c for c in codecs if c.name == codec])
+        await offerer.setLocalDescription(await offerer.createOffer())
+        await answerer.setRemoteDescription(other.RTCSessionDescription(**vars(offerer.localDescription)))
+        answerer.addTrack(tone(other, frequency))
+        await answerer.setLocalDescription(await answerer.createAnswer())
+        await offerer.setRemoteDescription(library.RTCSessionDescription(**vars(answerer.localDescription)))
+        for got in await asyncio.gather(*map(heard, tracks.values())):
+            assert got == (rate, pytest.approx(frequency, abs=10))
+        assert {r["mimeType"] for r in (await ours.getStats()).values() if r["type"] == "codec"} == {f"audio/{codec}"}
+    finally:
+        await ours.close()
+        await theirs.close()

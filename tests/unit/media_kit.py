@@ -27,6 +27,7 @@ CODECS: dict[str, dict[str, Any]] = {
     "opus": {"pt": 111, "clock_rate": 48000},
     "PCMU": {"pt": 0, "clock_rate": 8000},
     "PCMA": {"pt": 8, "clock_rate": 8000},
+    "G722": {"pt": 9, "clock_rate": 8000},
 }
 
 

@@ -127,7 +127,7 @@ def loudest(sound: np.ndarray, rate: int) -> float:
     return float(np.fft.rfftfreq(len(sound), 1 / rate)[np.abs(np.fft.rfft(sound * np.hanning(len(sound)))).argmax()])
 
 
-@pytest.mark.parametrize(("codec", "rate"), [("opus", 48000), ("PCMU", 8000), ("PCMA", 8000)])
+@pytest.mark.parametrize(("codec", "rate"), [("opus", 48000), ("PCMU", 8000), ("PCMA", 8000), ("G722", 16000)])
 @pytest.mark.parametrize(
     ("source", "channels", "count", "form"),
     [(48000, 2, 960, "s16"), (8000, 1, 160, "s16"), (44100, 2, 1024, "fltp"), (16000, 1, 512, "s16p"), (48000, 6, 480, "flt")],
@@ -139,9 +139,11 @@ def test_sound_of_any_form(codec: str, rate: int, source: int, channels: int, co
         before = frame.to_ndarray().copy(), frame.pts, frame.time_base
         out += encoder.encode(frame)
         assert np.array_equal(frame.to_ndarray(), before[0]) and (frame.pts, frame.time_base) == before[1:]
-    assert [time for _, time, _ in out] == [n * rate // 50 for n in range(len(out))] and len(out) >= 48
+    clock_rate = 8000 if codec == "G722" else rate  # RFC 3551 §4.5.2
+    assert [time for _, time, _ in out] == [n * clock_rate // 50 for n in range(len(out))] and len(out) >= 48
     assert all(key for _, _, key in out)
-    sounds = decoded(codec, out, rate)
+    sounds = decoded(codec, out, clock_rate)
+    assert [(f.pts, f.time_base) for f in sounds] == [(n * rate // 50, Fraction(1, rate)) for n in range(len(out))]
     heard = np.concatenate([f.to_ndarray().reshape(-1, 2 if codec == "opus" else 1)[:, 0] for f in sounds])[rate // 5 :]
     assert loudest(heard.astype(float), rate) == pytest.approx(440, abs=3)
 

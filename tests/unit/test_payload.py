@@ -99,8 +99,8 @@ def test_opus() -> None:
         split("opus", bytes(1201))
 
 
-@pytest.mark.parametrize("codec", ["PCMU", "pcma"])
-def test_g711(codec: str) -> None:
+@pytest.mark.parametrize("codec", ["PCMU", "pcma", "G722"])
+def test_telephone_codecs(codec: str) -> None:
     assert split(codec, bytes(160)) == [bytes(160)]
     assert look(codec, bytes(160)) == KEY
 
@@ -114,7 +114,7 @@ def test_what_cannot_be_split() -> None:
             split("VP8", frame, most)
     assert len(split("VP8", bytes(65535 * 60), 64)) == 65535
     for call in (lambda: split("VP7", b"x"), lambda: look("", b"x")):
-        with pytest.raises(ValueError, match="opus, VP8, VP9, H264, AV1, PCMU and PCMA are known"):
+        with pytest.raises(ValueError, match="opus, VP8, VP9, H264, AV1, PCMU, PCMA and G722 are known"):
             call()
     with pytest.raises(TypeError):
         split("VP8", "text")  # type: ignore[arg-type]

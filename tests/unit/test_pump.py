@@ -42,7 +42,7 @@ async def test_pictures_arrive(codec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "rate", "channels"), [("opus", 48000, 2), ("PCMU", 8000, 1), ("PCMA", 8000, 1)]
+    ("codec", "rate", "channels"), [("opus", 48000, 2), ("PCMU", 8000, 1), ("PCMA", 8000, 1), ("G722", 16000, 1)]
 )
 async def test_sound_arrives(codec: str, rate: int, channels: int) -> None:
     class Whistle(AudioStreamTrack):

@@ -20,6 +20,7 @@ static const row_t rows[RTC_CODEC_COUNT] = {
     [RTC_CODEC_AV1] = {.look = rtc_av1_look, .join = rtc_av1_join},
     [RTC_CODEC_PCMU] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
     [RTC_CODEC_PCMA] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
+    [RTC_CODEC_G722] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
 };
 
 enum { MAX_LEAST = 64 };

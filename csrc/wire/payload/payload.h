@@ -19,6 +19,7 @@ typedef enum rtc_codec {
   RTC_CODEC_AV1,
   RTC_CODEC_PCMU,
   RTC_CODEC_PCMA,
+  RTC_CODEC_G722,
   RTC_CODEC_COUNT
 } rtc_codec_t;
 
@@ -34,9 +35,9 @@ typedef struct rtc_split {
   size_t unit, parts;  /* H.264: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
 } rtc_split_t;
 
-/* max >= 64. RTC_EINVAL for a codec that cannot be split here (AV1), an empty frame, one longer than its codec allows: Opus and G.711 are
- * never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. H.264 is an Annex B stream, and VP9 one layer of which each
- * picture needs the one before it. */
+/* max >= 64. RTC_EINVAL for a codec that cannot be split here (AV1), an empty frame, one longer than its codec allows: Opus, G.711
+ * and G.722 are never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. H.264 is an Annex B stream, and VP9 one layer of
+ * which each picture needs the one before it. */
 RTC_MUST_USE int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id,
                                 bool key);
 /* Next payload into out: its length, 0 at the end, or RTC_ENOBUFS and nothing has changed. *last is set with the frame's final payload
@@ -46,7 +47,7 @@ RTC_MUST_USE int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, bool *
 typedef struct rtc_payload_info {
   bool start, key; /* this payload starts a frame; that frame is a key frame */
 } rtc_payload_info_t;
-/* Bounded look at one payload of a codec; anything malformed gives {false, false}. Opus and G.711: start and key always. */
+/* Bounded look at one payload of a codec; anything malformed gives {false, false}. Opus, G.711 and G.722: start and key always. */
 rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t n);
 
 /* Joins the payloads of one frame, in the order of their numbers. H.264 comes out as an Annex B stream with start codes of four bytes, AV1

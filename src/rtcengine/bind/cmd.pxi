@@ -18,6 +18,7 @@ cdef extern from "wire/payload/payload.h":
         RTC_CODEC_AV1
         RTC_CODEC_PCMU
         RTC_CODEC_PCMA
+        RTC_CODEC_G722
 
 cdef extern from "proto/dtls.h":
     ctypedef struct rtc_dtls_ctx_t:
@@ -197,6 +198,7 @@ CODECS = {
     "av1": RTC_CODEC_AV1,
     "pcmu": RTC_CODEC_PCMU,
     "pcma": RTC_CODEC_PCMA,
+    "g722": RTC_CODEC_G722,
 }
 
 CODEC_NAMES = {number: name for name, number in CODECS.items()}

@@ -107,28 +107,33 @@ class OpusDecoder:
         return audio_frame(pcm, self.channels, self.SAMPLE_RATE, timestamp)
 
 
-class G711Decoder:
-    """PCMU or PCMA by PyAV, 8 kHz, one channel."""
+TELEPHONE = {"pcmu": ("pcm_mulaw", 8000), "pcma": ("pcm_alaw", 8000), "g722": ("g722", 16000)}
+"""FFmpeg's names of G.711 and G.722, and samples a second. The RTP clock of G.722 has 8000 all the same (RFC 3551 §4.5.2)."""
+
+
+class TelephoneDecoder:
+    """PCMU, PCMA or G.722 by PyAV, one channel. Times count samples."""
 
     def __init__(self, codec: str) -> None:
         import av
 
-        names = {"pcmu": "pcm_mulaw", "pcma": "pcm_alaw"}
-        if codec.lower() not in names:
-            raise ValueError(f"codec {codec!r}: PCMU and PCMA are known")
+        if codec.lower() not in TELEPHONE:
+            raise ValueError(f"codec {codec!r}: PCMU, PCMA and G722 are known")
         self._errors: tuple[type[Exception], ...] = (av.FFmpegError, ValueError)
-        context: Any = av.CodecContext.create(names[codec.lower()], "r")
-        context.sample_rate, context.layout = 8000, "mono"
+        name, self._rate = TELEPHONE[codec.lower()]
+        context: Any = av.CodecContext.create(name, "r")
+        context.sample_rate, context.layout = self._rate, "mono"
         self._context = context
+        self._name = codec
         self._packet: Any = av.Packet
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
         try:
             found = list(self._context.decode(self._packet(frame.data)))
         except self._errors as error:
-            raise DecodeError(f"G.711 packet of {len(frame.data)} bytes: {error}") from error
+            raise DecodeError(f"{self._name} packet of {len(frame.data)} bytes: {error}") from error
         for sound in found:
-            sound.pts, sound.time_base = frame.timestamp, Fraction(1, frame.clock_rate)
+            sound.pts, sound.time_base = frame.timestamp * self._rate // frame.clock_rate, Fraction(1, self._rate)
         return found
 
 
@@ -147,8 +152,8 @@ def make_decoder(codec: str, channels: int = 2) -> Decoder:
     """The decoder for a codec as SDP names it. ValueError for one that is not known."""
     if codec.lower() == "opus":
         return OpusDecoder(channels)
-    if codec.lower() in ("pcmu", "pcma"):
-        return G711Decoder(codec)
+    if codec.lower() in TELEPHONE:
+        return TelephoneDecoder(codec)
     return VideoDecoder(codec)
 
 

@@ -153,10 +153,10 @@ def make_encoder(codec: str, fmtp: Mapping[str, Any] | None = None) -> Encoder:
     name = codec.lower()
     if name == "opus":
         return sound.OpusStream(fmtp)
-    if name in ("pcmu", "pcma"):
-        return sound.G711Stream(name)
+    if name in sound.TELEPHONE:
+        return sound.TelephoneStream(name)
     video: dict[str, Callable[[], VideoEncoder]]
     video = {"vp8": vpx.Vp8Encoder, "vp9": vpx.Vp9Encoder, "h264": h264.H264Encoder}
     if name not in video:
-        raise ValueError(f"codec {codec!r}: opus, PCMU, PCMA, VP8, VP9 and H264 can be encoded")
+        raise ValueError(f"codec {codec!r}: opus, PCMU, PCMA, G722, VP8, VP9 and H264 can be encoded")
     return video[name]()

@@ -15,6 +15,7 @@ NAMES = {
     "libopus": "opus",
     "pcm_mulaw": "pcmu",
     "pcm_alaw": "pcma",
+    "g722": "g722",
 }
 """Codecs as SDP names them, in lower case, by the names of FFmpeg's encoders and decoders."""
 START_CODE = b"\0\0\0\1"

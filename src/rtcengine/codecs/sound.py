@@ -1,4 +1,4 @@
-"""Sound of any rate and layout as packets of 20 ms: Opus, PCMU and PCMA."""
+"""Sound of any rate and layout as packets of 20 ms: Opus, G.711 and G.722."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from .decode import TELEPHONE
 from .encode import Encoded, rtp_time
 
 Samples = npt.NDArray[np.int16]
@@ -23,8 +24,10 @@ class SoundEncoder(ABC):
 
     SLACK_MS = 60
 
-    def __init__(self, rate: int, channels: int) -> None:
+    def __init__(self, rate: int, channels: int, clock_rate: int | None = None) -> None:
+        """`clock_rate`: of RTP, where that is not the samples'."""
         self.rate, self.channels = rate, channels
+        self.clock_rate = clock_rate if clock_rate is not None else rate
         self.packet = rate // 50
         self._resampler: av.AudioResampler | None = None
         self._form: tuple[object, ...] = ()
@@ -39,7 +42,9 @@ class SoundEncoder(ABC):
 
     def encode(self, frame: av.AudioFrame, force_key: bool = False, *, at: int | None = None) -> list[Encoded]:
         """Packets that are full with this frame; the rest waits for the next one."""
-        if at is None:
+        if at is not None:
+            at = at * self.rate // self.clock_rate
+        else:
             at = rtp_time(frame, self.rate) if frame.pts is not None else self._due - self._shift
         slack, late = self.SLACK_MS * self.rate // 1000, at + self._shift - self._due
         found = []
@@ -59,7 +64,7 @@ class SoundEncoder(ABC):
             if len(now) < self.packet:
                 now = np.concatenate((now, np.zeros((self.packet - len(now), self.channels), np.int16)))
             assert self._at is not None
-            found.append(Encoded(self._packet(now), self._at, True))
+            found.append(Encoded(self._packet(now), self._at * self.clock_rate // self.rate, True))
             self._at += self.packet
         return found
 
@@ -105,17 +110,18 @@ class OpusStream(SoundEncoder):
         return self._encoder.encode(samples)
 
 
-class G711Stream(SoundEncoder):
-    """PCMU or PCMA, 8 kHz, one channel."""
+class TelephoneStream(SoundEncoder):
+    """PCMU, PCMA or G.722, one channel."""
 
     def __init__(self, codec: str) -> None:
-        super().__init__(8000, 1)
-        context: Any = av.CodecContext.create({"pcmu": "pcm_mulaw", "pcma": "pcm_alaw"}[codec.lower()], "w")
-        context.sample_rate, context.layout, context.format = 8000, "mono", "s16"
-        context.time_base = Fraction(1, 8000)
+        name, rate = TELEPHONE[codec.lower()]
+        super().__init__(rate, 1, clock_rate=8000)
+        context: Any = av.CodecContext.create(name, "w")
+        context.sample_rate, context.layout, context.format = rate, "mono", "s16"
+        context.time_base = Fraction(1, rate)
         self._context = context
 
     def _packet(self, samples: Samples) -> bytes:
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate = 8000
+        frame.sample_rate = self.rate
         return b"".join(bytes(p) for p in self._context.encode(frame))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .transceiver import RTCRtpReceiver, RTCRtpSender
 
 _KNOWN = {name.lower() for name in CODECS}
-SENDABLE = {"opus", "pcmu", "pcma", "vp8", "vp9", "h264"}
+SENDABLE = {"opus", "pcmu", "pcma", "g722", "vp8", "vp9", "h264"}
 """Codecs that frames of ours can go out in."""
 
 
