@@ -90,6 +90,20 @@ async def test_the_track_event_knows_all() -> None:
     assert first.track.id == "t" and first.track.kind == "audio"
 
 
+async def test_without_streams_tracks_are_in_one() -> None:
+    """aiortc's: its programs' pages play what "track" brings as streams[0]."""
+    a, b = connection(), connection()
+    events: list[RTCTrackEvent] = []
+    b.on("track_event", events.append)
+    a.addTrack(FakeTrack("audio", "t"))
+    a.addTransceiver(FakeTrack("video", "v"))
+    a.addTrack(FakeTrack("video", "w"), "s")
+    a.addTrack(FakeTrack("video", "x")).setStreams()
+    await exchange(a, b)
+    first, second, other, none = [event.streams for event in events]
+    assert first == second != other and len(first) == 1 and other[0].id == "s" and list(none) == []
+
+
 async def test_streams_tell_what_leaves() -> None:
     a, b = connection(), connection()
     sender = a.addTrack(FakeTrack("audio", "t"), "s")

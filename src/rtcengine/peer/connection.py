@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import uuid
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -68,6 +69,7 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         self._needed = False
         self._transceivers: dict[Transceiver, RTCRtpTransceiver] = {}
         self._streams: dict[str, MediaStream] = {}
+        self._default_stream = str(uuid.uuid4())  # of what is sent without saying which
         self._early: list[RTCIceCandidate | None] = []
         self.transports = Transports(self)
         self._shown = {"connection": "new", "iceconnection": "new", "icegathering": "new"}
@@ -172,9 +174,11 @@ class RTCPeerConnection(AsyncIOEventEmitter):
     # --- tracks and channels
 
     def addTrack(self, track: Any, *streams: MediaStream | str) -> RTCRtpSender:
+        """Without streams it is in one with all others that have none, as in aiortc: pages go by "track" events' streams[0].
+        The W3C's none is `sender.setStreams()`."""
         self._assert_open()
         _check_track(track)
-        state = self.jsep.add_track(track, stream_ids(streams))
+        state = self.jsep.add_track(track, stream_ids(streams) or [self._default_stream])
         sender = self._wrap(state).sender
         self.driver.set_track(sender, track)
         self.update_negotiation_needed()
@@ -204,9 +208,8 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             _check_track(track)
             kind = track.kind
         wanted = to_direction(direction)
-        state = self.jsep.add_transceiver(
-            kind or "", track=track, direction=wanted, streams=stream_ids(streams), encodings=sendEncodings
-        )
+        ids = stream_ids(streams) or [self._default_stream]
+        state = self.jsep.add_transceiver(kind or "", track=track, direction=wanted, streams=ids, encodings=sendEncodings)
         transceiver = self._wrap(state)
         if track is not None:
             self.driver.set_track(transceiver.sender, track)
