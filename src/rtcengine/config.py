@@ -99,8 +99,8 @@ class PayloadType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecvConfig:
-    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU, PCMA or G722. `ssrc` and `rtx_ssrc` as declared;
-    0: found by MID, RID or payload type. `clock_rate` in Hz. `nack`, `pli`, `fir`, `twcc`: feedback that was
+    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU, PCMA or G722. `ssrc` and `rtx_ssrc` as
+    declared; 0: found by MID, RID or payload type. `clock_rate` in Hz. `nack`, `pli`, `fir`, `twcc`: feedback that was
     agreed. `frames`: Python gets its frames (`Receiver.frames`); `Batch.frames` changes that later. `others`: what the peer may
     change to whenever it likes, 15 at most."""
 
