@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .peer.errors import OperationError as OperationError
     from .peer.errors import RTCError as RTCError
     from .peer.identity import RTCIdentityAssertion as RTCIdentityAssertion
+    from .peer.journal import Moment as Moment
     from .peer.media import MediaStream as MediaStream
     from .peer.media import RTCTrackEvent as RTCTrackEvent
     from .peer.network import NetworkOptions as NetworkOptions
@@ -73,6 +74,8 @@ if TYPE_CHECKING:
     from .peer.parameters import RTCRtpParameters as RTCRtpParameters
     from .peer.parameters import RTCRtpSynchronizationSource as RTCRtpSynchronizationSource
     from .peer.parameters import RTCSctpCapabilities as RTCSctpCapabilities
+    from .peer.report import ConnectionReport as ConnectionReport
+    from .peer.report import TransportReport as TransportReport
     from .peer.stats_types import RTCInboundRtpStreamStats as RTCInboundRtpStreamStats
     from .peer.stats_types import RTCOutboundRtpStreamStats as RTCOutboundRtpStreamStats
     from .peer.stats_types import RTCRemoteInboundRtpStreamStats as RTCRemoteInboundRtpStreamStats
@@ -112,6 +115,7 @@ _LATER = {
             "OperationError RTCError"
         ),
         "peer.identity": "RTCIdentityAssertion",
+        "peer.journal": "Moment",
         "peer.media": "MediaStream RTCTrackEvent",
         "peer.network": "NetworkOptions",
         "peer.parameters": (
@@ -120,6 +124,7 @@ _LATER = {
             "RTCRtpHeaderExtensionParameters RTCRtpParameters RTCRtpContributingSource "
             "RTCRtpSynchronizationSource RTCSctpCapabilities"
         ),
+        "peer.report": "ConnectionReport TransportReport",
         "peer.stats_types": (
             "RTCInboundRtpStreamStats RTCOutboundRtpStreamStats RTCRemoteInboundRtpStreamStats "
             "RTCRemoteOutboundRtpStreamStats RTCStats RTCStatsReport RTCTransportStats"
@@ -149,6 +154,7 @@ __all__ = [
     "AudioStreamTrack",
     "Batch",
     "Certificate",
+    "ConnectionReport",
     "EncodedFrame",
     "Engine",
     "EngineClosed",
@@ -163,6 +169,7 @@ __all__ = [
     "MediaStream",
     "MediaStreamError",
     "MediaStreamTrack",
+    "Moment",
     "NetworkOptions",
     "NotSupportedError",
     "OperationError",
@@ -220,6 +227,7 @@ __all__ = [
     "Transport",
     "TransportConfig",
     "TransportEvent",
+    "TransportReport",
     "TurnError",
     "VideoStreamTrack",
     "__version__",

@@ -69,5 +69,14 @@ async def test_a_wrong_password_is_told(tmp_path: Path) -> None:
             await pc.setLocalDescription()
             await until(lambda: pc.iceGatheringState == "complete", what="gathering ends")
             assert [e.errorCode for e in errors] == [401] and "401" in errors[0].errorText
+            other = peer(server, "turn:{}")
+            await other.setRemoteDescription(pc.localDescription)  # type: ignore[arg-type]
+            await other.setLocalDescription()
+            await pc.setRemoteDescription(other.localDescription)  # type: ignore[arg-type]
+            url = f"turn:{HERE}:{server.port}"
+            why = f"there is no candidate of ours; {url} gave no candidate: TURN refused: 401 Unauthorized"
+            assert (await pc.report()).why == f"no pair works yet: {why}"
+            assert any("401" in moment.what for moment in pc.timeline)
+            await other.close()
         finally:
             await pc.close()

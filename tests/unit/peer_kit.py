@@ -12,6 +12,7 @@ from rtcengine.peer.configuration import RTCConfiguration
 from rtcengine.peer.connection import RTCPeerConnection
 from rtcengine.peer.driver import PeerEvents, RTCDataChannelParameters, TransportFacts
 from rtcengine.peer.effects import Effect
+from rtcengine.peer.report import TransportReport
 from rtcengine.types import Fingerprint
 
 
@@ -38,6 +39,7 @@ class FakeDriver:
         self.may_gather.set()
         self.closed = False
         self.sctp = None
+        self.reports: tuple[TransportReport, ...] = ()
 
     def apply(self, effects: Sequence[Effect]) -> None:
         self.effects += effects
@@ -63,6 +65,9 @@ class FakeDriver:
 
     async def gathered(self) -> None:
         await self.may_gather.wait()
+
+    async def report(self) -> tuple[TransportReport, ...]:
+        return self.reports
 
     async def get_stats(self, selector: Any = None) -> Any:
         return {"of": selector}

@@ -248,13 +248,16 @@ class Engine:
                 return EngineStats.of(rows.hub(), rows.transports(), rows.receivers(), rows.senders(), info)
             room = rows.needed()
 
-    async def ice_stats(self, transport: Transport) -> IceStats:
-        """ICE candidates and pairs of one transport. EngineError when it is closed."""
+    def ice_stats(self, transport: Transport) -> Awaitable[IceStats]:
+        """ICE candidates and pairs of one transport, asked for before this returns. EngineError when it is closed."""
         rows = _core.IceRows()
         batch = Batch(self)
         batch._commands.ice_stats(batch._own(transport), rows)
         batch._names.append(f"ICE statistics of transport {transport.id}")
-        await asyncio.shield(self._submit(batch))
+        return self._ice_rows(rows, self._submit(batch))
+
+    async def _ice_rows(self, rows: _core.IceRows, filled: asyncio.Future[None]) -> IceStats:
+        await asyncio.shield(filled)
         return IceStats.of(rows.now(), rows.local(), rows.remote(), rows.pairs(), rows.selected())
 
     async def transport_stats(self, transports: Sequence[Transport]) -> list[OneTransportStats | None]:

@@ -11,6 +11,7 @@ local description that was edited is an InvalidModificationError.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import uuid
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -28,11 +29,13 @@ from .driver import Driver, DriverFactory, RTCDataChannelParameters
 from .engine_driver import EngineDriver
 from .errors import InvalidAccessError, InvalidStateError, OperationError
 from .identity import Identities, IdentityProvider, PeerIdentity, RTCIdentityAssertion, WrongPeerError
+from .journal import Journal, Moment
 from .jsep import Jsep
 from .jsep_apply import Outcome
 from .media import MediaStream, RTCTrackEvent, stream_ids
 from .network import NetworkOptions
 from .parameters import RTCRtpEncodingParameters
+from .report import ConnectionReport, said, why_of
 from .state import CLOSED, STABLE, Described, JsepConfig, Transceiver
 from .states import connection_state, gathering_state, ice_connection_state
 from .transceiver import RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver, to_direction
@@ -63,6 +66,8 @@ class RTCPeerConnection(AsyncIOEventEmitter):
                 always_data=self._configuration.alwaysNegotiateDataChannels,
             )
         )
+        self._journal = Journal()
+        self._explaining: asyncio.Task[None] | None = None
         self._identities = Identities(lambda: self.jsep.config.fingerprints, self._configuration.peerIdentity)
         self._chain = OperationsChain(self._chain_is_empty)
         self._update_on_empty = False
@@ -323,6 +328,7 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             for transceiver in self._transceivers.values():
                 _end(transceiver)
             self._identities.close()
+            self._journal.note("closed")
             self._shown.update(connection="closed", iceconnection="closed")
             self.transports.close()
             self.driver.apply(effects)
@@ -334,6 +340,42 @@ class RTCPeerConnection(AsyncIOEventEmitter):
     async def generateCertificate(keygenAlgorithm: str | Mapping[str, Any] = "ECDSA") -> RTCCertificate:
         return await generate(keygenAlgorithm)
 
+    # --- what became of it
+
+    @property
+    def id(self) -> str:
+        """As the log (rtcengine.peer) calls it."""
+        return self._journal.id
+
+    def __repr__(self) -> str:
+        return f"<RTCPeerConnection {self.id} {self.connectionState}>"
+
+    @property
+    def timeline(self) -> tuple[Moment, ...]:
+        """What it went through: gathering, checks, DTLS, first media, each with its time."""
+        return self._journal.moments
+
+    @property
+    def failure(self) -> str:
+        """Why it failed last, "" when it did not; it is known a moment after connectionState says so."""
+        return self._journal.failure
+
+    async def report(self) -> ConnectionReport:
+        """Where it stands now, pair by pair; as text all of it."""
+        transports = await self.driver.report()
+        return ConnectionReport(
+            id=self.id, state=self.connectionState, failure=self.failure, timeline=self.timeline, transports=transports
+        )
+
+    def _explain(self) -> None:
+        """Asks at once why it failed, as the program may close it next."""
+        asked = self.driver.report()
+
+        async def tell() -> None:
+            self._journal.fail(why_of(await asked) or "a transport failed")
+
+        self._explaining = asyncio.ensure_future(tell())
+
     async def getStats(self, selector: Any = None) -> Any:
         return await self.driver.get_stats(selector)
 
@@ -341,6 +383,9 @@ class RTCPeerConnection(AsyncIOEventEmitter):
 
     def on_local_candidate(self, transport: int, candidate: Candidate | None, ufrag: str) -> None:
         place = self.jsep.on_local_candidate(transport, candidate, ufrag)
+        if candidate is not None:
+            told = f"{candidate.type} {candidate.address} port {candidate.port} {candidate.protocol}"
+            self._journal.note(f"our candidate {told}", transport=transport, level=logging.DEBUG)
         if place is None:
             return
         mid, index = place
@@ -350,20 +395,27 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             self._fire("icecandidate", RTCIceCandidate.from_wire(candidate, mid=mid, index=index, ufrag=ufrag))
 
     def on_candidate_error(self, transport: int, error: Any) -> None:
+        self._journal.note(said(error), transport=transport)
         if self.signalingState != CLOSED:
             self._fire("icecandidateerror", error)
 
     def on_ice_state(self, transport: int, state: str) -> None:
+        self._journal.note(f"ICE {state}", transport=transport)
         self.transports.on_ice(transport, state)
         self._show_states()
 
     def on_dtls_state(self, transport: int, state: str) -> None:
+        self._journal.note(f"DTLS {state}", transport=transport)
         self.transports.on_dtls(transport, state)
         self._show_states()
 
     def on_gathering_state(self, transport: int, state: str) -> None:
+        self._journal.note(f"gathering {state}", transport=transport)
         self.transports.on_gathering(transport, state)
         self._show_states()
+
+    def on_moment(self, transport: int, what: str, at: float | None = None) -> None:
+        self._journal.note(what, transport=transport, at=at)
 
     def on_data_channel(self, channel: Any) -> None:
         if self.signalingState != CLOSED:
@@ -496,6 +548,8 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             "iceconnection": ice_connection_state(ice),
             "connection": connection_state(ice, dtls),
         }
+        if now["connection"] == "failed" != self._shown["connection"]:
+            self._explain()
         for name, state in now.items():
             if self._shown[name] != state and self.signalingState != CLOSED:
                 self._shown[name] = state

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..types import Candidate, Fingerprint
 from .configuration import RTCConfiguration
 from .effects import Effect
+from .report import TransportReport
 
 
 @dataclass
@@ -71,6 +72,9 @@ class Driver(Protocol):
     async def gathered(self) -> None:
         """Waits until every open transport has gathered, or its servers had their time."""
 
+    def report(self) -> Awaitable[tuple[TransportReport, ...]]:
+        """Where each transport stands; asked for before this returns, so that one that is closed next is still told."""
+
     async def get_stats(self, selector: Any = None) -> Any:
         """Statistics of everything, or of one track, sender or receiver."""
 
@@ -95,6 +99,9 @@ class PeerEvents(Protocol):
 
     def on_dtls_state(self, transport: int, state: str) -> None:
         """RTCDtlsTransportState."""
+
+    def on_moment(self, transport: int, what: str, at: float | None = None) -> None:
+        """Something worth a line of the journal; `at`: of time.monotonic(), where that is not now."""
 
     def on_data_channel(self, channel: Any) -> None:
         """The peer opened one."""

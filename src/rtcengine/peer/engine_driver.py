@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..certificate import Certificate
@@ -31,17 +30,16 @@ from .effects import (
 from .gather import Gatherer
 from .link import Link
 from .network import NetworkOptions
+from .report import TransportReport
 from .servers import read_servers
 from .shared import lease, release
 from .streams import Incoming, Outgoing
 
 if TYPE_CHECKING:
     from ..engine import Batch, Engine
+    from ..stats import IceStats
     from .connection import RTCPeerConnection
     from .stats import Statistics
-
-log = logging.getLogger("rtcengine.peer")
-
 
 class EngineDriver:
     """One connection's transports, streams and channels."""
@@ -195,6 +193,12 @@ class EngineDriver:
             link.agree(batch, extensions, bool(plans) and all(plan.reduced_rtcp for plan in plans))
 
     # --- the end, and numbers
+
+    def report(self) -> Awaitable[tuple[TransportReport, ...]]:
+        return self._report([(link, link.ask_pairs()) for link in self.links.values()])
+
+    async def _report(self, asked: list[tuple[Link, Awaitable[IceStats] | None]]) -> tuple[TransportReport, ...]:
+        return tuple([await link.report(pairs) for link, pairs in asked])
 
     async def get_stats(self, selector: Any = None) -> Any:
         if self._stats is None:

@@ -162,7 +162,6 @@ class Gatherer:
 
     def _fail(self, found: Found, server: IceServer, code: int, text: str, base: Address | None = None) -> None:
         error = RTCIceCandidateError(server.url, code, text, *(base or (None, None)))
-        log.info("%s gave no candidate: %s (%d)", server.url, text, code)
         found.put_nowait(error)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..certificate import Certificate
 from ..config import IceCandidate, IceConfig
-from ..engine import Address, Batch, Engine, Socket, Transport, TransportConfig, TransportEvent
+from ..engine import Address, Batch, Engine, EngineError, Socket, Transport, TransportConfig, TransportEvent, TransportTimes
 from ..sdp import RemoteTransport
+from ..stats import IceStats
 from ..types import Candidate, DtlsRole
 from .configuration import VerifyPeer
 from .driver import PeerEvents, TransportFacts
@@ -20,8 +20,7 @@ from .effects import TransportPlan
 from .gather import Gathered, Gatherer, RTCIceCandidateError
 from .names import resolve
 from .network import NetworkOptions
-
-log = logging.getLogger("rtcengine.peer")
+from .report import TransportReport
 
 MAX_CANDIDATES = 50
 """Of each side, as many as the agent takes."""
@@ -77,6 +76,10 @@ class Link:
         self._gathering: asyncio.Task[None] | None = None
         self._connections: list[list[Socket]] = []  # to TURN servers, of each round
         self._closed = False
+        self._known = TransportTimes()  # those that the journal has
+        self._refused: list[str] = []  # of the peer's candidates, and why
+        self._errors: list[RTCIceCandidateError] = []
+        self._ended = ""
         config = TransportConfig(
             ice=IceConfig(*self._ice),
             ice_role="controlling" if plan.controlling else "controlled",
@@ -120,6 +123,30 @@ class Link:
             (one for one in self.remote if (one.address, one.port) == known.remote),
             Candidate("", 1, "udp", 0, *known.remote, "prflx"),  # learned from its checks
         )
+
+    def ask_pairs(self) -> Awaitable[IceStats] | None:
+        """None when its transport is gone."""
+        try:
+            return self._host.engine.ice_stats(self.transport)
+        except EngineError:
+            return None
+
+    async def report(self, pairs: Awaitable[IceStats] | None) -> TransportReport:
+        """`pairs`: of `ask_pairs`. What it says besides is of the moment at which it is first awaited."""
+        made = TransportReport(
+            id=self.id,
+            ice_state=self.ice_state,
+            dtls_state=self.dtls_state,
+            local=tuple(self.local),
+            remote=tuple(self.remote),
+            refused=tuple(self._refused),
+            errors=tuple(self._errors),
+            ended=self._ended,
+        )
+        try:
+            return made if pairs is None else replace(made, pairs=(await pairs).pairs)
+        except EngineError:  # it has ended meanwhile
+            return made
 
     # --- what is asked of it
 
@@ -205,12 +232,14 @@ class Link:
         events, network = self._host.events, self._host.network
         events.on_gathering_state(self.id, "gathering")
         self.local.clear()
+        self._errors.clear()
         here = network.to_bind()
         self._bind(here)
         gatherer = self._host.gatherer()
         self._connections.append(gatherer.connections)
         async for found in gatherer.run(self.transport, self._sockets):
             if isinstance(found, RTCIceCandidateError):
+                self._errors.append(found)
                 events.on_candidate_error(self.id, found)
             else:
                 self._add_local(found, ufrag)
@@ -235,7 +264,7 @@ class Link:
             try:
                 self._sockets[address] = engine.open_udp((address, 0), ports=network.ports)
             except OSError as error:  # an address that has just gone, or no free port: the others may do
-                log.warning("no candidate for %s: %s", address, error)
+                self._host.events.on_moment(self.id, f"no candidate for {address}: {error}")
 
     def _add_local(self, found: Gathered, ufrag: str) -> None:
         if self.transport.state == "closed" or found.told in self.local:
@@ -259,7 +288,7 @@ class Link:
         if candidate.protocol != "udp" or not 0 < candidate.port < 65536:
             return
         if self._host.network.deny is not None and (why := self._host.network.deny(ip)):
-            log.info("a candidate of the peer is refused: %s is %s", ip, why)
+            self._refuse(f"{ip} is {why}")
             return
         kind = candidate.type if candidate.type in ("host", "srflx", "prflx", "relay") else "host"
         priority = min(max(candidate.priority, 1), 0x7FFFFFFF)
@@ -270,9 +299,18 @@ class Link:
         )
         batch.submit()
 
+    def _refuse(self, why: str) -> None:
+        if len(self._refused) < MAX_CANDIDATES:
+            self._refused.append(why)
+            self._host.events.on_moment(self.id, f"a candidate of the peer is not tried: {why}")
+
     async def _look_up(self, peer: Peer, candidate: Candidate) -> None:
         ip = await resolve(candidate.address)
-        if ip is not None and self._peer is peer and self.transport.state != "closed":
+        if self._peer is not peer or self.transport.state == "closed":
+            return
+        if ip is None:
+            self._refuse(f"{candidate.address} was not found")
+        else:
             self._tell(candidate, ip)
 
     async def _end_of_remote(self, peer: Peer) -> None:
@@ -287,6 +325,14 @@ class Link:
 
     # --- states
 
+    def _note_times(self, times: TransportTimes) -> None:
+        """As the engine's thread has them, whatever kept us from hearing of it."""
+        before, self._known = self._known, times
+        for name, what in (("checked", "a check is answered"), ("connected", "DTLS is over"), ("first_media", "first media")):
+            after = getattr(times, name)
+            if after is not None and getattr(before, name) is None and times.added is not None:
+                self._host.events.on_moment(self.id, what, times.added + after)
+
     def _on_event(self, event: TransportEvent) -> None:
         if self._closed:
             return
@@ -295,13 +341,25 @@ class Link:
             # Not by us, which was before: "command" and "timeout" are a peer that was not accepted.
             dtls = "failed" if event.reason in ("dtls", "command", "timeout") else "closed"
             ice = "closed" if event.reason == "close_notify" else ice
-            log.info("connection ended: %s%s", event.reason, f", {event.error}" if event.error else "")
+            self._ended = _end_text(event)
+            self._host.events.on_moment(self.id, self._ended)
+        self._note_times(event.transport.times)
         if ice != self.ice_state:
             self.ice_state = ice
             self._host.events.on_ice_state(self.id, ice)
         if dtls is not None and dtls != self.dtls_state and not self._closed:
             self.dtls_state = dtls
             self._host.events.on_dtls_state(self.id, dtls)
+
+
+_ENDS = {"dtls": "the DTLS handshake failed", "command": "the peer was not accepted", "timeout": "time ran out"}
+_ENDS |= {"consent": "consent ran out", "close_notify": "the peer said goodbye"}
+
+
+def _end_text(event: TransportEvent) -> str:
+    """Not by us."""
+    said = _ENDS.get(event.reason, event.reason)
+    return f"{said}: {event.error}" if event.error else said
 
 
 def _verifier(ask: VerifyPeer) -> Callable[[Transport], Awaitable[bool]]:
