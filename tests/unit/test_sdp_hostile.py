@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,11 +63,31 @@ def mutate(rng: random.Random) -> bytes:
     return bytes(data)
 
 
+def loop_s() -> float:
+    """CPU seconds of a loop of 10^5 steps, as this machine is now; times below are told in it."""
+    start = time.thread_time()
+    for _ in range(100_000):
+        pass
+    return time.thread_time() - start
+
+
+def time_of(read: Callable[[Any], object], data: bytes | str) -> float:
+    """The best of three, in CPU seconds."""
+    spent = []
+    for _ in range(3):
+        start = time.thread_time()
+        with contextlib.suppress(SdpError):
+            read(data)
+        spent.append(time.thread_time() - start)
+    return min(spent)
+
+
 @pytest.mark.slow
 def test_mutated_offers() -> None:
     """Seeded, so that a failure repeats. Time is this thread's own, other work on the machine does not count."""
     rng = random.Random(8866)
-    slowest = 0.0
+    slow: list[bytes] = []
+    limit = 20 * loop_s()
     read = refused = answered = 0
     for _ in range(MUTATIONS):
         data = mutate(rng)
@@ -76,7 +99,8 @@ def test_mutated_offers() -> None:
             assert 1 <= e.line <= lines and f"line {e.line} " in str(e)
             refused += 1
             offer = None
-        slowest = max(slowest, time.thread_time() - start)
+        if time.thread_time() - start > limit:
+            slow.append(data)
         if offer is None:
             continue
         read += 1
@@ -93,7 +117,8 @@ def test_mutated_offers() -> None:
                 answer_viewer(offer, LOCAL, tracks, STREAMS)
             except NegotiationError as e:
                 assert e.status in (406, 422)
-    assert slowest < 0.05
+    # What is slow for its text is so each time; a collection of garbage is not.
+    assert not [data for data in slow if time_of(parse, data) > 20 * loop_s()]
     assert read > MUTATIONS // 10 and refused > MUTATIONS // 10 and answered > MUTATIONS // 100
 
 
@@ -123,14 +148,6 @@ MEGABYTE = {
 }
 
 
-def loop_s() -> float:
-    """CPU seconds of a loop of 10^5 steps, as this machine is now; times below are told in it."""
-    start = time.thread_time()
-    for _ in range(100_000):
-        pass
-    return time.thread_time() - start
-
-
 @pytest.mark.parametrize("case", MEGABYTE)
 @pytest.mark.parametrize("kind", [bytes, str])
 def test_a_megabyte_is_refused_at_once(case: str, kind: type) -> None:
@@ -138,14 +155,10 @@ def test_a_megabyte_is_refused_at_once(case: str, kind: type) -> None:
     if kind is str:
         data = MEGABYTE[case].decode("latin-1")
     for read in (parse, parse_fragment):
-        spent = []
-        for _ in range(3):
-            start = time.thread_time()
-            with pytest.raises(SdpError) as e:
-                read(data)
-            spent.append(time.thread_time() - start)
-            assert len(str(e.value)) < 1000
-        assert min(spent) < 0.005
+        with pytest.raises(SdpError) as e:
+            read(data)
+        assert len(str(e.value)) < 1000
+        assert time_of(read, data) < 3 * loop_s()
 
 
 def full(line: bytes) -> bytes:

@@ -149,11 +149,12 @@ def rtp_time(frame: Any, clock_rate: int) -> int:
 def make_encoder(codec: str, fmtp: Mapping[str, Any] | None = None) -> Encoder:
     """The encoder for a codec as SDP names it, with the peer's format parameters. ValueError for one that is not known."""
     from . import h264, sound, vpx
+    from .decode import TELEPHONE
 
     name = codec.lower()
     if name == "opus":
         return sound.OpusStream(fmtp)
-    if name in sound.TELEPHONE:
+    if name in TELEPHONE:
         return sound.TelephoneStream(name)
     video: dict[str, Callable[[], VideoEncoder]]
     video = {"vp8": vpx.Vp8Encoder, "vp9": vpx.Vp9Encoder, "h264": h264.H264Encoder}
