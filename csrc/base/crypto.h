@@ -78,6 +78,9 @@ typedef struct rtc_gcm_job {
 } rtc_gcm_job_t;
 /* RTC_OK when every job's result is; else one of the results. */
 RTC_MUST_USE int rtc_sealer_gcm(rtc_sealer_t *b, rtc_gcm_job_t *jobs, size_t n);
+/* rtc_gcm_open by the sealer's backend, for which the key's first packet makes the expanded form, in place of OpenSSL's. */
+RTC_MUST_USE int rtc_sealer_gcm_open(rtc_sealer_t *b, rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p,
+                                     size_t n, const uint8_t tag[16]);
 
 /* Encrypt, then authenticate: p[clear..len) in counter mode, then HMAC-SHA1 over p[0..len) and `suffix`, which is not
  * sent; the first tag_len bytes of it go to p + len. The IV's last two bytes count blocks and start at 0. */

@@ -70,6 +70,17 @@ int rtc_sealer_gcm(rtc_sealer_t *b, rtc_gcm_job_t *jobs, size_t n) {
   return all;
 }
 
+int rtc_sealer_gcm_open(rtc_sealer_t *b, rtc_gcm_t *g, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p, size_t n,
+                        const uint8_t tag[16]) {
+  uint8_t is[RTC_GCM_TAG];
+  rtc_lanes_t *l = b ? b->lanes : NULL;
+  if (!l || g->ctx || !g->key_len || g->seal) return rtc_gcm_open(g, iv, aad, aad_len, p, n, tag);
+  int r = rtc_gcm_prepare(g, g->key, g->key_len);
+  if (r != RTC_OK) return r;
+  rtc_lanes_gcm_open(l, g->batch_key, iv, aad, aad_len, p, n, is);
+  return rtc_equal_ct(is, tag, sizeof is) ? RTC_OK : RTC_EAUTH;
+}
+
 /* `alone`: these are the whole batch. */
 static void ctr_hmac_many(rtc_lanes_t *l, rtc_ctr_hmac_job_t *const *jobs, size_t n, bool alone) {
   size_t rest = n % rtc_lanes_width(l);

@@ -174,6 +174,16 @@ void rtc_lanes_gcm_seal(rtc_lanes_t *l, rtc_gcm_job_t *job) {
   job->result = RTC_OK;
 }
 
+void rtc_lanes_gcm_open(rtc_lanes_t *l, void *batch_key, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p, size_t n,
+                        uint8_t tag[16]) {
+  gcm_key_t *k = batch_key;
+  if (k->head.arch != l->mgr->used_arch) gcm_expand(l, k);
+  if (k->head.key_len == 16)
+    IMB_AES128_GCM_DEC(l->mgr, &k->expanded, &l->gcm, p, p, n, iv, aad, aad_len, tag, RTC_GCM_TAG);
+  else
+    IMB_AES256_GCM_DEC(l->mgr, &k->expanded, &l->gcm, p, p, n, iv, aad, aad_len, tag, RTC_GCM_TAG);
+}
+
 /* Counter mode and HMAC-SHA1 */
 
 static void ctr_hmac_fill(rtc_lanes_t *l, IMB_JOB *to, rtc_ctr_hmac_job_t *from) {

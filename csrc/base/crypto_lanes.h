@@ -29,6 +29,9 @@ void rtc_lanes_key_free(void *batch_key); /* wipes; NULL is fine */
 /* Arguments have been checked and every key has a batch_key. They set the results. */
 void rtc_lanes_gcm_seal(rtc_lanes_t *l, rtc_gcm_job_t *job);
 void rtc_lanes_gcm_prefetch(const rtc_lanes_t *l, const rtc_gcm_job_t *job); /* of any job, without waiting */
+/* Decrypts in place; `tag` is what the packet's has to be. */
+void rtc_lanes_gcm_open(rtc_lanes_t *l, void *batch_key, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p, size_t n,
+                        uint8_t tag[16]);
 /* n <= RTC_LANES_JOBS; nothing to encrypt (clear == len) is not taken. */
 void rtc_lanes_ctr_hmac(rtc_lanes_t *l, rtc_ctr_hmac_job_t *const *jobs, size_t n);
 
@@ -47,6 +50,10 @@ RTC_MUST_USE static inline int rtc_lanes_ctr_key(void **batch_key, const uint8_t
 static inline void rtc_lanes_key_free(void *batch_key) { (void)batch_key; }
 static inline void rtc_lanes_gcm_seal(rtc_lanes_t *l, rtc_gcm_job_t *job) { (void)l, (void)job; }
 static inline void rtc_lanes_gcm_prefetch(const rtc_lanes_t *l, const rtc_gcm_job_t *job) { (void)l, (void)job; }
+static inline void rtc_lanes_gcm_open(rtc_lanes_t *l, void *batch_key, const uint8_t iv[12], const uint8_t *aad, size_t aad_len, uint8_t *p,
+                                      size_t n, uint8_t tag[16]) {
+  (void)l, (void)batch_key, (void)iv, (void)aad, (void)aad_len, (void)p, (void)n, (void)tag;
+}
 static inline void rtc_lanes_ctr_hmac(rtc_lanes_t *l, rtc_ctr_hmac_job_t *const *jobs, size_t n) { (void)l, (void)jobs, (void)n; }
 
 #endif

@@ -321,6 +321,7 @@ static void flush_dtls(rtc_transport_t *t) {
 int rtc_transport_set_keys(rtc_transport_t *t, rtc_keying_t *k, rtc_time_t now) {
   if (k->err < 0) return k->err;
   t->rx = k->rx;
+  t->rx.opener = t->hub->cfg.sealer;
   t->tx = k->tx;
   t->keyed = true;
   t->profile = (uint16_t)k->profile;

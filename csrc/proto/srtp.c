@@ -294,7 +294,7 @@ static int rtp_open(rtc_srtp_t *s, const rtc_rtp_t *h, uint8_t *p, size_t len, i
   uint8_t iv[16], roc[4], mac[MAC_LEN];
   if (is_gcm(s->profile)) {
     gcm_nonce(iv, s->salt_rtp, h->ssrc, (uint64_t)index);
-    return rtc_gcm_open(&s->gcm_rtp, iv, p, h->hdr_len, p + h->hdr_len, len - h->hdr_len, p + len);
+    return rtc_sealer_gcm_open(s->opener, &s->gcm_rtp, iv, p, h->hdr_len, p + h->hdr_len, len - h->hdr_len, p + len);
   }
   rtc_put32(roc, (uint32_t)(index >> 16));
   int r = rtc_hmac_sha1(&s->mac_rtp, p, len, roc, sizeof roc, mac);
@@ -408,12 +408,12 @@ static int rtcp_open_gcm(rtc_srtp_t *s, uint8_t *p, size_t len, uint32_t ssrc, u
   if (word & RTCP_E) {
     memcpy(aad, p, RTCP_CLEAR);
     rtc_put32(aad + RTCP_CLEAR, word);
-    return rtc_gcm_open(&s->gcm_rtcp, iv, aad, sizeof aad, p + RTCP_CLEAR, len - RTCP_CLEAR, p + len);
+    return rtc_sealer_gcm_open(s->opener, &s->gcm_rtcp, iv, aad, sizeof aad, p + RTCP_CLEAR, len - RTCP_CLEAR, p + len);
   }
   /* Only authenticated: packet and word are the associated data, so the word takes the tag's place behind the packet. */
   memcpy(tag, p + len, sizeof tag);
   rtc_put32(p + len, word);
-  return rtc_gcm_open(&s->gcm_rtcp, iv, p, len + RTCP_WORD, NULL, 0, tag);
+  return rtc_sealer_gcm_open(s->opener, &s->gcm_rtcp, iv, p, len + RTCP_WORD, NULL, 0, tag);
 }
 
 static int rtcp_open_cm(rtc_srtp_t *s, uint8_t *p, size_t len, uint32_t ssrc, uint32_t word) {

@@ -54,6 +54,7 @@ typedef struct rtc_srtp {
   rtc_ctr_t ctr_rtp, ctr_rtcp; /* CM profiles */
   rtc_hmac_t mac_rtp, mac_rtcp;
   uint8_t salt_rtp[14], salt_rtcp[14];
+  rtc_sealer_t *opener;              /* receiving; borrowed from who owns the thread: its backend opens packets. NULL: OpenSSL does */
   uint64_t clock;                    /* use counter for eviction */
   uint32_t src_n, src_cap, src_last; /* src_last: where the last packet's SSRC was found, tried first */
   rtc_srtp_src_t *src;               /* grown by doubling up to RTC_SRTP_SSRC_MAX, never per packet */

@@ -114,6 +114,39 @@ static void cm_batch(rtc_sealer_t *b, int n, const uint32_t *len) {
   compare(n);
 }
 
+/* What OpenSSL has sealed is opened; with a wrong tag, or after one, twice brings the bytes back. */
+static void open_one(rtc_sealer_t *b, rtc_gcm_t *key, rtc_gcm_t *seal, uint32_t n) {
+  rtc_gcm_job_t j;
+  gcm_one(&j, 0, seal, n, rnd(2) ? 0 : rnd(64));
+  uint8_t plain[LEN_MAX], *sealed = twin(0, j.p), *tag = twin(0, j.tag);
+  memcpy(plain, j.p, n);
+  memcpy(slot[0], want[0], SLOT);
+  tag[rnd(RTC_GCM_TAG)] ^= (uint8_t)(1 << rnd(8));
+  for (int i = 0; i < 2; i++) CHECK_EQ(rtc_sealer_gcm_open(b, key, j.iv, j.aad, j.aad_len, j.p, n, tag), RTC_EAUTH);
+  CHECK_MEM(j.p, sealed, n);
+  CHECK_EQ(rtc_sealer_gcm_open(b, key, j.iv, j.aad, j.aad_len, j.p, n, j.tag), RTC_OK);
+  CHECK_MEM(j.p, plain, n);
+  memcpy(want[0] + (j.p - slot[0]), plain, n);
+  memcpy(tag, j.tag, RTC_GCM_TAG);
+  compare(1);
+}
+
+static void opened(rtc_sealer_t *b) {
+  rtc_gcm_t open[2], seal[2];
+  for (uint32_t i = 0; i < 2; i++) {
+    uint8_t key[32], iv[RTC_GCM_IV] = {0}, tag[RTC_GCM_TAG] = {0};
+    size_t key_len = i ? 32 : 16;
+    rnd_fill(key, sizeof key);
+    CHECK_EQ(rtc_gcm_init(&open[i], key, key_len, false), RTC_OK);
+    CHECK_EQ(rtc_gcm_init(&seal[i], key, key_len, true), RTC_OK);
+    for (uint32_t n = 0; n <= LEN_MAX; n++) open_one(b, &open[i], &seal[i], n);
+    CHECK_EQ(rtc_sealer_gcm_open(b, &seal[i], iv, NULL, 0, NULL, 0, tag), RTC_ESTATE);
+    rtc_gcm_clear(&open[i]);
+    rtc_gcm_clear(&seal[i]);
+    CHECK_EQ(rtc_sealer_gcm_open(b, &open[i], iv, NULL, 0, NULL, 0, tag), RTC_ESTATE);
+  }
+}
+
 /* f for each path there is; the others say so. */
 static void on_paths(void (*f)(rtc_sealer_t *b)) {
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
@@ -219,6 +252,7 @@ static void empties(void) {
   on_paths(nothing_at_all);
 }
 static void longest_packets(void) { on_paths(longest); }
+static void opens(void) { on_paths(opened); }
 static void errors(void) {
   uint8_t key[32] = {0};
   rtc_sealer_t b;
@@ -256,6 +290,7 @@ int main(void) {
   RUN(counts);
   RUN(lengths);
   RUN(empties);
+  RUN(opens);
   RUN(longest_packets);
   RUN(errors);
   RUN(without_object);
