@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from ..types import Direction, Fingerprint
@@ -162,6 +163,7 @@ def rtcp(value: str) -> Rtcp:
     return Rtcp(number(port, "port", 65535), connection(" ".join(rest)) if rest else None)
 
 
+@functools.lru_cache(maxsize=256)  # the same few in every description
 def rtpmap(value: str) -> tuple[int, str, int, int | None]:
     """Payload type, name, clock rate, channels."""
     ident, encoding = fields(value, "rtpmap", 2, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from .errors import Malformed, SdpError
 
@@ -16,6 +16,7 @@ MAX_SSRC = 2**32 - 1
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")  # RFC 8866 §9
 _LINE = re.compile(r"[a-z]=")
+_LINES = re.compile(r"[a-z]=[^\r\n]*(?:\n[a-z]=[^\r\n]*)*")
 
 
 class Line(NamedTuple):
@@ -48,17 +49,22 @@ def split(data: str | bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX
         raise SdpError("the description is empty", 1, "")
     if len(rows) > max_lines:
         raise SdpError(f"more than {max_lines} lines", max_lines + 1, rows[max_lines])
-    lines = []
+    rows = [row.removesuffix("\r") for row in rows]
+    # All at once, since nearly every description is well formed; which line is wrong is looked for when one is.
+    if not _LINES.fullmatch("\n".join(rows)) or len(max(rows, key=len)) > MAX_LINE:
+        _complain(rows)
+    return [Line(number, row[0], row[2:]) for number, row in enumerate(rows, 1)]
+
+
+def _complain(rows: list[str]) -> NoReturn:
     for number, row in enumerate(rows, 1):
-        row = row.removesuffix("\r")
         if len(row) > MAX_LINE:
             raise SdpError(f"line longer than {MAX_LINE} characters", number, row)
         if "\r" in row:
             raise SdpError("carriage return within a line", number, row)
         if not _LINE.match(row):
             raise SdpError("not of the form <letter>=<value>", number, row)
-        lines.append(Line(number, row[0], row[2:]))
-    return lines
+    raise AssertionError("no line is wrong")
 
 
 def _decode(data: str | bytes, max_bytes: int) -> str:
@@ -102,7 +108,11 @@ def number(text: str, what: str, maximum: int, minimum: int = 0) -> int:
 
 
 def payload_type(text: str) -> int:
-    return number(text, "payload type", MAX_PAYLOAD_TYPE)
+    found = _PAYLOAD_TYPES.get(text)
+    return found if found is not None else number(text, "payload type", MAX_PAYLOAD_TYPE)
+
+
+_PAYLOAD_TYPES = {str(n): n for n in range(MAX_PAYLOAD_TYPE + 1)}
 
 
 def token(text: str, what: str, longest: int = 255) -> str:

@@ -78,7 +78,8 @@ class _Reader:
 
     def attribute(self, line: Line) -> None:
         name, colon, value = line.value.partition(":")
-        token(name, "attribute name")
+        if name not in _NAMES:
+            token(name, "attribute name")
         if not self.known(line, name, value if colon else None):
             self.unread.append((line.number, Attribute(name, value if colon else None)))
 
@@ -224,6 +225,7 @@ _FLAGS = {
     "bundle-only": "bundle_only",
     "end-of-candidates": "end_of_candidates",
 }
+_OF_FORMATS = frozenset({"rtpmap", "fmtp", "rtcp-fb"})
 _ONCE: dict[str, tuple[str, Callable[[str], object]]] = {
     "mid": ("mid", grammar.mid),
     "rtcp": ("rtcp", grammar.rtcp),
@@ -242,19 +244,22 @@ class _Media(_Reader):
         except Malformed as e:
             raise lines[0].error(str(e)) from None
         super().__init__(self.section)
+        self.rtp = self.section.is_rtp
         self.ssrcs: dict[int, Ssrc] = {}
         self.rids: set[str] = set()
         self.rtpmaps: dict[int, tuple[Line, Codec]] = {}
         self.fmtps: list[tuple[Line, int, str]] = []
         self.feedback: list[tuple[Line, int, str]] = []
         self.read(lines[1:])
-        if self.section.is_rtp:
+        if self.rtp:
             self.assemble_codecs()
         self.keep_unread()
 
     def known(self, line: Line, name: str, value: str | None) -> bool:
         section = self.section
-        if name in _FLAGS:
+        if name in _OF_FORMATS and self.rtp:  # most of all lines
+            self.format_line(line, name, self.required(value))
+        elif name in _FLAGS:
             self.no_value(value)
             setattr(section, _FLAGS[name], True)
         elif name in _ONCE:
@@ -278,8 +283,6 @@ class _Media(_Reader):
                 raise Malformed("rid is given twice")
             self.rids.add(rid.id)
             section.rids.append(rid)
-        elif section.is_rtp and name in ("rtpmap", "fmtp", "rtcp-fb"):
-            self.format_line(line, name, self.required(value))
         else:
             return super().known(line, name, value)
         return True
@@ -332,5 +335,8 @@ class _Media(_Reader):
         name, _, value = line.value.partition(":")
         self.unread.append((line.number, Attribute(name, value)))
 
+
+_NAMES = frozenset({*_BOTH_ONCE, *_FLAGS, *_OF_FORMATS, *_ONCE, "candidate", "extmap", "fingerprint", "msid", "ssrc"})
+"""Those that come often, which are tokens."""
 
 __all__ = ["SdpError", "parse"]

@@ -29,12 +29,13 @@ def write(description: SessionDescription) -> str:
 
 def join(lines: Iterator[str]) -> str:
     """Lines with CRLF after each, none of which may hold what ends a line."""
-    checked = []
-    for number, line in enumerate(lines, 1):
-        if "\n" in line or "\r" in line or "\0" in line:
-            raise SdpError("line break or NUL within a value", number, line)
-        checked.append(line + "\r\n")
-    return "".join(checked)
+    given = list(lines)
+    text = "\r\n".join((*given, ""))
+    if "\0" in text or text.count("\n") != len(given) or text.count("\r") != len(given):
+        for number, line in enumerate(given, 1):
+            if "\n" in line or "\r" in line or "\0" in line:
+                raise SdpError("line break or NUL within a value", number, line)
+    return text
 
 
 def _description(desc: SessionDescription) -> Iterator[str]:
