@@ -89,7 +89,7 @@ static unsigned next_timeout(SSL *ssl, unsigned last_us) {
 
 bool rtc_dtls_prepare(rtc_dtls_t *d) {
   if (d->ssl) return true;
-  SSL *ssl = SSL_new(d->ctx->ssl_ctx);
+  SSL *ssl = rtc_dtls_ctx_ssl(d->ctx);
   BIO *bio = ssl ? rtc_dtls_bio_new(d) : NULL;
   if (bio) SSL_set_bio(ssl, bio, bio);
   if (!bio) {

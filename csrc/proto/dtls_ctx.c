@@ -1,8 +1,11 @@
 #include <limits.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/crypto.h"
 #include "proto/dtls_impl.h"
@@ -35,18 +38,81 @@ static int no_password(char *buf, int size, int writing, void *user) {
   return -1;
 }
 
-static bool use_pem(SSL_CTX *s, const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len) {
-  if (!cert_pem || !key_pem || cert_len > INT_MAX || key_len > INT_MAX) return false;
-  BIO *cert_bio = BIO_new_mem_buf(cert_pem, (int)cert_len), *key_bio = BIO_new_mem_buf(key_pem, (int)key_len);
-  X509 *cert = cert_bio ? PEM_read_bio_X509(cert_bio, NULL, no_password, NULL) : NULL;
-  EVP_PKEY *key = key_bio ? PEM_read_bio_PrivateKey(key_bio, NULL, no_password, NULL) : NULL;
-  bool ok = cert && key && (EVP_PKEY_is_a(key, "EC") || EVP_PKEY_is_a(key, "RSA")) && SSL_CTX_use_certificate(s, cert) == 1 &&
-            SSL_CTX_use_PrivateKey(s, key) == 1 && SSL_CTX_check_private_key(s) == 1;
-  EVP_PKEY_free(key);
-  X509_free(cert);
-  BIO_free(key_bio);
-  BIO_free(cert_bio);
-  return ok;
+/* In this library context the peer's key in a certificate is found fast (dtls_lib.c), and so is our own. */
+static X509 *read_cert(const char *pem, size_t n) {
+  BIO *bio = n > INT_MAX ? NULL : BIO_new_mem_buf(pem, (int)n);
+  X509 *made = X509_new_ex(rtc_dtls_lib(), NULL), *cert = made;
+  if (!bio || !made || !PEM_read_bio_X509(bio, &cert, no_password, NULL)) {
+    if (cert) X509_free(made); /* else it has been freed */
+    cert = NULL;
+  }
+  BIO_free(bio);
+  return cert;
+}
+
+static EVP_PKEY *p256_of(uint8_t priv[32], uint8_t pub[65]) {
+  uint8_t native[32];
+  char group[] = "P-256";
+  BIGNUM *number = BN_bin2bn(priv, 32, NULL);
+  EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(rtc_dtls_lib(), "EC", NULL);
+  EVP_PKEY *key = NULL;
+  if (c && number && BN_bn2nativepad(number, native, sizeof native) == 32 && EVP_PKEY_fromdata_init(c) == 1) {
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+                           OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, pub, 65),
+                           OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, native, sizeof native), OSSL_PARAM_construct_end()};
+    if (EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, params) != 1) key = NULL;
+  }
+  rtc_cleanse(native, sizeof native);
+  BN_clear_free(number);
+  EVP_PKEY_CTX_free(c);
+  return key;
+}
+
+/* A key on P-256 in PKCS #8 with its public half (RFC 5958, RFC 5915), as certificates are made with. In DER all but the numbers is the
+ * same in each, and OpenSSL 3 would try all its decoders on it, which takes longer than the arithmetic of a handshake. NULL: another. */
+static EVP_PKEY *read_p256(const uint8_t *der, long n) {
+  static const uint8_t head[] = {0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86,
+                                 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
+                                 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20};
+  static const uint8_t middle[] = {0xa1, 0x44, 0x03, 0x42, 0x00};
+  uint8_t priv[32], pub[65];
+  if (n != (long)(sizeof head + sizeof priv + sizeof middle + sizeof pub)) return NULL;
+  if (memcmp(der, head, sizeof head) || memcmp(der + sizeof head + sizeof priv, middle, sizeof middle)) return NULL;
+  memcpy(priv, der + sizeof head, sizeof priv);
+  memcpy(pub, der + n - sizeof pub, sizeof pub);
+  EVP_PKEY *key = p256_of(priv, pub);
+  rtc_cleanse(priv, sizeof priv);
+  return key;
+}
+
+static EVP_PKEY *read_key(const char *pem, size_t n) {
+  if (n > INT_MAX) return NULL;
+  char *name = NULL, *header = NULL;
+  uint8_t *der = NULL;
+  long len = 0;
+  EVP_PKEY *key = NULL;
+  BIO *bio = BIO_new_mem_buf(pem, (int)n);
+  if (bio && PEM_read_bio(bio, &name, &header, &der, &len) == 1 && !strcmp(name, PEM_STRING_PKCS8INF) && !*header)
+    key = read_p256(der, len);
+  BIO_free(bio);
+  OPENSSL_free(name);
+  OPENSSL_free(header);
+  OPENSSL_clear_free(der, (size_t)len);
+  if (key) return key;
+  bio = BIO_new_mem_buf(pem, (int)n);
+  key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+  BIO_free(bio);
+  return key;
+}
+
+static bool use_pem(rtc_dtls_ctx_t *c, const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len) {
+  if (!cert_pem || !key_pem) return false;
+  c->cert = read_cert(cert_pem, cert_len);
+  c->key = read_key(key_pem, key_len);
+  if (!c->cert || !c->key || !(EVP_PKEY_is_a(c->key, "EC") || EVP_PKEY_is_a(c->key, "RSA"))) return false;
+  SSL *trial = rtc_dtls_ctx_ssl(c);
+  SSL_free(trial);
+  return trial;
 }
 
 static bool set_versions(SSL_CTX *s) {
@@ -70,6 +136,31 @@ static bool configure(SSL_CTX *s) {
          SSL_CTX_set_tlsext_use_srtp(s, PROFILES) == 0; /* the one that returns 0 for success */
 }
 
+SSL_CTX *rtc_dtls_settings_new(void) {
+  SSL_CTX *s = SSL_CTX_new_ex(rtc_dtls_lib(), NULL, DTLS_method());
+  if (s && configure(s)) return s;
+  SSL_CTX_free(s);
+  return NULL;
+}
+
+/* One for the process, as the library context is: it holds nothing of a certificate, and each peer connection has one of its own. */
+static SSL_CTX *settings;
+static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+
+static void make_settings(void) { settings = rtc_dtls_settings_new(); }
+
+static SSL_CTX *shared_settings(void) {
+  SSL_CTX *s = CRYPTO_THREAD_run_once(&once, make_settings) ? settings : NULL;
+  return s && SSL_CTX_up_ref(s) == 1 ? s : NULL;
+}
+
+SSL *rtc_dtls_ctx_ssl(const rtc_dtls_ctx_t *c) {
+  SSL *ssl = SSL_new(c->ssl_ctx);
+  if (ssl && SSL_use_certificate(ssl, c->cert) == 1 && SSL_use_PrivateKey(ssl, c->key) == 1 && SSL_check_private_key(ssl) == 1) return ssl;
+  SSL_free(ssl);
+  return NULL;
+}
+
 rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const char *key_pem, size_t key_len, int *err) {
   *err = RTC_ESTATE;
   if (rtc_crypto_flaw(rtc_crypto_number())) return NULL;
@@ -77,10 +168,10 @@ rtc_dtls_ctx_t *rtc_dtls_ctx_new(const char *cert_pem, size_t cert_len, const ch
   *err = RTC_ENOMEM;
   if (!c) return NULL;
   atomic_init(&c->refs, 1);
-  c->ssl_ctx = SSL_CTX_new_ex(rtc_dtls_lib(), NULL, DTLS_method());
+  c->ssl_ctx = shared_settings();
   c->bio = rtc_dtls_bio_method();
-  if (c->ssl_ctx && c->bio && configure(c->ssl_ctx)) {
-    if (use_pem(c->ssl_ctx, cert_pem, cert_len, key_pem, key_len)) {
+  if (c->ssl_ctx && c->bio) {
+    if (use_pem(c, cert_pem, cert_len, key_pem, key_len)) {
       *err = 0;
       return c;
     }
@@ -99,13 +190,15 @@ rtc_dtls_ctx_t *rtc_dtls_ctx_ref(rtc_dtls_ctx_t *c) {
 void rtc_dtls_ctx_free(rtc_dtls_ctx_t *c) {
   if (!c || atomic_fetch_sub(&c->refs, 1) > 1) return;
   SSL_CTX_free(c->ssl_ctx);
+  X509_free(c->cert);
+  EVP_PKEY_free(c->key);
   BIO_meth_free(c->bio);
   free(c);
 }
 
 int rtc_dtls_ctx_fingerprint(const rtc_dtls_ctx_t *c, int bits, uint8_t out[64]) {
   uint8_t *der = NULL;
-  int n = i2d_X509(SSL_CTX_get0_certificate(c->ssl_ctx), &der);
+  int n = i2d_X509(c->cert, &der);
   if (n <= 0) return RTC_EINVAL;
   int len = rtc_sha(bits, der, (size_t)n, out);
   OPENSSL_free(der);

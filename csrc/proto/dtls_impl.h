@@ -42,7 +42,9 @@ bool rtc_dtls_queue_paste(dtls_queue_t *q, const uint8_t *block, uint32_t n);
 void rtc_dtls_queue_clear(dtls_queue_t *q);
 
 struct rtc_dtls_ctx {
-  struct ssl_ctx_st *ssl_ctx;
+  struct ssl_ctx_st *ssl_ctx; /* settings, which all share */
+  struct x509_st *cert;
+  struct evp_pkey_st *key;
   struct bio_method_st *bio; /* one for all: OpenSSL has few BIO type numbers to give */
   atomic_int refs;
 };
@@ -86,6 +88,10 @@ struct ossl_lib_ctx_st *rtc_dtls_lib(void);
 /* A record of a handshake: its messages, or ChangeCipherSpec. */
 bool rtc_dtls_of_handshake(uint8_t type);
 struct bio_method_st *rtc_dtls_bio_method(void);
+
+/* dtls_ctx.c: what every association is set up with but a certificate, new, NULL when memory is out; a session with both. */
+struct ssl_ctx_st *rtc_dtls_settings_new(void);
+struct ssl_st *rtc_dtls_ctx_ssl(const rtc_dtls_ctx_t *c);
 struct bio_st *rtc_dtls_bio_new(rtc_dtls_t *d);
 /* Whether OpenSSL would be given anything now. */
 bool rtc_dtls_has_input(const rtc_dtls_t *d);

@@ -31,7 +31,10 @@ static void all_that_a_peer_showed(void) {
   rtc_dtls_ctx_t *c = rtc_dtls_ctx_new(ids[ECDSA_B].cert, ids[ECDSA_B].cert_n, ids[ECDSA_B].key, ids[ECDSA_B].key_n, &(int){0});
   const uint8_t *p = ids[RSA_A].der;
   X509 *second = d2i_X509(NULL, &p, (long)ids[RSA_A].der_n);
-  CHECK(c && second && SSL_CTX_add_extra_chain_cert(c->ssl_ctx, second) == 1); /* takes it over */
+  SSL_CTX *own = rtc_dtls_settings_new();                                      /* the others' are left alone */
+  CHECK(c && own && second && SSL_CTX_add_extra_chain_cert(own, second) == 1); /* takes it over */
+  SSL_CTX_free(c->ssl_ctx);
+  c->ssl_ctx = own;
   identity_t longer = ids[ECDSA_B];
   longer.ctx = c;
   for (int role = 0; role < 2; role++) {
