@@ -67,6 +67,9 @@ RTC_MUST_USE int rtc_loop_fingerprint(const rtc_loop_t *l, char *out, size_t cap
 /* A batch, executed without a packet in between, up to the first command that fails. ticket NULL: nobody asks. What commands hold (frames,
  * certificates, sockets) is taken over always. 0, RTC_ECLOSED, RTC_ESTATE (a forked child), or as rtc_mailbox_post. */
 RTC_MUST_USE int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
+/* The same in two steps, for several batches with one wake-up behind them: until the nudge they may wait. */
+RTC_MUST_USE int rtc_loop_post(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket);
+void rtc_loop_nudge(rtc_loop_t *l);
 
 /* A socket for RTC_OP_SOCKET, as those from the start are; buffers in bytes, 0: as the system has it. NULL, and *why tells. Any thread. */
 rtc_sock_t *rtc_loop_open_udp(const rtc_loop_t *l, const rtc_addr_t *bind, int recv_buffer, int send_buffer, rtc_udp_fault_t *why);

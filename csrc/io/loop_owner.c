@@ -170,7 +170,7 @@ void rtc_loop_free(rtc_loop_t *l) {
   free(l);
 }
 
-int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket) {
+int rtc_loop_post(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket) {
   int err = forked(l) ? RTC_ESTATE : atomic_load(&l->closed) ? RTC_ECLOSED : 0;
   if (err < 0) {
     rtc_mailbox_drop(cmd, n);
@@ -178,9 +178,18 @@ int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *t
   }
   err = rtc_mailbox_post(&l->mail, cmd, n, ticket);
   if (err < 0) return err;
-  rtc_wake_signal(&l->wake);
   if (atomic_load(&l->closed)) refuse_commands(l);
   return 0;
+}
+
+void rtc_loop_nudge(rtc_loop_t *l) {
+  if (!forked(l)) rtc_wake_signal(&l->wake);
+}
+
+int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket) {
+  int err = rtc_loop_post(l, cmd, n, ticket);
+  if (err == 0) rtc_loop_nudge(l);
+  return err;
 }
 
 int rtc_loop_event_fd(const rtc_loop_t *l) { return rtc_wake_fd(&l->owner); }

@@ -492,3 +492,23 @@ async def test_a_program_that_holds_the_gil_stops_no_packet() -> None:
 def test_coalesce_has_bounds(seconds: float) -> None:
     with pytest.raises(ValueError, match="coalesce"):
         Engine(SERVER, coalesce=seconds)
+
+
+async def test_batches_together_stay_batches() -> None:
+    async with Engine(Certificate.generate(), udp=HERE) as engine:
+        good = Names.new().config(bytes(32), client=False)
+        with engine.together():
+            first, twice, last = engine.batch(), engine.batch(), engine.batch()
+            first.transport(good)
+            first.submit()
+            twice.transport(good)  # the user name is taken
+            twice.submit()
+            kept = last.transport(Names.new().config(bytes(32), client=False))
+            last.submit()
+        stats = await engine.stats()
+        assert len(stats.transports) == 2 and kept.id in stats.transports
+    with engine.together(), pytest.raises(EngineClosed):
+        engine.batch().transport(good)
+        batch = engine.batch()
+        batch.transport(good)
+        batch.submit()

@@ -92,6 +92,8 @@ cdef extern from "io/loop.h":
     void rtc_loop_stop(rtc_loop_t *l) nogil
     void rtc_loop_free(rtc_loop_t *l) nogil
     int rtc_loop_submit(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket)
+    int rtc_loop_post(rtc_loop_t *l, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket)
+    void rtc_loop_nudge(rtc_loop_t *l)
     rtc_sock_t *rtc_loop_open_udp(const rtc_loop_t *l, const rtc_addr_t *bind, int recv_buffer, int send_buffer,
                                   rtc_udp_fault_t *why)
     int rtc_loop_event_fd(const rtc_loop_t *l)
@@ -171,6 +173,7 @@ cdef class Loop:
     """One engine thread. Stopped and freed with the object at the latest."""
 
     cdef rtc_loop_t *loop
+    cdef int held
     cdef dict asked  # by ticket: commands whose rows the engine fills in
 
     def __cinit__(self, *args):
@@ -216,10 +219,22 @@ cdef class Loop:
         with nogil:
             rtc_loop_stop(self.loop)
 
+    def hold(self):
+        """Until as many calls of nudge what is submitted may wait: one wake-up is behind all of it."""
+        self.held += 1
+
+    def nudge(self):
+        self.held -= 1
+        if not self.held:
+            rtc_loop_nudge(self.loop)
+
+    cdef int post(self, const rtc_cmd_t *cmd, uint32_t n, uint64_t *ticket):
+        return rtc_loop_post(self.loop, cmd, n, ticket) if self.held else rtc_loop_submit(self.loop, cmd, n, ticket)
+
     def submit(self, Commands commands):
         """Ticket under which acks() tells the result. The commands are used up."""
         cdef uint64_t ticket = 0
-        cdef int err = rtc_loop_submit(self.loop, commands.v, commands.n, &ticket)
+        cdef int err = self.post(commands.v, commands.n, &ticket)
         commands.n = 0  # what they hold has passed to the engine
         if err < 0:
             raise err_exception(err, "commands")
@@ -252,7 +267,7 @@ cdef class Loop:
         c.op = RTC_OP_SOCKET
         c.id = number
         c.u.sock = s
-        cdef int err = rtc_loop_submit(self.loop, &c, 1, NULL)
+        cdef int err = self.post(&c, 1, NULL)
         if err < 0:
             raise err_exception(err, "socket")
         return get_addr(&bound)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import inspect
 import itertools
 import random
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -233,6 +234,19 @@ class Engine:
     def batch(self) -> Batch:
         """An empty batch of commands."""
         return Batch(self)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Batches that are submitted within wake the engine's thread once, at its end; each stays one by itself."""
+        core = self._core
+        if core is None or self._closed:  # each says so
+            yield
+            return
+        core.hold()
+        try:
+            yield
+        finally:
+            core.nudge()
 
     async def stats(self) -> EngineStats:
         """All counters at one moment."""

@@ -118,6 +118,10 @@ class EngineDriver:
     def apply(self, effects: Sequence[Effect]) -> None:
         if not effects:
             return
+        with self.engine.together():
+            self._carry_out(effects)
+
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
         batch = self.engine.batch()
         candidates: list[AddRemoteCandidate] = []
         for effect in effects:

@@ -61,8 +61,7 @@ class _Question:
 
 
 class Gatherer:
-    """One round. Host candidates come first, at once. `connections`, to
-    servers over TCP and TLS, are the caller's to close."""
+    """One round: `hosts` at once, then `run`. `connections`, to servers over TCP and TLS, are the caller's to close."""
 
     def __init__(self, network: NetworkOptions, servers: Sequence[IceServer], *, relay_only: bool = False) -> None:
         self.connections: list[Socket] = []
@@ -70,15 +69,27 @@ class Gatherer:
         self._servers = servers
         self._relay_only = relay_only
 
-    async def run(self, transport: Transport, sockets: Mapping[str, Socket]) -> AsyncIterator[Gathered | RTCIceCandidateError]:
-        """Candidates of the sockets, which are given by their IP addresses, and servers that gave none."""
+    def _bases(self, sockets: Mapping[str, Socket]) -> list[Address]:
         network = self._network
-        bases: list[Address] = [s.address for s in sockets.values()]
         if network.shared_port and network.engine is not None:
-            bases = [(ip, port) for ip in network.to_bind() for _, port in network.engine.addresses[:1]]
-        for i, base in enumerate(bases):
-            if not self._relay_only:
-                yield host_candidate(base, 65535 - i, network.announce.get(base[0], base[0]))
+            return [(ip, port) for ip in network.to_bind() for _, port in network.engine.addresses[:1]]
+        return [s.address for s in sockets.values()]
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is more than host candidates."""
+        return bool(self._servers)
+
+    def hosts(self, sockets: Mapping[str, Socket]) -> list[Gathered]:
+        """Candidates of the sockets, which are given by their IP addresses."""
+        if self._relay_only:
+            return []
+        told = self._network.announce
+        return [host_candidate(base, 65535 - i, told.get(base[0], base[0])) for i, base in enumerate(self._bases(sockets))]
+
+    async def run(self, transport: Transport, sockets: Mapping[str, Socket]) -> AsyncIterator[Gathered | RTCIceCandidateError]:
+        """What servers know of the same sockets, and servers that gave none."""
+        bases = self._bases(sockets)
         found: Found = asyncio.Queue()
         asking = [asyncio.ensure_future(self._ask(server, transport, bases, found)) for server in self._servers]
         try:

@@ -234,16 +234,22 @@ class Link:
         self.local.clear()
         self._errors.clear()
         here = network.to_bind()
-        self._bind(here)
         gatherer = self._host.gatherer()
         self._connections.append(gatherer.connections)
-        async for found in gatherer.run(self.transport, self._sockets):
-            if isinstance(found, RTCIceCandidateError):
-                self._errors.append(found)
-                events.on_candidate_error(self.id, found)
-            else:
-                self._add_local(found, ufrag)
-        self._end_of_local()
+        with self._host.engine.together():
+            self._bind(here)
+            for host in gatherer.hosts(self._sockets):
+                self._add_local(host, ufrag)
+            if not gatherer.asks:
+                self._end_of_local()
+        if gatherer.asks:
+            async for found in gatherer.run(self.transport, self._sockets):
+                if isinstance(found, RTCIceCandidateError):
+                    self._errors.append(found)
+                    events.on_candidate_error(self.id, found)
+                else:
+                    self._add_local(found, ufrag)
+            self._end_of_local()
         events.on_local_candidate(self.id, None, ufrag)
         self.gathered.set()
         events.on_gathering_state(self.id, "complete")
