@@ -122,6 +122,13 @@ void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now
     memmove(&t->mapped[gone], &t->mapped[gone + 1], (size_t)(cap - gone - 1) * sizeof t->mapped[0]);
     t->mapped_n--;
   }
+  if (t->mapped_n == t->mapped_room) {
+    int room = 2 * t->mapped_room < cap ? 2 * t->mapped_room : cap;
+    rtc_path_t *more = realloc(t->mapped, (size_t)room * sizeof *more);
+    if (!more) return;
+    t->mapped = more;
+    t->mapped_room = room;
+  }
   if (rtc_map_put(&h->paths, &key, t) == 0) t->mapped[t->mapped_n++] = *path;
 }
 

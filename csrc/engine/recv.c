@@ -32,23 +32,13 @@ rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *
   rtc_rxstat_init(&r->stat, cfg->clock_rate);
   if (!t->route && !(t->route = malloc(RTC_SSRC_ROUTES_MAX * sizeof *t->route))) goto fail;
   if (rtc_keep_open(t->hub, &r->history, cfg->video ? RTC_HISTORY_VIDEO : RTC_HISTORY_AUDIO) < 0) goto fail;
-  if (cfg->nack) {
-    r->nack = malloc(sizeof *r->nack);
-    if (!r->nack) goto fail;
-    rtc_nack_init(r->nack);
-  }
-  if (cfg->twcc && !t->arrival) {
-    t->arrival = malloc(sizeof *t->arrival);
-    if (!t->arrival) goto fail;
-    rtc_arrival_init(t->arrival);
-  }
+  t->wants_arrivals = t->wants_arrivals || cfg->twcc;
   if (cfg->frames && rtc_tap_open(r) < 0) goto fail;
   r->next = t->recvs;
   t->recvs = r;
   return r;
 fail:
   rtc_keep_close(t->hub, &r->history);
-  free(r->nack);
   free(r);
   return NULL;
 }
@@ -198,21 +188,7 @@ static bool change_pt(rtc_recv_t *r, const rtc_media_t *m, rtc_time_t now) {
 int rtc_recv_agree(rtc_recv_t *r, const rtc_recv_cfg_t *cfg, rtc_time_t now) {
   rtc_transport_t *t = r->transport;
   if (!sound(cfg) || cfg->video != r->cfg.video) return RTC_EINVAL;
-  rtc_nack_t *nack = NULL;
-  if (cfg->nack && !r->nack) {
-    nack = malloc(sizeof *nack);
-    if (!nack) return RTC_ENOMEM;
-    rtc_nack_init(nack);
-  }
-  if (cfg->twcc && !t->arrival) {
-    t->arrival = malloc(sizeof *t->arrival);
-    if (!t->arrival) {
-      free(nack);
-      return RTC_ENOMEM;
-    }
-    rtc_arrival_init(t->arrival);
-  }
-  if (nack) r->nack = nack;
+  t->wants_arrivals = t->wants_arrivals || cfg->twcc;
   if (!cfg->nack) {
     free(r->nack);
     r->nack = NULL;
@@ -328,6 +304,11 @@ static void on_first(rtc_recv_t *r) {
   rtc_hub_touch(r->transport);
 }
 
+static void open_nack(rtc_recv_t *r) {
+  r->nack = malloc(sizeof *r->nack);
+  if (r->nack) rtc_nack_init(r->nack);
+}
+
 static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
   rtc_transport_t *t = r->transport;
   int64_t ts = r->highest_ts < 0 ? (int64_t)m->rtp.ts : rtc_ts_near(r->highest_ts, m->rtp.ts);
@@ -352,6 +333,7 @@ static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
     t->first_media = now;
     rtc_hub_touch(t);
   }
+  if (r->cfg.nack && !r->nack) open_nack(r);
   if (r->nack) rtc_nack_on_packet(r->nack, m->index, now);
   rtc_keep_put(t->hub, &r->history, m->index, m->pkt);
   int64_t join_at = key_frame(r, m, ts);
@@ -365,6 +347,12 @@ static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
 
 static rtc_drop_t why_not(int err) {
   return err == RTC_EREPLAY ? RTC_DROP_RTP_REPLAY : err == RTC_EAUTH ? RTC_DROP_RTP_AUTH : RTC_DROP_RTP_FORM;
+}
+
+/* What only a stream that runs needs comes with its first packet. Memory is out: the stream goes on without, and the next packet asks. */
+static void open_arrival(rtc_transport_t *t) {
+  t->arrival = malloc(sizeof *t->arrival);
+  if (t->arrival) rtc_arrival_init(t->arrival);
 }
 
 void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
@@ -395,8 +383,9 @@ void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
     m.rtp.padding = false;
   }
   if (m.rtp.has_ext) rtc_rtpext_parse(&m.ext, m.rtp.ext_profile, k->data + m.rtp.ext_off, m.rtp.ext_len, &t->cfg->ext);
-  if (t->arrival && rtc_ext_has(&m.ext, RTC_EXT_TWCC) && m.ext.len[RTC_EXT_TWCC] >= 2) {
-    rtc_arrival_on_packet(t->arrival, rtc_get16(m.ext.p[RTC_EXT_TWCC]), wire_len, k->at);
+  if (t->wants_arrivals && rtc_ext_has(&m.ext, RTC_EXT_TWCC) && m.ext.len[RTC_EXT_TWCC] >= 2) {
+    if (!t->arrival) open_arrival(t);
+    if (t->arrival) rtc_arrival_on_packet(t->arrival, rtc_get16(m.ext.p[RTC_EXT_TWCC]), wire_len, k->at);
     t->fb_media = m.rtp.ssrc;
   }
   const rtc_route_t *e = route(t, &m, now);

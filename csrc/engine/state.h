@@ -67,7 +67,7 @@ struct rtc_recv {
   bool gone;                   /* its BYE has come, and nothing since */
   rtc_rxstat_t stat;           /* of what came by itself: repair does not hide a loss */
   uint64_t reported;           /* packets of stat at the last report */
-  rtc_nack_t *nack;            /* NULL when not agreed */
+  rtc_nack_t *nack;            /* NULL when not agreed, and before the first packet */
   rtc_history_t history;
   rtc_tap_t *tap;       /* NULL: nobody wants frames */
   rtc_send_t **viewers; /* linked senders */
@@ -166,8 +166,8 @@ struct rtc_transport {
   uint8_t ice_state;
   uint8_t ufrag_key[RTC_LOCAL_UFRAG_MAX], old_ufrag_key[RTC_LOCAL_UFRAG_MAX];
   bool has_old_ufrag;
-  rtc_path_t *mapped; /* paths under which the hub finds it */
-  int mapped_n, mapped_cap;
+  rtc_path_t *mapped;                    /* paths under which the hub finds it */
+  int mapped_n, mapped_room, mapped_cap; /* there is room for mapped_room of them now, for mapped_cap at most */
 
   rtc_dtls_t *dtls;          /* NULL when keys were given, or records have been handed over */
   rtc_dtls_ctx_t *meet_with; /* whose association is made when the peer is known; NULL: the hub's, or made */
@@ -202,7 +202,8 @@ struct rtc_transport {
   rtc_send_t *sends;
   rtc_route_t *route; /* RTC_SSRC_ROUTES_MAX of them; NULL until it has a receiver */
   int route_n;
-  rtc_arrival_t *arrival; /* NULL until a receiver wants transport-wide feedback */
+  bool wants_arrivals;    /* some receiver wants transport-wide feedback */
+  rtc_arrival_t *arrival; /* NULL until then, and until the first packet that has a number of it */
   uint32_t fb_media;      /* media SSRC named in that feedback */
   rtc_pacer_t pacer;
   bool pacer_fixed; /* the owner has set the rate */

@@ -41,7 +41,8 @@ int rtc_way_new(rtc_transport_t *t, const rtc_transport_cfg_t *cfg) {
   bool lite = cfg->ice_role == RTC_ICE_ROLE_LITE;
   if (cfg->ice_role > RTC_ICE_ROLE_CONTROLLED || (lite && cfg->ice_survives)) return RTC_EINVAL;
   t->mapped_cap = lite ? MAPPED_MAX : RTC_ICE_PAIRS;
-  t->mapped = malloc((size_t)t->mapped_cap * sizeof *t->mapped);
+  t->mapped_room = MAPPED_MAX;
+  t->mapped = malloc((size_t)t->mapped_room * sizeof *t->mapped);
   if (!lite) t->ice = malloc(sizeof *t->ice);
   if (!t->mapped || (!lite && !t->ice)) return RTC_ENOMEM;
   t->ice_survives = cfg->ice_survives;

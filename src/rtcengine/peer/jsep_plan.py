@@ -113,13 +113,16 @@ def _receiver(
     if answered is not None and ours.simulcast is not None:
         rids = tuple(stream[0].id for stream in ours.simulcast.recv)
     codecs = _uses(ours, answered)
-    known = {codec.payload_type for codec in codecs}
+    offered: tuple[CodecUse, ...] = ()
+    if local.type == "offer" and answered is not None:
+        known = {codec.payload_type for codec in codecs}
+        offered = tuple(c for c in _uses(ours, None) if c.payload_type not in known)
     return MediaPlan(
         mid=transceiver.mid or "",
         kind=transceiver.kind,
         transport=state.transport_of[transceiver.mid or ""],
         codecs=codecs,
-        offered=tuple(c for c in _uses(ours, None) if c.payload_type not in known) if local.type == "offer" else (),
+        offered=offered,
         extensions=_extensions(local, ours, remote, answered),
         reduced_rtcp=theirs is not None and theirs.rtcp_rsize,
         sources=tuple(DeclaredSource(s.ssrc, s.rtx_ssrc, s.cname) for s in declared_streams(theirs)) if theirs else (),

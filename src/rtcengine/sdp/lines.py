@@ -53,7 +53,7 @@ def split(data: str | bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX
     # All at once, since nearly every description is well formed; which line is wrong is looked for when one is.
     if not _LINES.fullmatch("\n".join(rows)) or len(max(rows, key=len)) > MAX_LINE:
         _complain(rows)
-    return [Line(number, row[0], row[2:]) for number, row in enumerate(rows, 1)]
+    return list(map(Line._make, [(number, row[0], row[2:]) for number, row in enumerate(rows, 1)]))
 
 
 def _complain(rows: list[str]) -> NoReturn:
