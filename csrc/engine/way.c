@@ -43,7 +43,7 @@ int rtc_way_new(rtc_transport_t *t, const rtc_transport_cfg_t *cfg) {
   t->mapped_cap = lite ? MAPPED_MAX : RTC_ICE_PAIRS;
   t->mapped_room = MAPPED_MAX;
   t->mapped = malloc((size_t)t->mapped_room * sizeof *t->mapped);
-  if (!lite) t->ice = malloc(sizeof *t->ice);
+  if (!lite) t->ice = calloc(1, sizeof *t->ice);
   if (!t->mapped || (!lite && !t->ice)) return RTC_ENOMEM;
   t->ice_survives = cfg->ice_survives;
   if (lite) return rtc_consent_init(&t->consent, ice->local_ufrag, ice->local_pwd, ice->remote_ufrag, ice->remote_pwd);

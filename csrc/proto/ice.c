@@ -1,4 +1,6 @@
 /* ice: the agent's life: credentials, restarts, role, state. */
+#include <stdlib.h>
+
 #include "base/crypto.h"
 #include "proto/ice_impl.h"
 
@@ -33,6 +35,9 @@ uint64_t rtc_ice_random(rtc_ice_t *c) {
 int rtc_ice_init(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag, const char *remote_pwd,
                  bool controlling, uint64_t seed) {
   memset(c, 0, sizeof *c);
+  c->local = c->few_local, c->local_room = RTC_ICE_FEW_LOCAL;
+  c->remote = c->few_remote, c->remote_room = RTC_ICE_FEW_REMOTE;
+  c->pair = c->few_pairs, c->pair_room = RTC_ICE_FEW_PAIRS;
   c->selected = -1;
   c->gap_us = RTC_MS(RTC_ICE_SILENT_MS);
   c->controlling = controlling;
@@ -47,7 +52,12 @@ void rtc_ice_mark(rtc_ice_t *c, uint32_t number, const rtc_mark_key_t *key) {
   c->mark_key = *key;
 }
 
-void rtc_ice_clear(rtc_ice_t *c) { rtc_cleanse(c, sizeof *c); }
+void rtc_ice_clear(rtc_ice_t *c) {
+  if (c->local != c->few_local) free(c->local);
+  if (c->remote != c->few_remote) free(c->remote);
+  if (c->pair != c->few_pairs) free(c->pair);
+  rtc_cleanse(c, sizeof *c);
+}
 
 void rtc_ice_follow(rtc_ice_t *c) {
   if (c->used) return;

@@ -19,8 +19,11 @@ enum {
   RTC_ICE_TEXT_MAX = 256, /* user names and passwords (RFC 8839 §5.4) */
   RTC_ICE_CANDS = 50,     /* of each side; peer-reflexive ones among them */
   RTC_ICE_PAIRS = 100,    /* RFC 8445 §6.1.2.5; the least important give way */
-  RTC_ICE_TA_MS = 50,     /* between first requests of different pairs (§14.2) */
-  RTC_ICE_RTO_MS = 50,    /* first repeat with one pair; Ta times the pairs under way when these are more */
+  RTC_ICE_FEW_LOCAL = 4,
+  RTC_ICE_FEW_REMOTE = 8,
+  RTC_ICE_FEW_PAIRS = 12,
+  RTC_ICE_TA_MS = 50,  /* between first requests of different pairs (§14.2) */
+  RTC_ICE_RTO_MS = 50, /* first repeat with one pair; Ta times the pairs under way when these are more */
   RTC_ICE_RTO_MAX_MS = 400,
   RTC_ICE_GIVE_UP_MS = 30000,    /* a check that was repeated for so long has failed */
   RTC_ICE_NOMINATE_MS = 150,     /* how long a better pair than the best valid one is waited for */
@@ -125,8 +128,12 @@ typedef struct rtc_ice {
   uint32_t requests, answers, conflicts; /* counters; conflicts: 487 sent or received */
   int64_t rtt_us;
   rtc_ice_creds_t creds, old; /* old: good until the new ones are first used */
-  rtc_ice_cand_t local[RTC_ICE_CANDS], remote[RTC_ICE_CANDS];
-  rtc_ice_pair_t pair[RTC_ICE_PAIRS];
+  /* In here at first, which is enough for most; one that needs more gets room for the most there may be. */
+  rtc_ice_cand_t *local, *remote;
+  rtc_ice_pair_t *pair;
+  int local_room, remote_room, pair_room;
+  rtc_ice_cand_t few_local[RTC_ICE_FEW_LOCAL], few_remote[RTC_ICE_FEW_REMOTE];
+  rtc_ice_pair_t few_pairs[RTC_ICE_FEW_PAIRS];
 } rtc_ice_t;
 
 typedef enum rtc_ice_result {

@@ -1,5 +1,38 @@
 /* ice_list: candidates of both sides and the pairs that they form (RFC 8445 §6.1.2). */
+#include <stdlib.h>
+
 #include "proto/ice_impl.h"
+
+/* Room for one more in `v`, which holds n: where it now lies, NULL when there is none. */
+static void *more(void *v, int n, int *room, int most, const void *few, size_t size) {
+  if (n < *room) return v;
+  if (*room == most) return NULL;
+  void *all = malloc((size_t)most * size);
+  if (!all) return NULL;
+  memcpy(all, v, (size_t)n * size);
+  if (v != few) free(v);
+  *room = most;
+  return all;
+}
+
+/* These move what there is: no pointer into the list lives across them. */
+static bool more_local(rtc_ice_t *c) {
+  void *v = more(c->local, c->local_n, &c->local_room, RTC_ICE_CANDS, c->few_local, sizeof *c->local);
+  if (v) c->local = v;
+  return v;
+}
+
+static bool more_remote(rtc_ice_t *c) {
+  void *v = more(c->remote, c->remote_n, &c->remote_room, RTC_ICE_CANDS, c->few_remote, sizeof *c->remote);
+  if (v) c->remote = v;
+  return v;
+}
+
+static bool more_pairs(rtc_ice_t *c) {
+  void *v = more(c->pair, c->pair_n, &c->pair_room, RTC_ICE_PAIRS, c->few_pairs, sizeof *c->pair);
+  if (v) c->pair = v;
+  return v;
+}
 
 static bool no_ip(const rtc_addr_t *a) {
   static const uint8_t none[16];
@@ -66,7 +99,7 @@ static int add_pair(rtc_ice_t *c, int local, int remote, rtc_time_t now) {
     }
     return -1;
   }
-  if (c->pair_n == RTC_ICE_PAIRS) {
+  if (!more_pairs(c)) {
     int gone = least(c, priority);
     if (gone < 0) return -1;
     drop_pair(c, gone);
@@ -107,7 +140,7 @@ int rtc_ice_add_local(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now) 
     rtc_ice_sort(c);
     return 0;
   }
-  if (c->local_n == RTC_ICE_CANDS) return RTC_ENOBUFS;
+  if (!more_local(c)) return RTC_ENOBUFS;
   c->local[c->local_n++] = *cand;
   for (int r = 0; r < c->remote_n; r++)
     if (may_pair(cand, &c->remote[r])) add_pair(c, c->local_n - 1, r, now);
@@ -123,7 +156,7 @@ int rtc_ice_add_remote(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now)
     rtc_ice_sort(c);
     return 0;
   }
-  if (c->remote_n == RTC_ICE_CANDS) return RTC_ENOBUFS;
+  if (!more_remote(c)) return RTC_ENOBUFS;
   c->remote[c->remote_n++] = *cand;
   for (int l = 0; l < c->local_n; l++)
     if (may_pair(&c->local[l], cand)) add_pair(c, l, c->remote_n - 1, now);
@@ -138,7 +171,7 @@ int rtc_ice_add_path(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now) {
   rtc_ice_cand_t ours = {.base = path->local, .addr = path->local, .sock = path->sock, .priority = (126u << 24) | (65535u << 8) | 255u};
   rtc_ice_cand_t theirs = {.addr = path->remote, .priority = (126u << 24) | (rank << 8) | 255u, .foundation = (uint32_t)c->remote_n};
   int l = find_local(c, &ours), r = find_remote(c, &theirs.addr, false);
-  if ((l < 0 && c->local_n == RTC_ICE_CANDS) || (r < 0 && c->remote_n == RTC_ICE_CANDS)) return RTC_ENOBUFS;
+  if ((l < 0 && !more_local(c)) || (r < 0 && !more_remote(c))) return RTC_ENOBUFS;
   if (l < 0) c->local[l = c->local_n++] = ours;
   if (r < 0) c->remote[r = c->remote_n++] = theirs;
   add_pair(c, l, r, now);
@@ -161,10 +194,11 @@ static int local_of(const rtc_ice_t *c, const rtc_path_t *from) {
 
 /* A connection that came in: a candidate of its own, like the one that listens where it came to. -1: nothing does, or no room. */
 static int connection_of(rtc_ice_t *c, const rtc_path_t *from) {
-  for (int i = 0; i < c->local_n && c->local_n < RTC_ICE_CANDS; i++) {
+  for (int i = 0; i < c->local_n; i++) {
     const rtc_ice_cand_t *l = &c->local[i];
     if (!l->tcp || l->peer.port || l->base.port != from->local.port || memcmp(l->base.ip, from->local.ip, sizeof l->base.ip)) continue;
-    c->local[c->local_n] = *l;
+    if (!more_local(c)) return -1;
+    c->local[c->local_n] = c->local[i];
     c->local[c->local_n].sock = from->sock;
     c->local[c->local_n].peer = from->remote;
     return c->local_n++;
@@ -174,7 +208,7 @@ static int connection_of(rtc_ice_t *c, const rtc_path_t *from) {
 
 /* Room for a peer-reflexive candidate: that of another one which nothing is sent to, when all places are taken. -1: none. */
 static int place_for_remote(rtc_ice_t *c) {
-  if (c->remote_n < RTC_ICE_CANDS) return c->remote_n++;
+  if (more_remote(c)) return c->remote_n++;
   int in_use = c->selected >= 0 ? c->pair[c->selected].remote : -1, found = -1;
   for (int i = 0; i < c->remote_n && found < 0; i++)
     if (c->remote[i].type == RTC_ICE_PRFLX && i != in_use) found = i;
@@ -219,7 +253,8 @@ void rtc_ice_seen_as(rtc_ice_t *c, rtc_ice_pair_t *p, const rtc_addr_t *mapped) 
     p->seen_as = (uint8_t)i;
     return;
   }
-  if (c->local_n == RTC_ICE_CANDS) return;
+  if (!more_local(c)) return;
+  base = &c->local[p->local];
   p->seen_as = (uint8_t)c->local_n;
   c->local[c->local_n++] = (rtc_ice_cand_t){.addr = *mapped,
                                             .base = base->base,
