@@ -35,6 +35,7 @@ class Kind:
 
     def __init__(self, name: str) -> None:
         self.frames = 0
+        self._classes: dict[tuple[str, type[Any]], type[Any]] = {}
         self.tasks: list[asyncio.Task[None]] = []
         self.take: Callable[[Any], None] = lambda pc: None
         if name == "engine":
@@ -76,17 +77,18 @@ class Kind:
         self.Track, self.Description = aiortc.MediaStreamTrack, aiortc.RTCSessionDescription
         self.peer = aiortc.RTCPeerConnection
 
-    def silent(self, kind: str) -> Any:
-        """A track that is negotiated and never gives anything."""
+    def make(self, kind: str, base: type[Any]) -> Any:
+        """A track; its class is made once."""
+        if (kind, base) not in self._classes:
+            self._classes[kind, base] = type(base.__name__, (base, self.Track), {"kind": kind})
+        return self._classes[kind, base]()
 
-        async def recv(self: Any) -> Any:
-            await asyncio.Event().wait()
 
-        return type("Silent", (self.Track,), {"kind": kind, "recv": recv})()
+class Silent:
+    """A track that is negotiated and never gives anything."""
 
-    def stream(self) -> Any:
-        """A track of encoded pictures; `pace` sets their rate."""
-        return type("Stream", (Paced, self.Track), {"kind": "video"})()
+    async def recv(self) -> Any:
+        await asyncio.get_running_loop().create_future()
 
 
 class Paced:
@@ -145,8 +147,8 @@ def pair(kind: Kind) -> tuple[Any, Any]:
     """Sound and a picture both ways, none of which comes."""
     both = kind.peer(), kind.peer()
     for pc in both:
-        pc.addTrack(kind.silent("audio"))
-        pc.addTrack(kind.silent("video"))
+        pc.addTrack(kind.make("audio", Silent))
+        pc.addTrack(kind.make("video", Silent))
     return both
 
 
@@ -165,7 +167,7 @@ async def media(kind: Kind) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     pc = kind.peer()
-    stream = kind.stream()
+    stream = kind.make("video", Paced)
     while line := await reader.readline():
         told = json.loads(line)
         match told["do"]:
