@@ -43,6 +43,7 @@ C_SYSTEM = [
     ("proto/dtls[._]*", {"sys/time.h", *(f"openssl/{name}.h" for name in ("bio", "err", "opensslv", "pem", "ssl", "x509"))}),
     ("proto/tls.c", {f"openssl/{name}.h" for name in ("bio", "err", "pem", "ssl", "x509", "x509v3")}),
     # The key derivation of the record keys, by OpenSSL's own TLS1-PRF.
+    ("proto/dtls_ctx.c", {"openssl/core_names.h", "openssl/params.h"}),  # a key from its numbers
     ("proto/dtls_export.c", {"openssl/core_names.h", "openssl/kdf.h", "openssl/params.h"}),
     # Fewer algorithms to search through.
     ("proto/dtls_lib.c", {f"openssl/{name}.h" for name in ("core_dispatch", "core_names", "crypto", "provider")}),

@@ -45,7 +45,8 @@ static rtc_ice_cand_t cand(int side, int n, uint32_t pref) {
       .addr = a, .base = a, .sock = (uint32_t)n, .priority = (126u << 24) | (pref << 8) | 255u, .foundation = (uint32_t)n};
 }
 
-static void net_open(net_t *n, bool left_controls, bool right_controls) {
+static void net_open(net_t *n, bool left_controls, bool right_controls) { /* n is static: zero, or that of the run before */
+  for (int i = 0; i < 2; i++) rtc_ice_clear(&n->side[i]);
   memset(n, 0, sizeof *n);
   n->delay = RTC_MS(10);
   n->aggressive = -1;

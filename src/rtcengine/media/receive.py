@@ -41,8 +41,8 @@ class RemoteTrack(MediaStreamTrack):
         self.counts = DecodeCounts()
         self._receiver: Receiver | None = None
         self._request_key: Callable[[], None] = lambda: None
-        self._ready: deque[av.AudioFrame | av.VideoFrame] = deque()
-        self._news = asyncio.Event()
+        self._ready: deque[av.AudioFrame | av.VideoFrame] | tuple[()] = ()  # a queue once somebody reads
+        self._news: asyncio.Event | None = None  # once somebody reads
         self._readers = 0
         self._read_at = 0.0
         self._times: Timeline | None = None
@@ -75,14 +75,15 @@ class RemoteTrack(MediaStreamTrack):
 
     async def recv(self) -> av.AudioFrame | av.VideoFrame | av.Packet[Any]:
         self._readers += 1
+        ready, news = self._queue()
         try:
             self._start()
-            while self.readyState == "live" and not self._ready:
-                self._news.clear()
-                await self._news.wait()
+            while self.readyState == "live" and not ready:
+                news.clear()
+                await news.wait()
             if self.readyState != "live":
                 raise MediaStreamError
-            return self._ready.popleft()
+            return ready.popleft()
         finally:
             self._readers -= 1
             self._read_at = time.monotonic()
@@ -91,9 +92,17 @@ class RemoteTrack(MediaStreamTrack):
         super().stop()
         self._receiver = None
         self._halt()
-        self._ready.clear()
-        self._news.set()
+        if self._news is not None:
+            ready, news = self._queue()
+            ready.clear()
+            news.set()
         return Done()
+
+    def _queue(self) -> tuple[deque[av.AudioFrame | av.VideoFrame], asyncio.Event]:
+        """What waits for readers, and whether something has come. Most of what a track weighs that nobody reads."""
+        if self._news is None or isinstance(self._ready, tuple):
+            self._ready, self._news = deque(), asyncio.Event()
+        return self._ready, self._news
 
     def _on_active(self, receiver: Receiver, before: Callable[[], None] | None) -> None:
         if before is not None:
@@ -103,7 +112,7 @@ class RemoteTrack(MediaStreamTrack):
 
     def _start(self) -> None:
         if self._receiver is not None and self._task is None:
-            self._ready.clear()
+            self._queue()[0].clear()
             self._task = asyncio.ensure_future(self._pull(self._receiver))
 
     def _halt(self) -> None:
@@ -140,8 +149,9 @@ class RemoteTrack(MediaStreamTrack):
         if self._times is None or self._times.clock_rate != rate:
             self._times = Timeline(rate)
         frame.pts = self._times.at(frame.pts, time.monotonic())
-        if len(self._ready) >= (self.VIDEO_WAITS if self.kind == "video" else self.AUDIO_WAITS):
-            self._ready.popleft()
+        ready, news = self._queue()
+        if len(ready) >= (self.VIDEO_WAITS if self.kind == "video" else self.AUDIO_WAITS):
+            ready.popleft()
             self.dropped += 1
-        self._ready.append(frame)
-        self._news.set()
+        ready.append(frame)
+        news.set()

@@ -66,7 +66,7 @@ class SendPump:
         self._limits = limits if limits is not None else Limits()
         self._times = Timeline(clock_rate, secrets.randbits(32))
         self._gate = FrameGate(clock_rate)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-encode")
+        self._thread: ThreadPoolExecutor | None = None
         self._encoder: Encoder | None = None
         self._reader: PacketReader | None = None
         self._track: MediaStreamTrack | None = None
@@ -110,7 +110,8 @@ class SendPump:
         self._stop()
         self._track = None
         self.sender.on_keyframe = None
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _stop(self) -> None:
         if self._task is not None:
@@ -149,6 +150,8 @@ class SendPump:
             return
         key, self._key = self._key, False
         loop = asyncio.get_running_loop()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-encode")
         try:
             found = await loop.run_in_executor(self._thread, self._encode, frame, enabled, key, at, limits)
         except Exception as error:

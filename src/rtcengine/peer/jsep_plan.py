@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 from ..sdp import Codec, MediaSection
@@ -82,12 +83,21 @@ def _uses(section: MediaSection, other: MediaSection | None) -> tuple[CodecUse, 
 
 
 def _use(section: MediaSection, codec: Codec, rtx: Codec | None, other: MediaSection | None, match: Codec | None) -> CodecUse:
-    feedback = feedback_of(section, codec)
-    if other is not None and match is not None:
-        both = feedback_of(other, match)
-        feedback = [name for name in feedback if name in both]
+    both = tuple(feedback_of(other, match)) if other is not None and match is not None else None
     number = rtx.payload_type if rtx is not None else None
-    return CodecUse(codec.payload_type, codec.name, codec.clock_rate, codec.channels, codec.fmtp, tuple(feedback), number)
+    about = (codec.payload_type, codec.name, codec.clock_rate, codec.channels, codec.fmtp)
+    return _shared(about, tuple(feedback_of(section, codec)), both, number)
+
+
+# All connections to one kind of peer use the same few.
+@functools.lru_cache(maxsize=256)
+def _shared(
+    about: tuple[int, str, int, int | None, str | None],
+    feedback: tuple[str, ...],
+    both: tuple[str, ...] | None,
+    rtx: int | None,
+) -> CodecUse:
+    return CodecUse(*about, feedback if both is None else tuple(name for name in feedback if name in both), rtx)
 
 
 def _extensions(

@@ -5,6 +5,7 @@ What is not interpreted is kept as it was, so nothing is lost by reading and wri
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -250,10 +251,27 @@ class _Media(_Reader):
         self.rtpmaps: dict[int, tuple[Line, Codec]] = {}
         self.fmtps: list[tuple[Line, int, str]] = []
         self.feedback: list[tuple[Line, int, str]] = []
-        self.read(lines[1:])
-        if self.rtp:
-            self.assemble_codecs()
+        if not (self.rtp and self.take_known(lines)):
+            self.read(lines[1:])
+            if self.rtp:
+                self.assemble_codecs()
         self.keep_unread()
+
+    def take_known(self, lines: list[Line]) -> bool:
+        """Reads the section when what it says of its payload types has been read before, which most of its lines are about:
+        a peer's are those of all others of its kind."""
+        values = tuple([line.value for line in lines if line.type == "a" and line.value.startswith(_FORMAT_LINES)])
+        if not values or sum(map(len, values)) > _MAX_KNOWN:
+            return False
+        known = _formats(tuple(self.section.formats), values)
+        if known is None:
+            return False
+        self.section.codecs = [
+            Codec(c.payload_type, c.name, c.clock_rate, c.channels, c.fmtp, list(c.feedback)) for c in known[0]
+        ]
+        self.section.wildcard_feedback = list(known[1])
+        self.read([line for line in lines[1:] if line.type != "a" or not line.value.startswith(_FORMAT_LINES)])
+        return True
 
     def known(self, line: Line, name: str, value: str | None) -> bool:
         section = self.section
@@ -334,6 +352,26 @@ class _Media(_Reader):
     def keep(self, line: Line) -> None:
         name, _, value = line.value.partition(":")
         self.unread.append((line.number, Attribute(name, value)))
+
+
+_FORMAT_LINES = tuple(f"{name}:" for name in sorted(_OF_FORMATS))
+_MAX_KNOWN = 8192
+"""Characters of a section's lines about payload types that are remembered."""
+
+
+@functools.lru_cache(maxsize=64)
+def _formats(formats: tuple[str, ...], values: tuple[str, ...]) -> tuple[tuple[Codec, ...], tuple[str, ...]] | None:
+    """Codecs and the feedback of all of them. None when a line is wrong or about none of the formats: then each has to be read
+    in its place."""
+    section = _Media([Line(1, "m", " ".join(("media", "9", "RTP/AVP", *formats)))])
+    try:
+        for value in values:
+            name, _, text = value.partition(":")
+            section.format_line(Line(1, "a", value), name, text)
+        section.assemble_codecs()
+    except (Malformed, SdpError):
+        return None
+    return None if section.unread else (tuple(section.section.codecs), tuple(section.section.wildcard_feedback))
 
 
 _NAMES = frozenset({*_BOTH_ONCE, *_FLAGS, *_OF_FORMATS, *_ONCE, "candidate", "extmap", "fingerprint", "msid", "ssrc"})
