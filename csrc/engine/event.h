@@ -49,6 +49,7 @@ typedef struct rtc_event {
   uint8_t ice;                     /* rtc_ice_state_t, of full agents */
   bool controlling;                /* of full agents: the role as it is now */
   uint8_t local_type, remote_type; /* rtc_ice_type_t of the candidates behind path */
+  bool tcp;                        /* that path */
   uint16_t srtp_profile;           /* when connected */
   uint16_t code;                   /* of an allocation that failed: STUN's error, or RTC_TURN_NO_ANSWER */
   uint32_t id;

@@ -247,6 +247,7 @@ void rtc_way_event(const rtc_transport_t *t, rtc_event_t *e) {
   const rtc_ice_pair_t *p = &c->pair[c->selected];
   e->local_type = c->local[p->seen_as].type;
   e->remote_type = c->remote[p->remote].type;
+  e->tcp = c->remote[p->remote].tcp;
 }
 
 void rtc_way_stats(const rtc_transport_t *t, rtc_transport_stats_t *o) {

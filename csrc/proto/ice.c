@@ -66,6 +66,9 @@ void rtc_ice_follow(rtc_ice_t *c) {
   rtc_cleanse(&c->old, sizeof c->old);
 }
 
+/* What was learnt, and connections, are of one session; that of TCP which is in use stays until another path is. */
+static bool outlives(const rtc_ice_cand_t *ours) { return ours->type != RTC_ICE_PRFLX && !ours->peer.port; }
+
 int rtc_ice_restart(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, const char *remote_ufrag, const char *remote_pwd,
                     rtc_time_t now) {
   rtc_ice_creds_t next;
@@ -83,7 +86,7 @@ int rtc_ice_restart(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd
   c->remote_n = was >= 0;
   int n = 0;
   for (int i = 0; i < c->local_n; i++)
-    if (c->local[i].type != RTC_ICE_PRFLX) c->local[n++] = c->local[i];
+    if (outlives(&c->local[i]) || (was >= 0 && i == kept.local && c->local[i].tcp)) c->local[n++] = c->local[i];
   c->local_n = n;
   c->selected = -1;
   c->nominated = c->revoked = c->failed = c->local_end = c->remote_end = false;

@@ -114,13 +114,19 @@ static rtc_time_t leave_at(const rtc_ice_t *c) {
   return silent > asked ? silent : asked;
 }
 
+/* What is used when nothing else works: while candidates may still come, a better pair is waited for that is not even known. */
+static bool last_resort(const rtc_ice_t *c, const rtc_ice_pair_t *p) {
+  const rtc_ice_cand_t *ours = &c->local[p->local], *theirs = &c->remote[p->remote];
+  return ours->tcp || ours->type == RTC_ICE_RELAY || theirs->type == RTC_ICE_RELAY;
+}
+
 rtc_time_t rtc_ice_nominate_at(const rtc_ice_t *c) {
   if (c->revoked || c->valid_since == RTC_NEVER) return RTC_NEVER;
   if (!c->controlling) return c->nominated && best_wanted(c) >= 0 ? c->heard + RTC_MS(RTC_ICE_SILENT_MS) : RTC_NEVER;
   if (c->nominated && c->asking == RTC_NEVER) return RTC_NEVER;
   int best = best_valid(c);
   if (best < 0) return RTC_NEVER;
-  bool open = false;
+  bool open = !(c->local_end && c->remote_end) && last_resort(c, &c->pair[best]);
   for (int i = 0; i < c->pair_n; i++) {
     const rtc_ice_pair_t *p = &c->pair[i];
     if (p->live && p->nominating) return RTC_NEVER;

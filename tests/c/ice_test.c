@@ -409,6 +409,59 @@ static void restart(void) {
   }
 }
 
+/* A relayed pair, or one of TCP, that works before the peer's other candidates are known is not settled on at once. */
+static void last_resorts_wait_for_better_ones(void) {
+  for (int kind = 0; kind < 3; kind++) {
+    for (int ended = 0; ended < 2; ended++) {
+      static net_t n;
+      net_open(&n, true, false);
+      n.delay = RTC_MS(1);
+      rtc_ice_cand_t ours = cand(0, 1, 1), theirs = cand(1, 1, 1);
+      if (kind == 1) theirs.type = RTC_ICE_RELAY;
+      ours.tcp = theirs.tcp = kind == 2;
+      if (kind) ours.priority = theirs.priority = 1;
+      CHECK_EQ(rtc_ice_add_local(&n.side[1], &theirs, n.now), 0);
+      if (kind == 2) ours.peer = theirs.addr;
+      CHECK_EQ(rtc_ice_add_local(&n.side[0], &ours, n.now), 0);
+      CHECK_EQ(rtc_ice_add_remote(&n.side[0], &theirs, n.now), 0);
+      if (ended) rtc_ice_end(&n.side[0], true, true, n.now);
+      run(&n, RTC_MS(40));
+      CHECK_EQ(n.side[0].nominated, !kind || ended);
+      give(&n, 0, 2, 7);
+      give(&n, 1, 2, 7);
+      run(&n, RTC_SEC(1));
+      CHECK(n.side[0].nominated && goal(&n, 0) == (kind && !ended ? 2 : 1));
+    }
+  }
+}
+
+/* RFC 6544: connections are of one session, but the one in use outlives a restart until another path is chosen. */
+static void restarts_forget_connections(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  rtc_ice_cand_t listens = cand(1, 1, 1);
+  listens.tcp = true;
+  CHECK_EQ(rtc_ice_add_local(&n.side[1], &listens, n.now), 0);
+  for (int i = 0; i < 2 * RTC_ICE_CANDS; i++) {
+    rtc_ice_cand_t connects = cand(0, 1, 1);
+    connects.tcp = true;
+    connects.sock = (uint32_t)(i < RTC_ICE_CANDS ? 100 + i : 1); /* nobody answers to the first ones */
+    connects.peer = listens.addr;
+    CHECK_EQ(rtc_ice_add_local(&n.side[0], &connects, n.now), 0);
+    CHECK_EQ(rtc_ice_add_remote(&n.side[0], &listens, n.now), 0);
+    CHECK_EQ(n.side[0].pair_n, 1);
+    if (i >= RTC_ICE_CANDS) break;
+    CHECK_EQ(rtc_ice_restart(&n.side[0], i % 2 ? LU2 : LU, i % 2 ? LP2 : LP, RU, RP, n.now), 0);
+    CHECK(n.side[0].local_n == 0 && n.side[0].pair_n == 0);
+  }
+  CHECK_EQ(rtc_ice_restart(&n.side[1], RU, RP, n.side[0].creds.local_ufrag, n.side[0].creds.local_pwd, n.now), 0);
+  run(&n, RTC_SEC(2));
+  CHECK_EQ(state(&n, 0), RTC_ICE_CONNECTED);
+  rtc_path_t path = n.side[0].path;
+  CHECK_EQ(rtc_ice_restart(&n.side[0], "left3", LP2, RU2, RP2, n.now), 0);
+  CHECK(n.side[0].local_n == 1 && n.side[0].pair_n == 1 && rtc_path_eq(&n.side[0].path, &path));
+}
+
 /* Media goes on while both restart, each in its time, to other addresses or the same, with loss and without. */
 static void restart_under_media(void) {
   for (uint64_t seed = 1; seed <= 60 * (uint64_t)check_scale(); seed++) {
@@ -609,6 +662,8 @@ int main(int argc, char **argv) {
   RUN(silence_loss_and_failure);
   RUN(nobody_answers);
   RUN(restart);
+  RUN(last_resorts_wait_for_better_ones);
+  RUN(restarts_forget_connections);
   RUN(restart_under_media);
   RUN(an_aggressive_peer);
   RUN(a_path_is_refused);

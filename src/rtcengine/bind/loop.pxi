@@ -25,6 +25,7 @@ cdef extern from "engine/event.h":
         bint controlling
         uint8_t local_type
         uint8_t remote_type
+        bint tcp
         uint16_t srtp_profile
         uint16_t code
         uint32_t id
@@ -334,9 +335,8 @@ cdef class Loop:
 
     def events(self):
         """All that wait: (type, id, state, reason, text, ssrc, srtp_profile, remote or None, added, checked, connected,
-        first media), times in monotonic microseconds or 0, (ICE state, controlling, local type, remote type, ours or None), and the
-        peer's certificates or None; of an allocation the last but one is (code, relayed address or
-        None); of a query to a STUN server its number stands in place of the SSRC, its error in place of the profile, our address
+        first media), times in monotonic microseconds or 0, (ICE state, controlling, local type, remote type, ours or None, by TCP),
+        and the peer's certificates or None; of an allocation the last but one is (code, relayed address or None); of a query to a STUN server its number stands in place of the SSRC, its error in place of the profile, our address
         as the remote one."""
         cdef rtc_event_t e
         found = []
@@ -344,7 +344,8 @@ cdef class Loop:
             remote = get_addr(&e.path.remote) if e.has_path else None
             times = (e.added, e.checked, e.connected, e.first_media)
             local = get_addr(&e.path.local) if e.has_path and e.type == RTC_EV_TRANSPORT else None
-            ice = (ICE_STATES[e.ice], bool(e.controlling), CANDIDATE_TYPES[e.local_type], CANDIDATE_TYPES[e.remote_type], local)
+            kinds = (CANDIDATE_TYPES[e.local_type], CANDIDATE_TYPES[e.remote_type])
+            ice = (ICE_STATES[e.ice], bool(e.controlling), *kinds, local, bool(e.tcp))
             certs = take_certs(e.certs) if e.certs != NULL else None
             if e.type == RTC_EV_TURN:
                 ice = (e.code, get_addr(&e.path.local) if e.path.local.port else None)

@@ -22,6 +22,7 @@ from ..config import (
     check_stream,
     check_transport,
 )
+from ..ice.priority import tcp_priority
 from ..stats import Address
 from .handles import EventHandler, Receiver, Sender, Socket, Transport, log
 from .stun import StunQuery
@@ -30,7 +31,6 @@ from .turn import Allocation
 if TYPE_CHECKING:
     from .engine import Engine
 
-TCP_PREFERENCE, ACTIVE = 90, 6
 WILDCARDS = ("0.0.0.0", "::")
 Made = TypeVar("Made", Transport, Receiver, Sender, Allocation)
 
@@ -123,15 +123,17 @@ class Batch:
         self._names.append(f"STUN query of transport {transport.id}")
         return query
 
-    def tcp_connect(self, transport: Transport, candidate: IceCandidate, local: str | None = None) -> Socket:
+    def tcp_connect(
+        self, transport: Transport, candidate: IceCandidate, local: str | None = None, *, preference: int = 8191
+    ) -> Socket:
         """Connects to a candidate of the peer that listens (tcptype passive), from the IP `local` or what the system chooses,
-        and has the connection checked. OSError when it cannot be tried; what becomes of it the socket tells."""
+        and has the connection checked. OSError when it cannot be tried; what becomes of it the socket tells. `preference`: 0
+        to 8191, larger for what is preferred among connections."""
         candidate = replace(candidate, tcp=True)
         check_candidate(candidate)
         self._full(transport)
+        priority = tcp_priority("active", preference)
         socket = self._engine.connect_tcp(candidate.address, local)
-        # RFC 6544 §4.2: below UDP, and the active side first.
-        priority = TCP_PREFERENCE << 24 | (ACTIVE << 13 | 8191) << 8 | 255
         ours = IceCandidate(address=socket.address, type="host", priority=priority, foundation="tcp", tcp=True)
         self.local_candidate(transport, ours, socket)
         self.remote_candidate(transport, candidate)

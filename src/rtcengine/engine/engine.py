@@ -182,18 +182,7 @@ class Engine:
         """One more socket, bound to this (IP, port). OSError that names the address when it cannot be. With port 0 it gets a
         free one; of `ports`, when they are given, tried in random order. Batches made later may name it."""
         core = self._running()
-        host, port = address
-        if ports is None:
-            return self._open_udp(core, address, recv_buffer, send_buffer)
-        if port:
-            raise ValueError(f"port {port} and ports to choose from")
-        for port in random.sample(ports, len(ports)):
-            try:
-                return self._open_udp(core, (host, port), recv_buffer, send_buffer)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-        raise OSError(errno.EADDRINUSE, f"cannot bind UDP {host}: none of {len(ports)} ports is free")
+        return _choose("UDP", address, ports, lambda one: self._open_udp(core, one, recv_buffer, send_buffer))
 
     def _open_udp(self, core: _core.Loop, address: Address, recv_buffer: int, send_buffer: int) -> Socket:
         number = next(self._socket_numbers)
@@ -204,12 +193,20 @@ class Engine:
         socket = self._sockets[bound] = Socket(self, number, bound)
         return socket
 
-    def listen_tcp(self, address: Address) -> Socket:
+    def listen_tcp(self, address: Address, *, ports: Sequence[int] | None = None) -> Socket:
         """A TCP socket that takes in connections of peers (RFC 6544), one for all transports: a connection is whose a check
-        on it says, within 10 s. OSError that names the address when it cannot be bound."""
+        on it says, within 10 s. OSError that names the address when it cannot be bound. `ports` as `open_udp` has them."""
         core = self._running()
+        return _choose("TCP", address, ports, lambda one: self._listen_tcp(core, one))
+
+    def _listen_tcp(self, core: _core.Loop, address: Address) -> Socket:
         number = next(self._socket_numbers)
         return self._add_socket(Socket(self, number, core.listen_tcp(number, address), tcp=True))
+
+    @property
+    def listeners(self) -> list[Socket]:
+        """The TCP sockets that listen."""
+        return [socket for socket in self._tcp.values() if socket.remote is None]
 
     def connect_tcp(self, address: Address, local: str | None = None) -> Socket:
         """A TCP connection to a peer (RFC 6544), with a length before each datagram (RFC 4571), from the IP `local` or what
@@ -515,7 +512,7 @@ class Engine:
         profile: int,
         remote: Address | None,
         times: tuple[int, int, int, int],
-        ice: tuple[str, bool, str, str, Address | None],
+        ice: tuple[str, bool, str, str, Address | None, bool],
     ) -> None:
         if state == "closed":
             self._forget(transport)
@@ -523,9 +520,10 @@ class Engine:
             transport.remote = remote
         transport.srtp_profile = PROFILES.get(profile, "")
         if transport.config.ice_role != "lite":
-            transport.ice_state, transport.controlling, local_type, remote_type, local = ice
+            transport.ice_state, transport.controlling, local_type, remote_type, local, tcp = ice
             if remote is not None:
-                transport.local_type, transport.remote_type, transport.local = local_type, remote_type, local
+                transport.local_type, transport.remote_type = local_type, remote_type
+                transport.local, transport.tcp = local, tcp
         added, *later = times
         transport.times = TransportTimes(added / 1e6, *((t - added) / 1e6 if t else None for t in later))
         transport._set_state(state, reason, text)
@@ -595,3 +593,19 @@ class Engine:
         except Exception as error:
             assert self._loop is not None
             self._loop.call_exception_handler({"message": f"{callback!r} failed", "exception": error})
+
+
+def _choose(what: str, address: Address, ports: Sequence[int] | None, bind: Callable[[Address], Socket]) -> Socket:
+    """Bound to this address, or to a free one of these ports."""
+    host, port = address
+    if ports is None:
+        return bind(address)
+    if port:
+        raise ValueError(f"port {port} and ports to choose from")
+    for port in random.sample(ports, len(ports)):
+        try:
+            return bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    raise OSError(errno.EADDRINUSE, f"cannot bind {what} {host}: none of {len(ports)} ports is free")

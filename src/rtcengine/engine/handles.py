@@ -65,7 +65,8 @@ class Transport:
     say. `on_event` is called on the asyncio loop for each change.
     `remote_certificates`: what the peer showed, DER, its own first; empty before the handshake is over.
     Of a full ICE agent: `ice_state` as W3C's RTCIceTransportState has them, `controlling`: its present role, and the
-    types of the candidates behind `remote` (`local_type`, `remote_type`), `local`: the address of ours that it is sent from.
+    types of the candidates behind `remote` (`local_type`, `remote_type`), `local`: the address of ours that it is sent from,
+    `tcp`: whether by TCP.
     """
 
     # Of these and their senders there are ten thousands in a relay.
@@ -93,6 +94,7 @@ class Transport:
         "senders",
         "srtp_profile",
         "state",
+        "tcp",
         "times",
     )
 
@@ -111,6 +113,7 @@ class Transport:
         self.controlling = config.ice_role == "controlling"
         self.local_type = self.remote_type = ""
         self.local: Address | None = None
+        self.tcp = False
         self.receivers: list[Receiver] = []
         self.senders: list[Sender] = []
         self.queries: dict[int, StunQuery] = {}  # to STUN servers, by number

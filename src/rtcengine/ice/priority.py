@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 
 TYPE_PREFERENCES = {"host": 126, "prflx": 110, "srflx": 100, "relay": 0}
+TCP_PREFERENCE = 90
+TCP_DIRECTIONS = {"active": 6, "passive": 4}
 
 
 def priority(type: str, local_preference: int, component: int = 1) -> int:
@@ -14,6 +16,13 @@ def priority(type: str, local_preference: int, component: int = 1) -> int:
     if not 1 <= component <= 256:
         raise ValueError(f"component {component} is not 1 to 256")
     return (TYPE_PREFERENCES[type] << 24) | (local_preference << 8) | (256 - component)
+
+
+def tcp_priority(tcp_type: str, preference: int) -> int:
+    """Of a host candidate (RFC 6544 §4.2): below those of UDP, and who connects before who listens. `preference`: 0 to 8191."""
+    if not 0 <= preference <= 8191:
+        raise ValueError(f"a preference of {preference} is not 0 to 8191")
+    return (TCP_PREFERENCE << 24) | (TCP_DIRECTIONS[tcp_type] << 13 | preference) << 8 | 255
 
 
 def foundation(type: str, base: str, server: str = "", protocol: str = "udp") -> str:

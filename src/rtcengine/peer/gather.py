@@ -14,6 +14,7 @@ from ..ice.priority import foundation, priority
 from ..types import Candidate
 from .network import NetworkOptions
 from .servers import IceServer
+from .tcp import TcpSide
 
 log = logging.getLogger("rtcengine.peer")
 
@@ -29,10 +30,11 @@ NO_ANSWER = 701
 class Gathered:
     """A candidate for the agent, and what the peer is told of it."""
 
-    local: IceCandidate
+    local: IceCandidate | None
+    """None: nothing is to be checked by it before a connection is made."""
     told: Candidate
-    base: Allocation | None = None
-    """What it is reached by, when that is no socket of its local base."""
+    base: Allocation | Socket | None = None
+    """What it is reached by, when that is no socket of UDP at its local base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,12 @@ class Gatherer:
         self._network = network
         self._servers = servers
         self._relay_only = relay_only
+        self.tcp = network.tcp and not relay_only
+        """Whether the peer meets us by TCP."""
 
     def _bases(self, sockets: Mapping[str, Socket]) -> list[Address]:
         network = self._network
-        if network.shared_port and network.engine is not None:
+        if network.udp and network.shared_port and network.engine is not None:
             return [(ip, port) for ip in network.to_bind() for _, port in network.engine.addresses[:1]]
         return [s.address for s in sockets.values()]
 
@@ -80,12 +84,13 @@ class Gatherer:
         """Whether there is more than host candidates."""
         return bool(self._servers)
 
-    def hosts(self, sockets: Mapping[str, Socket]) -> list[Gathered]:
-        """Candidates of the sockets, which are given by their IP addresses."""
+    def hosts(self, sockets: Mapping[str, Socket], tcp: TcpSide) -> list[Gathered]:
+        """Candidates of the sockets, which are given by their IP addresses, and of TCP."""
         if self._relay_only:
             return []
         told = self._network.announce
-        return [host_candidate(base, 65535 - i, told.get(base[0], base[0])) for i, base in enumerate(self._bases(sockets))]
+        found = [host_candidate(base, 65535 - i, told.get(base[0], base[0])) for i, base in enumerate(self._bases(sockets))]
+        return found + [Gathered(*offered) for offered in (tcp.offered() if self.tcp else ())]
 
     async def run(self, transport: Transport, sockets: Mapping[str, Socket]) -> AsyncIterator[Gathered | RTCIceCandidateError]:
         """What servers know of the same sockets, and servers that gave none."""
@@ -114,6 +119,11 @@ class Gatherer:
 
     async def _ask_from(self, server: IceServer, transport: Transport, bases: list[Address], found: Found) -> None:
         asked: list[Coroutine[Any, Any, None]] = []
+        if not self._network.udp:
+            if server.transport == "udp":
+                self._fail(found, server, NO_ANSWER, "UDP is not to be used")
+                return
+            bases = [(ip, 0) for ip in self._network.to_bind()]
         for address in await server.addresses():
             near = [base for base in bases[:MAX_BASES] if (":" in base[0]) == (":" in address[0])]
             # A stream has an address of its own: one is enough.

@@ -21,6 +21,7 @@ from .gather import Gathered, Gatherer, RTCIceCandidateError
 from .names import resolve
 from .network import NetworkOptions
 from .report import TransportReport
+from .tcp import TcpSide
 
 MAX_CANDIDATES = 50
 """Of each side, as many as the agent takes."""
@@ -71,6 +72,7 @@ class Link:
         self._used = self._ice  # what the engine's agent has
         self._controlling = plan.controlling
         self._sockets: dict[str, Socket] = {}
+        self._tcp = TcpSide(host.engine, host.network)
         self._peer: Peer | None = None
         self._agreed: tuple[dict[int, str], bool] = ({}, False)
         self._gathering: asyncio.Task[None] | None = None
@@ -116,13 +118,8 @@ class Link:
         known = self.transport
         if known.remote is None or self.ice_state not in ("connected", "completed", "disconnected"):
             return None
-        ours = based(self.local, known.local)
-        if ours is None:
-            return None
-        return ours, next(
-            (one for one in self.remote if (one.address, one.port) == known.remote),
-            Candidate("", 1, "udp", 0, *known.remote, "prflx"),  # learned from its checks
-        )
+        ours = based(self.local, known.local, known.tcp)
+        return (ours, at(self.remote, known.remote, known.tcp)) if ours is not None else None
 
     def ask_pairs(self) -> Awaitable[IceStats] | None:
         """None when its transport is gone."""
@@ -167,6 +164,7 @@ class Link:
             self._peer = Peer(remote, role)
         elif (before.remote.ice_ufrag, before.remote.ice_pwd) != (remote.ice_ufrag, remote.ice_pwd) or self._used != self._ice:
             batch.restart(self.transport, ice)
+            self._tcp.restart(batch, self.transport)
             _cancel(before)
             self._peer = Peer(remote, role)
         else:
@@ -217,6 +215,7 @@ class Link:
         for socket in self._sockets.values():
             batch.close_socket(socket)
         self._sockets.clear()
+        self._tcp.close(batch)
         for socket in [s for sockets in self._connections for s in sockets if not s.closed]:
             batch.close_socket(socket)
 
@@ -226,19 +225,21 @@ class Link:
         if self._gathering is not None:
             self._gathering.cancel()
         self.gathered.clear()
-        self._gathering = asyncio.ensure_future(self._run_gathering(*self._ice))
+        gatherer = self._host.gatherer()
+        self._tcp_wanted = gatherer.tcp
+        self._gathering = asyncio.ensure_future(self._run_gathering(gatherer, self._ice[0]))
 
-    async def _run_gathering(self, ufrag: str, pwd: str) -> None:
+    async def _run_gathering(self, gatherer: Gatherer, ufrag: str) -> None:
         events, network = self._host.events, self._host.network
         events.on_gathering_state(self.id, "gathering")
         self.local.clear()
         self._errors.clear()
         here = network.to_bind()
-        gatherer = self._host.gatherer()
         self._connections.append(gatherer.connections)
         with self._host.engine.together():
-            self._bind(here)
-            for host in gatherer.hosts(self._sockets):
+            self._bind(here if network.udp else [])
+            self._tcp.listen(here if gatherer.tcp else [])
+            for host in gatherer.hosts(self._sockets, self._tcp):
                 self._add_local(host, ufrag)
             if not gatherer.asks:
                 self._end_of_local()
@@ -276,9 +277,10 @@ class Link:
         if self.transport.state == "closed" or found.told in self.local:
             return
         if len(self.local) < MAX_CANDIDATES:
-            batch = self._host.engine.batch()
-            batch.local_candidate(self.transport, found.local, found.base)
-            batch.submit()
+            if found.local is not None:
+                batch = self._host.engine.batch()
+                batch.local_candidate(self.transport, found.local, found.base)
+                batch.submit()
             self.local.append(found.told)
             self._host.events.on_local_candidate(self.id, found.told, ufrag)
 
@@ -291,18 +293,23 @@ class Link:
     # --- the peer's candidates
 
     def _tell(self, candidate: Candidate, ip: str) -> None:
-        if candidate.protocol != "udp" or not 0 < candidate.port < 65536:
+        tcp = candidate.protocol == "tcp"
+        if not 0 < candidate.port < 65536 or (candidate.protocol != "udp" and not tcp):
+            return
+        if tcp and (candidate.tcp_type != "passive" or not self._tcp_wanted):  # who connects comes by itself
             return
         if self._host.network.deny is not None and (why := self._host.network.deny(ip)):
             self._refuse(f"{ip} is {why}")
             return
         kind = candidate.type if candidate.type in ("host", "srflx", "prflx", "relay") else "host"
         priority = min(max(candidate.priority, 1), 0x7FFFFFFF)
-        batch = self._host.engine.batch()
         address: Address = (ip, candidate.port)
-        batch.remote_candidate(
-            self.transport, IceCandidate(address=address, type=kind, priority=priority, foundation=candidate.foundation)
-        )
+        theirs = IceCandidate(address=address, type=kind, priority=priority, foundation=candidate.foundation, tcp=tcp)
+        if tcp:
+            self._tcp.connect(self.transport, theirs)
+            return
+        batch = self._host.engine.batch()
+        batch.remote_candidate(self.transport, theirs)
         batch.submit()
 
     def _refuse(self, why: str) -> None:
@@ -376,11 +383,22 @@ def _verifier(ask: VerifyPeer) -> Callable[[Transport], Awaitable[bool]]:
     return verify
 
 
-def based(candidates: Sequence[Candidate], base: Address | None) -> Candidate | None:
-    """The candidate at this address of ours; when another was announced for it, the one with its port; else the only one."""
-    if base is not None and (at_port := [one for one in candidates if one.port == base[1]]):
-        return min(at_port, key=lambda one: one.address != base[0])
+def based(candidates: Sequence[Candidate], base: Address | None, tcp: bool) -> Candidate | None:
+    """The candidate at this address of ours; when another was announced for it, the one with its port, or of TCP the one that
+    connects; else the only one."""
+    candidates = [one for one in candidates if (one.protocol == "tcp") == tcp]
+    if base is not None:
+        fitting = [one for one in candidates if one.port == base[1]] or [one for one in candidates if one.tcp_type == "active"]
+        if fitting:
+            return min(fitting, key=lambda one: one.address != base[0])
     return candidates[0] if len(candidates) == 1 else None
+
+
+def at(candidates: Sequence[Candidate], address: Address, tcp: bool) -> Candidate:
+    """The peer's at this address; one that was never told was learned from its checks (RFC 8445 §7.3.1.3)."""
+    protocol = "tcp" if tcp else "udp"
+    fitting = (one for one in candidates if (one.address, one.port) == address and one.protocol == protocol)
+    return next(fitting, Candidate("", 1, protocol, 0, *address, "prflx"))
 
 
 def _cancel(peer: Peer) -> None:

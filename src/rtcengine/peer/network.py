@@ -17,7 +17,9 @@ class NetworkOptions:
     `addresses`: IP addresses to bind instead of those of the machine's interfaces; `use` keeps of these what it returns
     True for. `ports`: from which a free one is taken for each address. `announce`: by bound IP address, the one that the
     peer is told instead (NAT 1:1). `engine`: a started `Engine` to run on instead of the one that all connections of the
-    event loop share; with `shared_port` its own sockets serve the connection, whose peers then all meet at one UDP port.
+    event loop share; with `shared_port` its own sockets serve the connection, whose peers then all meet at one UDP port, and
+    by TCP at what `Engine.listen_tcp` has opened. `tcp`: ICE over TCP (RFC 6544) besides: we listen, and connect to what the
+    peer listens on; without `udp` nothing but that, and TURN servers over TCP and TLS.
     `deny`: gets an IP address of the peer, returns why nothing may be sent there, "" when it may (`rtcengine.ice.deny`
     has a list for servers). `mdns`: names ending in .local that the peer tells are looked up.
     `turn_ca_pem`: authorities that vouch for TURN servers over TLS, b"" for the system's; `turn_insecure`: nobody has to.
@@ -29,6 +31,8 @@ class NetworkOptions:
     announce: Mapping[str, str] = field(default_factory=dict)
     engine: Engine | None = None
     shared_port: bool = False
+    tcp: bool = False
+    udp: bool = True
     deny: Callable[[str], str] | None = None
     mdns: bool = True
     turn_ca_pem: bytes = b""

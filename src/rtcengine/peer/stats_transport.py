@@ -10,7 +10,7 @@ from typing import Any
 
 from ..engine import Address, OneTransportStats
 from ..types import Candidate, DtlsRole
-from .link import Link, based
+from .link import Link, at, based
 from .stats_types import (
     RTCCertificateStats,
     RTCIceCandidatePairStats,
@@ -121,9 +121,9 @@ class TransportRows:
         return found
 
     def _add_pair(self, report: RTCStatsReport, transport: RTCStats, row: dict[str, Any], now: float) -> None:
-        between = (row["local"], row["remote"], len(self._local), len(self._remote))
+        between = (row["local"], row["remote"], self._link.transport.tcp, len(self._local), len(self._remote))
         if between != self._between:
-            self._between, self._pair = between, self._make_pair(row["local"], row["remote"])
+            self._between, self._pair = between, self._make_pair(*between[:3])
         if not self._pair:
             return
         found = report[self._pair["id"]] = RTCIceCandidatePairStats(self._pair, timestamp=now, nominated=row["nominated"])
@@ -136,14 +136,15 @@ class TransportRows:
             if one["id"] not in report:
                 report[one["id"]] = RTCIceCandidateStats(one, timestamp=now)
 
-    def _make_pair(self, base: Address | None, address: Address) -> RTCStats:
-        ours = based([one for one, _ in self._local], base)
+    def _make_pair(self, base: Address | None, address: Address, tcp: bool) -> RTCStats:
+        ours = based([one for one, _ in self._local], base, tcp)
         if ours is None:
             return RTCIceCandidatePairStats()
         local = next(stats for one, stats in self._local if one is ours)
-        remote = next((stats for one, stats in self._remote if (one.address, one.port) == address), None)
-        if remote is None:  # learned from its checks (RFC 8445 §7.3.1.3), and never told
-            remote = self._candidate("remote-candidate", Candidate("", 1, "udp", 0, *address, "prflx"))
+        theirs = at([one for one, _ in self._remote], address, tcp)
+        remote = next((stats for one, stats in self._remote if one is theirs), None)
+        if remote is None:
+            remote = self._candidate("remote-candidate", theirs)
         self._pair_local, self._pair_remote = local, remote
         return RTCIceCandidatePairStats(
             id=f"CP{local['id']}_{remote['id']}",
