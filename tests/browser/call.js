@@ -2,9 +2,30 @@
 // pixels are rtc.js's, which looks at the same connection.
 "use strict";
 
-const call = { pc: null, candidates: [], remote: null, states: [] };
+const call = { pc: null, candidates: [], remote: null, states: [], watcher: null };
 
-call.open = async (configuration) => {
+// In a worker, which nothing of the page delays: when each frame of sound comes off the network, and its RTP time.
+const WATCH = `
+let seen = [];
+onmessage = () => { postMessage(seen); seen = []; };
+onrtctransform = ({ transformer }) => {
+  const transform = (frame, out) => {
+    const { rtpTimestamp } = frame.getMetadata();
+    seen.push([performance.now(), rtpTimestamp]);
+    out.enqueue(frame);
+  };
+  transformer.readable.pipeThrough(new TransformStream({ transform })).pipeTo(transformer.writable);
+};
+`;
+
+// As soon as there is a receiver: Chromium gives nothing to a transform that comes later.
+function watch(receiver) {
+  if (call.watcher && receiver.track.kind === "audio" && !receiver.transform)
+    receiver.transform = new RTCRtpScriptTransform(call.watcher, {});
+}
+
+call.open = async ({ configuration, watched }) => {
+  call.watcher = watched ? new Worker(URL.createObjectURL(new Blob([WATCH], { type: "text/javascript" }))) : null;
   call.pc = rtc.pc = new RTCPeerConnection(configuration);
   call.candidates = [];
   call.states = [];
@@ -12,6 +33,7 @@ call.open = async (configuration) => {
   call.pc.onconnectionstatechange = () => call.states.push(call.pc.connectionState);
   call.remote = new MediaStream();
   call.pc.ontrack = (event) => {
+    watch(event.receiver);
     call.remote.addTrack(event.track);
     rtc.show(call.remote);
   };
@@ -21,6 +43,7 @@ call.add = async (constraints) => {
   const stream = await navigator.mediaDevices.getUserMedia(constraints);
   rtc.stream = rtc.stream || stream;
   for (const track of stream.getTracks()) call.pc.addTrack(track, stream);
+  call.pc.getReceivers().forEach(watch);
 };
 
 call.remove = (kind) => {
@@ -44,6 +67,13 @@ call.describe = async ({ type, gather, restart }) => {
   await call.pc.setLocalDescription(await (type === "offer" ? call.pc.createOffer() : call.pc.createAnswer()));
   return gather ? rtc.gathered(call.pc) : call.pc.localDescription.sdp;
 };
+
+// [ms, RTP time] of each frame of sound since the last call.
+call.heard = () =>
+  new Promise((resolve) => {
+    call.watcher.onmessage = ({ data }) => resolve(data);
+    call.watcher.postMessage(null);
+  });
 
 call.hear = (description) => call.pc.setRemoteDescription(description);
 call.candidate = (candidate) => call.pc.addIceCandidate(candidate || undefined);

@@ -86,14 +86,19 @@ class Call:
 
 @contextlib.asynccontextmanager
 async def call(
-    page: Page, ours: RTCPeerConnection, *, trickle: bool = False, configuration: Mapping[str, object] | None = None
+    page: Page,
+    ours: RTCPeerConnection,
+    *,
+    trickle: bool = False,
+    configuration: Mapping[str, object] | None = None,
+    watched: bool = False,
 ) -> AsyncIterator[Call]:
-    """`configuration` is the page's."""
+    """`configuration` is the page's; `watched`: it notes what sound it gets, for `heard` of call.js."""
     await media.inject(page)
     await page.evaluate(f"{_LIBRARY}\nwindow.call = call;")
     made = Call(page, ours, trickle)
     try:
-        await made("open", dict(configuration or {}))
+        await made("open", {"configuration": dict(configuration or {}), "watched": watched})
         yield made
     finally:
         await made.close()

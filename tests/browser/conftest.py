@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from tests.browser.chromium import ChromiumPage, chromium
@@ -11,6 +12,7 @@ from tests.browser.clips import noisy_clip
 from tests.browser.firefox import FirefoxPage, firefox
 from tests.browser.relay import Pages, Served, serve
 from tests.browser.serve import blank_page_server
+from tests.interop.coturn import Coturn, coturn
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -53,3 +55,10 @@ async def pages(blank: str) -> AsyncIterator[Pages]:
     """Opens pages for one test; they are hung up and closed after it."""
     async with Pages(blank) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def turn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Coturn]:
+    """A TURN server on loopback."""
+    async with coturn(tmp_path_factory.mktemp("turn")) as server:
+        yield server

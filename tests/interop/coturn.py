@@ -19,11 +19,12 @@ USER, PASSWORD, REALM = "alice", "secret-of-alice", "example.org"
 
 @dataclass(frozen=True)
 class Coturn:
-    """One that runs. `said`: the lines of its log so far."""
+    """One that runs. `said`: the lines of its log so far; `certificate`: what it shows, as PEM."""
 
     port: int
     tls_port: int
     said: list[str]
+    certificate: bytes
 
     @property
     def address(self) -> tuple[str, int]:
@@ -58,7 +59,7 @@ async def coturn(folder: Path, *options: str, loopback_peers: bool = True) -> As
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=folder
     )
-    server = Coturn(port, tls_port, [])
+    server = Coturn(port, tls_port, [], certificate.cert_pem)
     assert process.stdout is not None
     output = process.stdout
 
