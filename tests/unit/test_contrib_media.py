@@ -205,7 +205,7 @@ async def test_what_is_recorded_can_be_played(name: str, video: str, audio: str,
         recorder.addTrack(track)
     await recorder.start()
     await until(lambda: all(track.readyState == "ended" for track in tracks), timeout=20, what="the end of both")
-    await recorder.stop()
+    await asyncio.gather(recorder.stop(), recorder.stop())  # each track's "ended" may call it
     await recorder.stop()
     assert before == ([(f.pts, f.time_base, f.pict_type) for f in pictures], [(f.pts, f.time_base) for f in sounds])
     with av.open(str(tmp_path / name)) as file:

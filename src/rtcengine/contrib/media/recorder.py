@@ -47,6 +47,7 @@ class MediaRecorder:
         self._container: Any = av.open(file, format=format, mode="w", options=options)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-recorder")
         self._tracks: dict[MediaStreamTrack, _Written] = {}
+        self._stopping: asyncio.Task[None] | None = None
 
     def addTrack(self, track: MediaStreamTrack) -> None:
         """One more, to be recorded from `start` on."""
@@ -68,9 +69,12 @@ class MediaRecorder:
                 written.task = asyncio.ensure_future(self._run(written))
 
     async def stop(self) -> None:
-        """Ends the file. Idempotent."""
-        if self._container is None:
-            return
+        """Ends the file. Idempotent: who calls again waits for the same end."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
         tracks, self._tracks = list(self._tracks.values()), {}
         tasks = [written.task for written in tracks if written.task is not None]
         for task in tasks:
