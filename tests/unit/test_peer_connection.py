@@ -10,6 +10,7 @@ import dataclasses
 import aiortc
 import pytest
 
+from rtcengine import NetworkOptions, RTCPeerConnection
 from rtcengine.peer import configuration, description, parameters
 from rtcengine.peer.chain import MAX_OPERATIONS
 from rtcengine.peer.connection import MAX_EARLY_CANDIDATES
@@ -88,6 +89,18 @@ async def test_the_track_event_knows_all() -> None:
     assert first.streams[0].getTracks() == [first.track, second.track]
     assert first.transceiver is b.getTransceivers()[0] and first.receiver is first.transceiver.receiver
     assert first.track.id == "t" and first.track.kind == "audio"
+
+
+def test_closed_where_no_event_loop_runs() -> None:
+    """As programs do that have run their loop by hand: loop.run_until_complete(pc.close())."""
+    loop = asyncio.new_event_loop()
+    pc = RTCPeerConnection(network=NetworkOptions(addresses=("127.0.0.1",)))
+    pc.addTransceiver("audio")
+    loop.run_until_complete(pc.setLocalDescription())
+    for _ in range(2):
+        loop.run_until_complete(pc.close())
+    assert (pc.signalingState, pc.connectionState) == ("closed", "closed")
+    loop.close()
 
 
 async def test_without_streams_tracks_are_in_one() -> None:

@@ -321,8 +321,11 @@ class RTCPeerConnection(AsyncIOEventEmitter):
                 self._add(candidate)
 
     def close(self) -> Awaitable[None]:
-        """Closed when it returns; await it for the engine's side."""
+        """Closed when it returns; await it for the engine's side. Called where no event loop runs it closes when it is awaited,
+        as in `loop.run_until_complete(pc.close())`."""
         if self._closing is None:
+            if not _loop_runs():
+                return self._close()
             self._chain.close()
             effects = self.jsep.close()
             for transceiver in self._transceivers.values():
@@ -335,6 +338,9 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             self._closing = asyncio.ensure_future(self.driver.close())
             self.remove_all_listeners()
         return self._closing
+
+    async def _close(self) -> None:
+        await self.close()
 
     @staticmethod
     async def generateCertificate(keygenAlgorithm: str | Mapping[str, Any] = "ECDSA") -> RTCCertificate:
@@ -562,6 +568,14 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         """An event of something of this connection, unless that is closed."""
         if self.signalingState != CLOSED:
             _emit(target, event, *args)
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _emit(target: Any, event: str, *args: Any) -> None:
