@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,17 @@ from tests.browser.drivers import Page
 from tests.util import until
 
 _LIBRARY = Path(__file__).with_name("call.js").read_text(encoding="utf-8")
+
+
+async def functions(page: Page) -> Callable[..., Awaitable[Any]]:
+    """Brings call.js to the page; what is returned calls its functions by name, with one argument at most."""
+    await media.inject(page)
+    await page.evaluate(f"{_LIBRARY}\nwindow.call = call;")
+
+    async def function(name: str, arg: Any = None) -> Any:
+        return await page.evaluate(f"call.{name}(arg)", arg)
+
+    return function
 
 
 class Call:
@@ -94,8 +105,7 @@ async def call(
     watched: bool = False,
 ) -> AsyncIterator[Call]:
     """`configuration` is the page's; `watched`: it notes what sound it gets, for `heard` of call.js."""
-    await media.inject(page)
-    await page.evaluate(f"{_LIBRARY}\nwindow.call = call;")
+    await functions(page)
     made = Call(page, ours, trickle)
     try:
         await made("open", {"configuration": dict(configuration or {}), "watched": watched})
