@@ -140,6 +140,13 @@ def test_data_is_offered_once_wanted() -> None:
 
 
 def test_always_negotiate_data_channels() -> None:
+    """Before media, which data channels that are wanted otherwise come after."""
+    a, b = side(always_data=True), side()
+    for one in (a, b):
+        one.add_transceiver("audio")
+    b.want_data()
+    assert [section.kind for section in sections(a)] == ["application", "audio"]
+    assert [section.kind for section in sections(b)] == ["audio", "application"]
     assert sections(side(always_data=True))[0].kind == "application"
 
 

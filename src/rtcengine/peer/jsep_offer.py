@@ -78,10 +78,13 @@ def _slots(state: State, config: JsepConfig) -> list[_Slot]:
         else:
             slots.append(slot)
 
+    data = state.data_mid is None and (state.data_wanted or config.always_data)
+    if data and config.always_data:
+        place(None)  # before media, which is rejected more often (webrtc-extensions, alwaysNegotiateDataChannels)
     for transceiver in state.transceivers:
         if transceiver.mid is None and not transceiver.stopping:
             place(transceiver)
-    if state.data_mid is None and (state.data_wanted or config.always_data):
+    if data and not config.always_data:
         place(None)
     return slots
 
