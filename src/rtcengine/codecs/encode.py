@@ -13,6 +13,7 @@ import av
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
+from .decode import TELEPHONE
 from .own import own_picture
 
 if TYPE_CHECKING:
