@@ -16,6 +16,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+# Every refusal is in tests/unit/test_identity.py within one process; here every run has one of each sort.
+SAME_SORT = pytest.mark.long
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 ALICE, BOB = "alice@example.org", "bob@example.org"
 LIMIT = 1 << 20
@@ -147,6 +149,7 @@ async def test_forged(tmp_path: Path) -> None:
         await nobody_talks(alice, bob, "the provider failed")
 
 
+@SAME_SORT
 async def test_expired(tmp_path: Path) -> None:
     provider = key(tmp_path / "provider.pem")
     async with programs(user("offer", ALICE, BOB, provider, -1), user("answer", BOB, ALICE, provider)) as (alice, bob):
@@ -169,6 +172,7 @@ async def test_foreign(tmp_path: Path) -> None:
         await alice.end()
 
 
+@SAME_SORT
 async def test_no_assertion_and_another_users(tmp_path: Path) -> None:
     provider = key(tmp_path / "provider.pem")
     async with programs(user("offer", ALICE, BOB, provider), user("answer", BOB, ALICE, provider)) as (alice, bob):
@@ -244,11 +248,18 @@ async def test_a_swapped_certificate(logins: Path) -> None:
             assert await program.end() == 0
 
 
-async def test_signatures_that_are_not_the_peers(logins: Path) -> None:
-    for change in ({"signature": "00" * 64}, {"statement": '["bob", "alice", "00", 9e9]'}, {"signature": "no hex"}):
-        async with programs(login(logins, "offer", "alice", "bob"), login(logins, "answer", "bob", "alice")) as (alice, bob):
-            bob.hear(await alice.message())
-            alice.hear(await bob.message() | change)
-            await alice.tells("refused: .*")
-            assert await alice.end() == 0 and await bob.end() == 0
-            assert not alice.connected and not alice.got_media and not bob.got_media
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"signature": "00" * 64},
+        pytest.param({"statement": '["bob", "alice", "00", 9e9]'}, marks=SAME_SORT),
+        pytest.param({"signature": "no hex"}, marks=SAME_SORT),
+    ],
+)
+async def test_signatures_that_are_not_the_peers(logins: Path, change: dict[str, str]) -> None:
+    async with programs(login(logins, "offer", "alice", "bob"), login(logins, "answer", "bob", "alice")) as (alice, bob):
+        bob.hear(await alice.message())
+        alice.hear(await bob.message() | change)
+        await alice.tells("refused: .*")
+        assert await alice.end() == 0 and await bob.end() == 0
+        assert not alice.connected and not alice.got_media and not bob.got_media
