@@ -1,7 +1,7 @@
 /* cmd: what an owner tells the engine. Plain records, executed in order on the engine's thread; a batch is atomic:
  * no packet is handled between its commands. Ids are chosen by the owner (not 0, never reused); each kind has its own space. What can fail
  * is checked by the owner first; still a command returns an error rather than doing half of it. A peer may
- * close while a command is under way: closing or accepting what is closed, and linking what is gone, is no error. */
+ * close while a command is under way: closing, accepting or capturing what is closed, and linking what is gone, is no error. */
 #ifndef RTC_ENGINE_CMD_H
 #define RTC_ENGINE_CMD_H
 
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "engine/capture.h"
 #include "engine/event.h"
 #include "engine/stats.h"
 #include "proto/consent.h"
@@ -158,6 +159,7 @@ typedef enum rtc_op {
   RTC_OP_FRAME,         /* id = sender, u.frame */
   RTC_OP_FRAMES,        /* id = receiver, u.on: its frames are wanted, while forwarding goes on; no change: no effect */
   RTC_OP_RATE,          /* id = transport, u.rate_bps: pace of what is paced */
+  RTC_OP_CAPTURE,       /* id = transport, u.capture: what is written down of it from now on, NULL: nothing; passes to the engine, always */
   RTC_OP_ICE_STATS,     /* id = transport, u.ice_stats: filled in, as below */
   RTC_OP_STATS,         /* id = transport, 0 for all, u.stats: filled in; the caller's memory, valid until the batch is acknowledged */
   /* The driver's own, none of the hub's. */
@@ -187,6 +189,7 @@ typedef struct rtc_cmd {
     rtc_frame_cfg_t frame;
     rtc_stats_t *stats;
     rtc_ice_stats_t *ice_stats;
+    rtc_capture_t *capture;
     char why[RTC_WHY_MAX];
     struct rtc_sock *sock; /* io/socks.h */
   } u;

@@ -130,6 +130,7 @@ void rtc_feedback_rtcp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
     rtc_hub_drop(h, n == RTC_EREPLAY ? RTC_DROP_RTCP_REPLAY : n == RTC_EAUTH ? RTC_DROP_RTCP_AUTH : RTC_DROP_RTCP_FORM);
     return;
   }
+  rtc_captured(t, &k->path, RTC_KIND_RTCP, false, k->data, (size_t)n, k->at);
   rtc_transport_on_srtp(t, &k->path, now);
   t->in_packets++;
   t->in_bytes += k->len;

@@ -188,6 +188,7 @@ static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
     rtc_hub_drop(h, RTC_DROP_STUN_USER);
     return;
   }
+  rtc_captured(t, &k->path, RTC_KIND_STUN, false, k->data, k->len, k->at);
   if (!asks && rtc_way_on_server(t, &m, &k->path, now)) return;
   if (asks && !rtc_hub_path_free(t, &k->path, now)) { /* nothing from there would reach it anyway */
     rtc_hub_drop(h, RTC_DROP_PATH);
@@ -243,6 +244,7 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
   }
   if (kind == RTC_KIND_DTLS) {
     h->st.dtls_in++;
+    rtc_captured(t, &k->path, RTC_KIND_DTLS, false, k->data, k->len, k->at);
     rtc_transport_on_dtls(t, k, now);
     rtc_transport_arm(t);
     return;
@@ -336,7 +338,8 @@ static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
 
 static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   rtc_transport_t *t = rtc_map_get(&h->transports, &c->id);
-  if (!t || t->state == RTC_T_CLOSED) return c->op == RTC_OP_CLOSE || c->op == RTC_OP_ACCEPT ? 0 : RTC_EINVAL;
+  bool late = c->op == RTC_OP_CLOSE || c->op == RTC_OP_ACCEPT || c->op == RTC_OP_CAPTURE;
+  if (!t || t->state == RTC_T_CLOSED) return late ? 0 : RTC_EINVAL;
   int err = 0;
   switch (c->op) {
     case RTC_OP_RESTART:
@@ -358,6 +361,11 @@ static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
       break;
     case RTC_OP_ACCEPT:
       err = rtc_transport_accept(t, now);
+      break;
+    case RTC_OP_CAPTURE:
+      rtc_out_seal(h); /* what waits was sent before */
+      rtc_capture_free(t->capture);
+      t->capture = rtc_capture_ref(c->u.capture);
       break;
     case RTC_OP_ICE_STATS:
       rtc_way_rows(t, c->u.ice_stats, now);
@@ -382,6 +390,10 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_TRANSPORT:
       err = add_transport(h, c, now);
       rtc_dtls_ctx_free(c->u.transport.dtls); /* its association has its own reference */
+      return err;
+    case RTC_OP_CAPTURE:
+      err = on_transport(h, c, now);
+      rtc_capture_free(c->u.capture); /* the transport has its own reference */
       return err;
     case RTC_OP_RESTART:
     case RTC_OP_PEER:

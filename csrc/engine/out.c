@@ -134,7 +134,10 @@ static void put_packet(rtc_transport_t *t, const rtc_out_item_t *item, size_t ov
     rtc_pkt_put(k);
 }
 
-void rtc_out_clear_text(rtc_transport_t *t, rtc_pkt_t *k) { put_packet(t, &(rtc_out_item_t){.pkt = k}, 0); }
+void rtc_out_clear_text(rtc_transport_t *t, rtc_pkt_t *k) {
+  if (t->has_path) rtc_captured(t, &t->path, RTC_KIND_DTLS, true, k->data, k->len, t->hub->st.now);
+  put_packet(t, &(rtc_out_item_t){.pkt = k}, 0);
+}
 
 void rtc_out_rtcp(rtc_transport_t *t, rtc_pkt_t *k) {
   put_packet(t, &(rtc_out_item_t){.pkt = k, .kind = RTC_OUT_RTCP}, rtc_srtp_tag_len(t->tx.profile) + 4);
@@ -239,11 +242,13 @@ static void seal_batch(rtc_hub_t *h) {
     rtc_pkt_t *k = i->pkt;
     if (!k) continue;
     if (i->kind == RTC_OUT_RTCP) {
+      rtc_captured(i->to, &k->path, RTC_KIND_RTCP, true, k->data, k->len, h->st.now);
       settle(h, i, rtc_srtp_protect_rtcp(&i->to->tx, k->data, k->len, rtc_pkt_cap(k)));
       continue;
     }
     stamp(h, i);
     if (i->pad) pad(k, i->pad);
+    rtc_captured(i->to, &k->path, RTC_KIND_RTP, true, k->data, k->len, h->st.now);
     items[n] = i;
     jobs[n++] = (rtc_srtp_job_t){.s = &i->to->tx, .p = k->data, .len = k->len, .cap = rtc_pkt_cap(k), .index = i->index};
   }

@@ -373,6 +373,7 @@ void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
   t->in_packets++;
   t->in_bytes += wire_len;
   k->len = (uint32_t)n;
+  rtc_captured(t, &k->path, RTC_KIND_RTP, false, k->data, k->len, k->at);
   if (rtc_rtp_parse_payload(&m.rtp, k->data, k->len) < 0) {
     rtc_hub_drop(h, RTC_DROP_RTP_FORM);
     return;

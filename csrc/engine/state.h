@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/seq.h"
+#include "engine/capture.h"
 #include "engine/frame.h"
 #include "engine/hub.h"
 #include "engine/out.h"
@@ -146,7 +147,8 @@ struct rtc_transport {
   uint32_t id;
 
   /* What each forwarded packet touches, side by side. out_*: of out.c, its last packet that waits, in which round, whereto it goes */
-  bool keyed, no_run; /* no_run: the kernel has refused a run to out_path */
+  rtc_capture_t *capture; /* NULL: nobody writes down what it sends and receives */
+  bool keyed, no_run;     /* no_run: the kernel has refused a run to out_path */
   uint16_t twcc_next;
   uint32_t out_last;
   uint64_t out_round, out_packets, out_bytes;
@@ -320,6 +322,9 @@ bool rtc_way_tick(rtc_transport_t *t, rtc_time_t now); /* sends checks; false: i
 rtc_time_t rtc_way_next_at(const rtc_transport_t *t);
 void rtc_way_event(const rtc_transport_t *t, rtc_event_t *e);
 void rtc_way_stats(const rtc_transport_t *t, rtc_transport_stats_t *o);
+/* Writes it down as sent or received by the address of ours that the path's socket has. */
+void rtc_way_capture(const rtc_transport_t *t, const rtc_path_t *path, rtc_kind_t kind, bool sent, const uint8_t *p, size_t n,
+                     rtc_time_t at);
 void rtc_way_rows(rtc_transport_t *t, rtc_ice_stats_t *o, rtc_time_t now);
 void rtc_way_count_stun(rtc_transport_t *t, const rtc_pkt_t *k); /* it was counted as come in, and is no flow */
 
@@ -392,6 +397,12 @@ void rtc_report_tick(rtc_transport_t *t, rtc_time_t now);
 rtc_time_t rtc_report_next_at(const rtc_transport_t *t);
 void rtc_report_bye(rtc_transport_t *t, const rtc_send_t *only, rtc_time_t now); /* NULL: of all senders */
 void rtc_report_soon(rtc_transport_t *t, rtc_time_t now);                        /* a report is worth sending early */
+
+/* For who writes down what it sends and receives. */
+static inline void rtc_captured(const rtc_transport_t *t, const rtc_path_t *path, rtc_kind_t kind, bool sent, const uint8_t *p, size_t n,
+                                rtc_time_t at) {
+  if (t->capture) rtc_way_capture(t, path, kind, sent, p, n, at);
+}
 
 /* keep.c: histories of plaintext, which share half of the pool */
 int rtc_keep_open(rtc_hub_t *h, rtc_history_t *k, uint32_t cap); /* 0 or RTC_ENOMEM */

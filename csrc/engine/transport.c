@@ -130,6 +130,7 @@ void rtc_transport_free(rtc_transport_t *t) {
   rtc_dtlsrec_clear(&t->rec);
   rtc_dtls_ctx_free(t->meet_with);
   rtc_way_free(t);
+  rtc_capture_free(t->capture);
   free(t->certs);
   free(t->cfg);
   free(t->route);
@@ -259,7 +260,10 @@ void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m
   }
   count_in(t, k);
   rtc_way_count_stun(t, k);
-  if (n) answer(h, &k->path, out, n);
+  if (n) {
+    rtc_captured(t, &k->path, RTC_KIND_STUN, true, out, n, now);
+    answer(h, &k->path, out, n);
+  }
   if (r <= 0) return;
   rtc_hub_map_path(t, &k->path, now);
   note_heard(t, now);

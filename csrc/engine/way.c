@@ -172,6 +172,7 @@ static void send_checks(rtc_transport_t *t, rtc_time_t now) {
     }
     k->len = (uint32_t)n;
     h->st.stun_out++;
+    rtc_captured(t, &path, RTC_KIND_STUN, true, k->data, k->len, now);
     rtc_out_to(h, k, &path);
   }
 }
@@ -203,6 +204,7 @@ static void ask_servers(rtc_transport_t *t, rtc_time_t now) {
     }
     k->len = (uint32_t)n;
     h->st.stun_out++;
+    rtc_captured(t, &path, RTC_KIND_STUN, true, k->data, k->len, now);
     rtc_out_to(h, k, &path);
   }
   for (int i = 0; i < q->n; i++)
@@ -285,4 +287,12 @@ void rtc_way_rows(rtc_transport_t *t, rtc_ice_stats_t *o, rtc_time_t now) {
                                               .rtt_sum_us = p->rtt_sum_us,
                                               .flow = p->flow};
   }
+}
+
+void rtc_way_capture(const rtc_transport_t *t, const rtc_path_t *path, rtc_kind_t kind, bool sent, const uint8_t *p, size_t n,
+                     rtc_time_t at) {
+  rtc_capture_head_t h = {.at = at, .path = *path, .transport = t->id, .kind = (uint8_t)kind, .sent = sent};
+  for (int i = 0; t->ice && !h.path.local.port && i < t->ice->local_n; i++)
+    if (t->ice->local[i].sock == path->sock && t->ice->local[i].base.port) h.path.local = t->ice->local[i].base;
+  rtc_capture_put(t->capture, &h, p, n);
 }

@@ -10,6 +10,7 @@ from .certificate import Certificate
 from .engine import (
     Allocation,
     Batch,
+    Capture,
     EncodedFrame,
     Engine,
     EngineClosed,
@@ -153,6 +154,7 @@ __all__ = [
     "Allocation",
     "AudioStreamTrack",
     "Batch",
+    "Capture",
     "Certificate",
     "ConnectionReport",
     "EncodedFrame",

@@ -54,6 +54,7 @@ cdef extern from "engine/cmd.h":
         RTC_OP_FRAME
         RTC_OP_FRAMES
         RTC_OP_RATE
+        RTC_OP_CAPTURE
         RTC_OP_ICE_STATS
         RTC_OP_STATS
         RTC_OP_AGREE
@@ -173,6 +174,7 @@ cdef extern from "engine/cmd.h":
         rtc_frame_cfg_t frame
         rtc_stats_t *stats
         rtc_ice_stats_t *ice_stats
+        rtc_capture_t *capture
         rtc_sock_t *sock
         char why[96]
     ctypedef struct rtc_cmd_t:
@@ -409,6 +411,13 @@ cdef class Commands:
         cdef rtc_cmd_t *c = self.add(RTC_OP_PATH, id)
         put_addr(&c.u.path.remote, address)
         c.u.path.sock = sock
+        self.done()
+
+    def capture(self, uint32_t id, Capture capture):
+        """capture: None ends it."""
+        cdef rtc_cmd_t *c = self.add(RTC_OP_CAPTURE, id)
+        if capture is not None:
+            c.u.capture = rtc_capture_ref(capture.c)
         self.done()
 
     def accept(self, uint32_t id):

@@ -24,6 +24,7 @@ from ..stats import (
     TransportStats,
 )
 from .batch import Batch
+from .capture import Capture, CaptureCounts
 from .engine import Engine
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
 from .stun import StunError, StunQuery
@@ -34,6 +35,8 @@ __all__ = [
     "Allocation",
     "Batch",
     "CandidateStats",
+    "Capture",
+    "CaptureCounts",
     "Certificate",
     "EncodedFrame",
     "Engine",

@@ -24,6 +24,7 @@ from ..config import (
 )
 from ..ice.priority import tcp_priority
 from ..stats import Address
+from .capture import Capture
 from .handles import EventHandler, Receiver, Sender, Socket, Transport, log
 from .stun import StunQuery
 from .turn import Allocation
@@ -138,6 +139,19 @@ class Batch:
         self.local_candidate(transport, ours, socket)
         self.remote_candidate(transport, candidate)
         return socket
+
+    def capture(self, transport: Transport, capture: Capture) -> None:
+        """From now on the capture has what this transport sends and receives. One at a time: the last one given."""
+        if capture.stopped:
+            raise ValueError(f"{capture!r} takes no more")
+        self._commands.capture(self._own(transport), capture._core)
+        capture.transports.add(transport.id)
+        self._names.append(f"capture of transport {transport.id}")
+
+    def _end_capture(self, transport: int) -> None:
+        """Of one that may be gone."""
+        self._commands.capture(transport, None)
+        self._names.append(f"end of the capture of transport {transport}")
 
     def end_of_candidates(self, transport: Transport, *, local: bool = False, remote: bool = False) -> None:
         """No more candidates will come from these sides (RFC 8838 §8.2)."""

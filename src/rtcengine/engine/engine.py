@@ -7,6 +7,7 @@ import contextlib
 import errno
 import inspect
 import itertools
+import os
 import random
 import sys
 import warnings
@@ -19,6 +20,7 @@ from ..certificate import Certificate
 from ..config import TlsConfig
 from ..stats import PROFILES, STATES, Address, EngineStats, IceStats, OneTransportStats
 from .batch import Batch
+from .capture import Capture
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
 from .stun import StunQuery
 from .turn import Allocation, TurnError
@@ -227,6 +229,14 @@ class Engine:
     def _add_socket(self, socket: Socket) -> Socket:
         self._tcp[socket.number] = socket
         return socket
+
+    def open_capture(self, path: str | os.PathLike[str], *, wire: bool = True, limit: int = 0) -> Capture:
+        """A new pcapng file for what transports send and receive (`Batch.capture`): RTP and RTCP without SRTP, and with `wire`
+        STUN and DTLS as they are. `limit`: bytes that it may have, 0 for any. OSError when it cannot be opened."""
+        self._running()
+        if limit < 0:
+            raise ValueError(f"a limit of {limit} bytes")
+        return Capture(self, path, wire, limit)
 
     def batch(self) -> Batch:
         """An empty batch of commands."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import uuid
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from typing import Any
 
 from pyee.asyncio import AsyncIOEventEmitter
 
+from ..engine import Capture
 from ..types import Candidate
 from .certificate import RTCCertificate, generate
 from .chain import OperationsChain
@@ -372,6 +374,14 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         return ConnectionReport(
             id=self.id, state=self.connectionState, failure=self.failure, timeline=self.timeline, transports=transports
         )
+
+    async def capture(self, path: str | os.PathLike[str], *, wire: bool = True, limit: int = 0) -> Capture:
+        """Writes what is sent and received from now on into a pcapng file, for Wireshark: RTP and RTCP without SRTP, and with
+        `wire` STUN and DTLS as they are. `await capture.stop()` or the connection's end completes it; one at a time.
+        `limit`: bytes that it may have, 0 for any. OSError when the file cannot be opened."""
+        self._assert_open()
+        capture: Capture = await self.driver.capture(path, wire, limit)
+        return capture
 
     def _explain(self) -> None:
         """Asks at once why it failed, as the program may close it next."""

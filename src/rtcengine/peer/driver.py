@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -71,6 +72,9 @@ class Driver(Protocol):
 
     async def gathered(self) -> None:
         """Waits until every open transport has gathered, or its servers had their time."""
+
+    async def capture(self, path: str | os.PathLike[str], wire: bool, limit: int) -> Any:
+        """Writes down what all transports send and receive, those that come later too: Capture."""
 
     def report(self) -> Awaitable[tuple[TransportReport, ...]]:
         """Where each transport stands; asked for before this returns, so that one that is closed next is still told."""

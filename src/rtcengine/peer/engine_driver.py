@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from .effects import (
     StopReceiving,
     StopSending,
 )
+from .errors import InvalidStateError
 from .gather import Gatherer
 from .link import Link
 from .network import NetworkOptions
@@ -36,7 +38,7 @@ from .shared import lease, release
 from .streams import Incoming, Outgoing
 
 if TYPE_CHECKING:
-    from ..engine import Batch, Engine
+    from ..engine import Batch, Capture, Engine
     from ..stats import IceStats
     from .connection import RTCPeerConnection
     from .stats import Statistics
@@ -57,6 +59,7 @@ class EngineDriver:
         self.outgoing: dict[str, Outgoing] = {}
         self.channels = Channels(peer)
         self._stats: Statistics | None = None
+        self._capture: Capture | None = None
         given = configuration.certificates
         self.certificate = given[0].certificate if given else Certificate.generate()
 
@@ -143,7 +146,9 @@ class EngineDriver:
     def _apply(self, batch: Batch, effect: Effect) -> None:
         match effect:
             case OpenTransport(plan):
-                self.links[plan.id] = Link(self, plan, batch)
+                link = self.links[plan.id] = Link(self, plan, batch)
+                if self._capture is not None and not self._capture.stopped:
+                    batch.capture(link.transport, self._capture)
             case RestartIce(id, ufrag, pwd):
                 self.links[id].restart(ufrag, pwd)
             case ConnectTransport(id, remote, role, controlling):
@@ -198,6 +203,17 @@ class EngineDriver:
 
     # --- the end, and numbers
 
+    async def capture(self, path: str | os.PathLike[str], wire: bool, limit: int) -> Capture:
+        if self._capture is not None and not self._capture.stopped:
+            raise InvalidStateError(f"{self._capture!r} goes on")
+        self._capture = self.engine.open_capture(path, wire=wire, limit=limit)
+        batch = self.engine.batch()
+        for link in self.links.values():
+            if link.transport.state != "closed":
+                batch.capture(link.transport, self._capture)
+        await batch.commit()
+        return self._capture
+
     def report(self) -> Awaitable[tuple[TransportReport, ...]]:
         return self._report([(link, link.ask_pairs()) for link in self.links.values()])
 
@@ -222,5 +238,7 @@ class EngineDriver:
                 link.close(batch)
             batch.submit()
         self.links.clear()
+        if self._capture is not None:
+            await self._capture.stop()
         if self._leased:
             await release(self)
