@@ -10,7 +10,8 @@ from tests import programs
 from tests.attack import mutants
 from tests.attack.mutants import HERE, ROOT, Mutant
 
-ROWS = [*(f"A{n}" for n in range(1, 12)), *(f"B{n}" for n in range(1, 8)), *(f"C{n}" for n in range(1, 12)), "STORM"]
+ROWS = [*(f"A{n}" for n in range(1, 12)), *(f"B{n}" for n in range(1, 8)), *(f"C{n}" for n in range(1, 12))]
+ROWS += [*(f"E{n}" for n in (1, 2, *range(10, 15))), "STORM"]
 MUTANTS = mutants.mutants()
 IDS = [f"{m.row}-{n}" for n, m in enumerate(MUTANTS)]
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from rtcengine.ice import addresses
-from rtcengine.ice.addresses import local_addresses
+from rtcengine.ice.addresses import local_addresses, local_networks
 from rtcengine.relay import Relay, RelayConfig
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="netlink is Linux's")
@@ -164,3 +164,22 @@ def test_loopback_only_where_the_page_is_there_only(monkeypatch: pytest.MonkeyPa
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(ValueError):
         RelayConfig(public_ips=(address,))
+
+
+@linux
+def test_networks_that_we_have_a_link_to() -> None:
+    listed = json.loads(subprocess.run(["ip", "-j", "addr"], capture_output=True, check=True).stdout)
+    known = {
+        ipaddress.ip_interface(f"{info['local']}/{info['prefixlen']}").network for link in listed for info in link["addr_info"]
+    }
+    assert set(local_networks()) <= known and ipaddress.ip_network("127.0.0.0/8") in local_networks()
+    assert all(any(address in network for network in local_networks()) for address in local_addresses())
+
+
+def test_networks_without_netlink(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Iterator[Any]:
+        raise OSError("no netlink")
+
+    monkeypatch.setattr(addresses, "_netlink", refuse)
+    assert ipaddress.ip_network("192.168.0.0/16") in local_networks()
+    assert not any(ipaddress.ip_address("192.0.2.1") in network for network in local_networks())

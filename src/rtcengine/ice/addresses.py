@@ -1,4 +1,4 @@
-"""Which addresses of this machine a peer may be told: those of its interfaces that are up."""
+"""Which addresses of this machine a peer may be told, those of its interfaces that are up, and which networks it is in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # linux/rtnetlink.h, if_addr.h, if.h, sockios.h
 _RTM_NEWADDR, _RTM_GETADDR, _NLMSG_DONE, _NLMSG_ERROR = 20, 22, 3, 2
@@ -18,12 +20,15 @@ _UNUSABLE = 0x08 | 0x20 | 0x40  # duplicate, deprecated, tentative
 _SIOCGIFFLAGS = 0x8913
 _UP_AND_RUNNING = 0x1 | 0x40
 
+_UNROUTED = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
+_UNROUTED_V6 = ("::1/128", "fe80::/10", "fc00::/7")
+
 _HEADER = struct.Struct("=IHHII")
 _IFADDRMSG = struct.Struct("=BBBBI")
 _ATTRIBUTE = struct.Struct("=HH")
 
 
-def _netlink() -> Iterator[Address]:
+def _netlink() -> Iterator[Interface]:
     """All addresses that Linux knows (RTM_GETADDR), secondary ones too. OSError where netlink is not to be had."""
     up = _interfaces_up()
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
@@ -47,9 +52,9 @@ def _padded(length: int) -> int:
     return (length + 3) & ~3
 
 
-def _address(message: bytes, up: set[int]) -> Iterator[Address]:
+def _address(message: bytes, up: set[int]) -> Iterator[Interface]:
     """The address in one ifaddrmsg. On a point-to-point link IFA_LOCAL is ours and IFA_ADDRESS the other end's."""
-    family, _, flags, _, interface = _IFADDRMSG.unpack_from(message)
+    family, prefix, flags, _, interface = _IFADDRMSG.unpack_from(message)
     found: dict[int, bytes] = {}
     rest = message[_IFADDRMSG.size :]
     while len(rest) >= _ATTRIBUTE.size:
@@ -60,7 +65,7 @@ def _address(message: bytes, up: set[int]) -> Iterator[Address]:
         flags = int.from_bytes(found[_IFA_FLAGS], sys.byteorder)
     raw = found.get(_IFA_LOCAL) or found.get(_IFA_ADDRESS)
     if raw and interface in up and not flags & _UNUSABLE and family in (socket.AF_INET, socket.AF_INET6):
-        yield ipaddress.ip_address(raw)
+        yield ipaddress.ip_interface((raw, prefix))
 
 
 def _interfaces_up() -> set[int]:
@@ -94,8 +99,18 @@ def _by_route() -> Iterator[Address]:
 def local_addresses() -> list[Address]:
     """Addresses of the interfaces, loopback and link-local ones left out, IPv4 first, each once."""
     try:
-        found = list(_netlink() if sys.platform == "linux" else _by_route())
+        found = [one.ip for one in _netlink()] if sys.platform == "linux" else list(_by_route())
     except OSError:  # a sandbox without netlink
         found = list(_by_route())
     usable = [a for a in dict.fromkeys(found) if not (a.is_loopback or a.is_link_local or a.is_unspecified)]
     return sorted(usable, key=lambda a: a.version)
+
+
+def local_networks() -> list[Network]:
+    """Networks that this machine has a link to; where it does not tell, those that nobody routes."""
+    try:
+        if sys.platform == "linux":
+            return list(dict.fromkeys(one.network for one in _netlink()))
+    except OSError:
+        pass
+    return [ipaddress.ip_network(network) for network in _UNROUTED + _UNROUTED_V6]
