@@ -139,6 +139,7 @@ typedef enum rtc_op {
   RTC_OP_PATH,          /* id = transport (full), u.path: an address to check; RTC_ESTATE: another transport talks to it */
   RTC_OP_LOCAL,         /* id = transport (full), u.cand: one more candidate of ours; RTC_ENOBUFS beyond RTC_ICE_CANDS */
   RTC_OP_REMOTE,        /* the same of the peer */
+  RTC_OP_LOCAL_LOST,    /* id = transport (full), u.path.sock: the socket is no more, nor our candidates that it has */
   RTC_OP_ICE_END,       /* id = transport (full), u.ends */
   RTC_OP_ROLE,          /* id = transport (full), u.controlling */
   RTC_OP_STUN,          /* id = transport (full), u.stun: asks a STUN server for our address; RTC_ENOBUFS beyond RTC_SRFLX_QUERIES */

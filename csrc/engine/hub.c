@@ -352,6 +352,7 @@ static int on_transport(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_LOCAL:
     case RTC_OP_REMOTE:
     case RTC_OP_STUN:
+    case RTC_OP_LOCAL_LOST:
     case RTC_OP_ICE_END:
     case RTC_OP_ROLE:
       err = rtc_way_exec(t, c, now);
@@ -401,6 +402,7 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_LOCAL:
     case RTC_OP_REMOTE:
     case RTC_OP_STUN:
+    case RTC_OP_LOCAL_LOST:
     case RTC_OP_ICE_END:
     case RTC_OP_ROLE:
     case RTC_OP_ICE_STATS:

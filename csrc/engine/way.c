@@ -103,6 +103,10 @@ int rtc_way_exec(rtc_transport_t *t, const rtc_cmd_t *c, rtc_time_t now) {
       break;
     case RTC_OP_STUN:
       return ask_server(t, &c->u.stun, now);
+    case RTC_OP_LOCAL_LOST:
+      credit(t);
+      rtc_ice_lose(t->ice, c->u.path.sock, now);
+      break;
     case RTC_OP_ICE_END:
       rtc_ice_end(t->ice, c->u.ends.local, c->u.ends.remote, now);
       break;

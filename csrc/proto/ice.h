@@ -163,6 +163,8 @@ RTC_MUST_USE int rtc_ice_add_local(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc
 RTC_MUST_USE int rtc_ice_add_remote(rtc_ice_t *c, const rtc_ice_cand_t *cand, rtc_time_t now);
 /* For who is given an address rather than candidates: this one pair, ours being whatever the socket has. As above. */
 RTC_MUST_USE int rtc_ice_add_path(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now);
+/* The socket is no more: our candidates that it has and their pairs go; what is left is checked when the chosen pair is among them. */
+void rtc_ice_lose(rtc_ice_t *c, uint32_t sock, rtc_time_t now);
 void rtc_ice_end(rtc_ice_t *c, bool local, bool remote, rtc_time_t now); /* no more will come from these sides */
 
 /* A parsed STUN message (a request by its USERNAME, or an answer). When an answer is due it is written to out and *out_len set

@@ -52,7 +52,8 @@ void rtc_ice_on_valid(rtc_ice_t *c, int pair, bool nominating, rtc_time_t now) {
   } else if (!c->controlling && p->wanted) {
     rtc_ice_on_nominated(c, pair, now);
   } else if (!c->nominated && pair != c->selected) { /* any valid pair may be used until one is nominated (§12.1) */
-    bool before = c->has_path && c->selected < 0 && now - c->heard < RTC_MS(RTC_ICE_SILENT_MS); /* the path of before a restart lives */
+    bool before =
+        c->has_path && c->selected < 0 && !c->lost && now - c->heard < RTC_MS(RTC_ICE_SILENT_MS); /* that of before a restart lives */
     bool worse = c->has_path && c->selected >= 0 && p->priority <= c->pair[c->selected].priority;
     if (!before && !worse) rtc_ice_select(c, pair, false, now);
   }
@@ -87,6 +88,20 @@ void rtc_ice_refuse(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now) {
     if (other >= 0) rtc_ice_select(c, other, false, now);
   }
   rtc_ice_plan(c);
+}
+
+/* Until another pair works there is a path that is lost, and consent goes on to run out. What failed before may do on another network. */
+void rtc_ice_leave(rtc_ice_t *c, rtc_time_t now) {
+  c->nominated = false;
+  c->lost = true;
+  c->asking = c->valid_since = RTC_NEVER;
+  c->selected = -1;
+  for (int i = 0; i < c->pair_n; i++)
+    if (c->pair[i].state == RTC_PAIR_FAILED) c->pair[i].state = RTC_PAIR_WAITING;
+  int other = best_valid(c);
+  if (other < 0) return;
+  c->valid_since = now;
+  rtc_ice_select(c, other, false, now);
 }
 
 /* The best pair that the peer has nominated after the last that was heard on the chosen one, within a second of what flowed there: the

@@ -29,6 +29,7 @@ void rtc_ice_plan(rtc_ice_t *c);                                     /* sets pla
 
 /* ice_choose.c: nomination and consent */
 void rtc_ice_select(rtc_ice_t *c, int pair, bool nominated, rtc_time_t now);
+void rtc_ice_leave(rtc_ice_t *c, rtc_time_t now);                  /* the chosen pair is no more */
 void rtc_ice_on_nominated(rtc_ice_t *c, int pair, rtc_time_t now); /* the controlling peer's word */
 void rtc_ice_on_valid(rtc_ice_t *c, int pair, bool nominating, rtc_time_t now);
 void rtc_ice_nominate(rtc_ice_t *c, rtc_time_t now); /* starts to, when it is time */

@@ -179,6 +179,28 @@ int rtc_ice_add_path(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now) {
   return 0;
 }
 
+void rtc_ice_lose(rtc_ice_t *c, uint32_t sock, rtc_time_t now) {
+  for (int i = c->pair_n - 1; i >= 0; i--) {
+    if (c->local[c->pair[i].local].sock != sock) continue;
+    if (i == c->selected) c->selected = -1;
+    drop_pair(c, i);
+  }
+  uint8_t place[RTC_ICE_CANDS];
+  int n = 0;
+  for (int i = 0; i < c->local_n; i++) {
+    place[i] = (uint8_t)n;
+    if (c->local[i].sock != sock) c->local[n++] = c->local[i];
+  }
+  c->local_n = n;
+  for (int i = 0; i < c->pair_n; i++) { /* what a pair is seen as has its socket */
+    rtc_ice_pair_t *p = &c->pair[i];
+    p->local = place[p->local];
+    p->seen_as = place[p->seen_as];
+  }
+  if (c->has_path && c->path.sock == sock) rtc_ice_leave(c, now);
+  rtc_ice_plan(c);
+}
+
 /* The candidate of ours that a datagram came to: by its address, else by its socket. -1: none of this socket. */
 static int local_of(const rtc_ice_t *c, const rtc_path_t *from) {
   int found = -1;

@@ -492,6 +492,73 @@ static void restart_under_media(void) {
   }
 }
 
+/* An address goes away under media and another one comes, which the peer is not told of. */
+static void an_address_is_lost(void) {
+  for (int controls = 0; controls < 2; controls++) {
+    static net_t n;
+    net_open(&n, controls == 0, controls == 1);
+    give(&n, 0, 1, 1);
+    give(&n, 0, 2, 9);
+    give(&n, 1, 1, 1);
+    stream(&n, RTC_SEC(2));
+    CHECK_EQ(at_host(&n, 0), 2);
+    rtc_ice_lose(&n.side[0], 1, n.now); /* not in use: nothing but the places of the others changes */
+    stream(&n, RTC_SEC(8));
+    CHECK(at_host(&n, 0) == 2 && n.side[0].nominated && n.side[0].local_n == 1 && n.side[0].pair_n == 1);
+    CHECK_EQ(n.media_gap[0], RTC_MS(20));
+    n.dead[0][2] = true;
+    rtc_ice_lose(&n.side[0], 2, n.now);
+    CHECK_EQ(state(&n, 0), RTC_ICE_DISCONNECTED);
+    CHECK_EQ(n.side[0].pair_n, 0);
+    rtc_ice_cand_t c = cand(0, 3, 5);
+    CHECK_EQ(rtc_ice_add_local(&n.side[0], &c, n.now), 0);
+    stream(&n, RTC_SEC(3));
+    CHECK(at_host(&n, 0) == 3 && goal(&n, 1) == 3);
+    for (int s = 0; s < 2; s++) {
+      CHECK(n.side[s].nominated && state(&n, s) == RTC_ICE_CONNECTED);
+      CHECK(n.media_gap[s] <= RTC_MS(1300));
+    }
+  }
+}
+
+/* When nothing takes its place it is as with a peer that is gone. */
+static void the_only_address_is_lost(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 1);
+  give(&n, 1, 1, 1);
+  stream(&n, RTC_SEC(2));
+  n.dead[0][1] = true;
+  rtc_ice_lose(&n.side[0], 1, n.now);
+  run(&n, RTC_SEC(20));
+  for (int s = 0; s < 2; s++) CHECK_EQ(state(&n, s), RTC_ICE_DISCONNECTED);
+  run(&n, RTC_SEC(20));
+  for (int s = 0; s < 2; s++) CHECK_EQ(state(&n, s), RTC_ICE_FAILED);
+  CHECK_EQ(rtc_ice_restart(&n.side[0], LU2, LP2, RU2, RP2, n.now), 0);
+  CHECK_EQ(rtc_ice_restart(&n.side[1], RU2, RP2, LU2, LP2, n.now), 0);
+  give(&n, 0, 2, 1);
+  give(&n, 1, 1, 1);
+  stream(&n, RTC_SEC(2));
+  for (int s = 0; s < 2; s++) CHECK_EQ(state(&n, s), RTC_ICE_CONNECTED);
+}
+
+/* What failed from one network may do from another. */
+static void another_pair_takes_over(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 9);
+  give(&n, 0, 2, 1);
+  give(&n, 1, 1, 1);
+  n.dead[0][2] = true;
+  run(&n, RTC_SEC(40));
+  CHECK_EQ(at_host(&n, 0), 1);
+  n.dead[0][1] = true;
+  n.dead[0][2] = false;
+  rtc_ice_lose(&n.side[0], 1, n.now);
+  run(&n, RTC_SEC(2));
+  CHECK(at_host(&n, 0) == 2 && goal(&n, 1) == 2);
+}
+
 /* A peer of RFC 5245 nominates all that it checks: both end on the best pair and stay there. */
 static void an_aggressive_peer(void) {
   for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -665,6 +732,9 @@ int main(int argc, char **argv) {
   RUN(last_resorts_wait_for_better_ones);
   RUN(restarts_forget_connections);
   RUN(restart_under_media);
+  RUN(an_address_is_lost);
+  RUN(the_only_address_is_lost);
+  RUN(another_pair_takes_over);
   RUN(an_aggressive_peer);
   RUN(a_path_is_refused);
   RUN(rebinding);

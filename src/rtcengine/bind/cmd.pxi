@@ -38,6 +38,7 @@ cdef extern from "engine/cmd.h":
         RTC_OP_PATH
         RTC_OP_LOCAL
         RTC_OP_REMOTE
+        RTC_OP_LOCAL_LOST
         RTC_OP_ICE_END
         RTC_OP_ROLE
         RTC_OP_STUN
@@ -394,6 +395,12 @@ cdef class Commands:
         if base is not None:
             put_addr(&c.u.stun.path.local, base)
         c.u.stun.path.sock = sock
+        self.done()
+
+    def local_lost(self, uint32_t id, uint32_t sock):
+        """sock: number of a socket or of an allocation."""
+        cdef rtc_cmd_t *c = self.add(RTC_OP_LOCAL_LOST, id)
+        c.u.path.sock = sock
         self.done()
 
     def end_of_candidates(self, uint32_t id, bint local, bint remote):

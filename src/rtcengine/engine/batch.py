@@ -101,6 +101,12 @@ class Batch:
         peer = base.remote if isinstance(base, Socket) else None
         self._candidate(transport, True, candidate, sock, peer)
 
+    def lose_candidates(self, transport: Transport, base: Socket | Allocation) -> None:
+        """Our candidates that this base has are no more, before it is closed. When the pair in use is among them, the others
+        are checked. For full agents."""
+        self._commands.local_lost(self._full(transport), base.number)
+        self._names.append(f"loss of a base of transport {transport.id}")
+
     def remote_candidate(self, transport: Transport, candidate: IceCandidate) -> None:
         """One more candidate of the peer, at any time. No name is looked up. For full agents; 50 are the most."""
         check_candidate(candidate)
