@@ -80,3 +80,38 @@ async def test_a_wrong_password_is_told(tmp_path: Path) -> None:
             await other.close()
         finally:
             await pc.close()
+
+
+def relayed(pc: RTCPeerConnection) -> list[str]:
+    """The relayed candidates that its description tells."""
+    assert pc.localDescription is not None
+    return [line for line in pc.localDescription.sdp.splitlines() if "typ relay" in line]
+
+
+async def test_restarted_by_turn_alone(tmp_path: Path) -> None:
+    """The server gives a socket one allocation: a restart tells that again, and other credentials have a socket of their own."""
+    async with coturn(tmp_path, "--user=another:word") as server:
+        a, b = peer(server, "turn:{}"), peer(server, "turn:{}")
+        try:
+            tracks: list[Any] = []
+            b.on("track", tracks.append)
+            a.addTrack(SyntheticMicrophone())
+            told: list[list[str]] = []
+            for turn in range(3):
+                if turn:
+                    a.restartIce()
+                if turn == 2:
+                    servers = [RTCIceServer(f"turn:{HERE}:{server.port}", "another", "word")]
+                    a.setConfiguration(RTCConfiguration(iceServers=servers, iceTransportPolicy=RTCIceTransportPolicy.RELAY))
+                await a.setLocalDescription()
+                told.append(relayed(a))
+                await b.setRemoteDescription(a.localDescription)  # type: ignore[arg-type]
+                await b.setLocalDescription()
+                assert relayed(b)
+                await a.setRemoteDescription(b.localDescription)  # type: ignore[arg-type]
+                await until(lambda: a.iceConnectionState == b.iceConnectionState == "completed", what="all is checked")
+                await take(tracks[0], 20)
+            assert told[0] and told[1] == told[0] and told[2] and told[2] != told[0]
+        finally:
+            await a.close()
+            await b.close()

@@ -150,7 +150,6 @@ def rtp_time(frame: Any, clock_rate: int) -> int:
 def make_encoder(codec: str, fmtp: Mapping[str, Any] | None = None) -> Encoder:
     """The encoder for a codec as SDP names it, with the peer's format parameters. ValueError for one that is not known."""
     from . import h264, sound, vpx
-    from .decode import TELEPHONE
 
     name = codec.lower()
     if name == "opus":

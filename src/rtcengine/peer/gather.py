@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import IceCandidate, TlsConfig
-from ..engine import Address, Allocation, Engine, EngineError, Socket, StunError, Transport, TurnError
+from ..config import IceCandidate
+from ..engine import Address, Allocation, EngineError, Socket, StunError, Transport, TurnError
 from ..ice.priority import foundation, priority
 from ..types import Candidate
+from .allocations import Allocations
 from .network import NetworkOptions
 from .servers import IceServer
 from .tcp import TcpSide
@@ -63,10 +64,9 @@ class _Question:
 
 
 class Gatherer:
-    """One round: `hosts` at once, then `run`. `connections`, to servers over TCP and TLS, are the caller's to close."""
+    """One round: `hosts` at once, then `run`."""
 
     def __init__(self, network: NetworkOptions, servers: Sequence[IceServer], *, relay_only: bool = False) -> None:
-        self.connections: list[Socket] = []
         self._network = network
         self._servers = servers
         self._relay_only = relay_only
@@ -92,11 +92,13 @@ class Gatherer:
         found = [host_candidate(base, 65535 - i, told.get(base[0], base[0])) for i, base in enumerate(self._bases(sockets))]
         return found + [Gathered(*offered) for offered in (tcp.offered() if self.tcp else ())]
 
-    async def run(self, transport: Transport, sockets: Mapping[str, Socket]) -> AsyncIterator[Gathered | RTCIceCandidateError]:
+    async def run(
+        self, transport: Transport, sockets: Mapping[str, Socket], allocations: Allocations
+    ) -> AsyncIterator[Gathered | RTCIceCandidateError]:
         """What servers know of the same sockets, and servers that gave none."""
         bases = self._bases(sockets)
         found: Found = asyncio.Queue()
-        asking = [asyncio.ensure_future(self._ask(server, transport, bases, found)) for server in self._servers]
+        asking = [asyncio.ensure_future(self._ask(server, transport, bases, allocations, found)) for server in self._servers]
         try:
             for _ in asking:
                 while (one := await found.get()) is not None:
@@ -105,10 +107,12 @@ class Gatherer:
             for task in asking:
                 task.cancel()
 
-    async def _ask(self, server: IceServer, transport: Transport, bases: list[Address], found: Found) -> None:
+    async def _ask(
+        self, server: IceServer, transport: Transport, bases: list[Address], allocations: Allocations, found: Found
+    ) -> None:
         try:
             if server.turn or not self._relay_only:
-                await self._ask_from(server, transport, bases, found)
+                await self._ask_from(server, transport, bases, allocations, found)
         except OSError as error:
             self._fail(found, server, NO_ANSWER, f"{server.host} cannot be looked up: {error.strerror or error}")
         except Exception as error:
@@ -117,7 +121,9 @@ class Gatherer:
         finally:
             found.put_nowait(None)
 
-    async def _ask_from(self, server: IceServer, transport: Transport, bases: list[Address], found: Found) -> None:
+    async def _ask_from(
+        self, server: IceServer, transport: Transport, bases: list[Address], allocations: Allocations, found: Found
+    ) -> None:
         asked: list[Coroutine[Any, Any, None]] = []
         if not self._network.udp:
             if server.transport == "udp":
@@ -129,7 +135,7 @@ class Gatherer:
             # A stream has an address of its own: one is enough.
             for i, base in enumerate(near if server.transport == "udp" else near[:1]):
                 question = _Question(server, address, transport, base, 65535 - i)
-                asked.append((self._turn if server.turn else self._stun)(question, found))
+                asked.append(self._turn(question, allocations, found) if server.turn else self._stun(question, found))
         if not asked:
             self._fail(found, server, NO_ANSWER, "no address of ours has its family")
         await asyncio.gather(*asked)
@@ -150,36 +156,24 @@ class Gatherer:
         if mapped != base:
             found.put_nowait(learnt_candidate("srflx", mapped, base, base, asked.preference, server.url))
 
-    async def _turn(self, asked: _Question, found: Found) -> None:
+    async def _turn(self, asked: _Question, allocations: Allocations, found: Found) -> None:
         server, base = asked.server, asked.base
-        engine = asked.transport.engine
         try:
-            via = base if server.transport == "udp" else self._connect(engine, server, asked.address)
+            relay = allocations.get(server, asked.address, base, asked.transport)
         except (OSError, ValueError) as error:
             self._fail(found, server, NO_ANSWER, str(error), base)
             return
-        batch = engine.batch()
-        allocation = batch.turn(asked.address, server.username, server.credential, base=via, transport=asked.transport)
-        batch.submit()
         try:
-            relayed, mapped = await allocation.wait()
+            relayed, mapped = await relay.allocation.wait()
         except TurnError as error:
             self._fail(found, server, error.code or NO_ANSWER, f"TURN refused: {error}", base)
             return
         except EngineError as error:
             self._fail(found, server, NO_ANSWER, str(error), base)
             return
-        if mapped is not None and mapped != base and not self._relay_only and server.transport == "udp":
+        if mapped is not None and mapped != base and not self._relay_only and relay.socket is None:
             found.put_nowait(learnt_candidate("srflx", mapped, base, base, asked.preference, server.url))
-        found.put_nowait(learnt_candidate("relay", relayed, allocation, mapped or base, asked.preference, server.url))
-
-    def _connect(self, engine: Engine, server: IceServer, address: Address) -> Socket:
-        network, tls = self._network, None
-        if server.transport == "tls":
-            tls = TlsConfig(server_name=server.host, ca_pem=network.turn_ca_pem, insecure=network.turn_insecure)
-        socket = engine.connect_turn(address, tls=tls)
-        self.connections.append(socket)
-        return socket
+        found.put_nowait(learnt_candidate("relay", relayed, relay.allocation, mapped or base, asked.preference, server.url))
 
     def _fail(self, found: Found, server: IceServer, code: int, text: str, base: Address | None = None) -> None:
         error = RTCIceCandidateError(server.url, code, text, *(base or (None, None)))

@@ -10,10 +10,22 @@ from typing import Protocol
 
 from ..certificate import Certificate
 from ..config import IceCandidate, IceConfig
-from ..engine import Address, Batch, Engine, EngineError, Socket, Transport, TransportConfig, TransportEvent, TransportTimes
+from ..engine import (
+    Address,
+    Allocation,
+    Batch,
+    Engine,
+    EngineError,
+    Socket,
+    Transport,
+    TransportConfig,
+    TransportEvent,
+    TransportTimes,
+)
 from ..sdp import RemoteTransport
 from ..stats import IceStats
 from ..types import Candidate, DtlsRole
+from .allocations import Allocations
 from .configuration import VerifyPeer
 from .driver import PeerEvents, TransportFacts
 from .effects import TransportPlan
@@ -76,7 +88,7 @@ class Link:
         self._peer: Peer | None = None
         self._agreed: tuple[dict[int, str], bool] = ({}, False)
         self._gathering: asyncio.Task[None] | None = None
-        self._connections: list[list[Socket]] = []  # to TURN servers, of each round
+        self._allocations = Allocations(host.network)
         self._closed = False
         self._known = TransportTimes()  # those that the journal has
         self._refused: list[str] = []  # of the peer's candidates, and why
@@ -150,6 +162,7 @@ class Link:
     def restart(self, ufrag: str, pwd: str) -> None:
         """Gathers anew for other credentials; the agent takes them with the peer's answer."""
         self._ice = (ufrag, pwd)
+        self.local.clear()
         self._gather()
 
     def connect(self, batch: Batch, remote: RemoteTransport, role: DtlsRole, controlling: bool) -> None:
@@ -165,6 +178,8 @@ class Link:
         elif (before.remote.ice_ufrag, before.remote.ice_pwd) != (remote.ice_ufrag, remote.ice_pwd) or self._used != self._ice:
             batch.restart(self.transport, ice)
             self._tcp.restart(batch, self.transport)
+            if self.gathered.is_set():  # said before, of candidates that now count for the new credentials
+                batch.end_of_candidates(self.transport, local=True)
             _cancel(before)
             self._peer = Peer(remote, role)
         else:
@@ -212,12 +227,11 @@ class Link:
             _cancel(self._peer)
         self.gathered.set()
         batch.close(self.transport)
+        self._allocations.close(batch)
         for socket in self._sockets.values():
             batch.close_socket(socket)
         self._sockets.clear()
         self._tcp.close(batch)
-        for socket in [s for sockets in self._connections for s in sockets if not s.closed]:
-            batch.close_socket(socket)
 
     # --- gathering
 
@@ -232,10 +246,8 @@ class Link:
     async def _run_gathering(self, gatherer: Gatherer, ufrag: str) -> None:
         events, network = self._host.events, self._host.network
         events.on_gathering_state(self.id, "gathering")
-        self.local.clear()
         self._errors.clear()
         here = network.to_bind()
-        self._connections.append(gatherer.connections)
         with self._host.engine.together():
             self._bind(here if network.udp else [])
             self._tcp.listen(here if gatherer.tcp else [])
@@ -244,7 +256,7 @@ class Link:
             if not gatherer.asks:
                 self._end_of_local()
         if gatherer.asks:
-            async for found in gatherer.run(self.transport, self._sockets):
+            async for found in gatherer.run(self.transport, self._sockets, self._allocations):
                 if isinstance(found, RTCIceCandidateError):
                     self._errors.append(found)
                     events.on_candidate_error(self.id, found)
@@ -263,7 +275,11 @@ class Link:
             return
         batch = engine.batch()
         for address in [a for a in self._sockets if a not in addresses]:
-            batch.close_socket(self._sockets.pop(address))
+            socket = self._sockets.pop(address)
+            bases: list[Socket | Allocation] = [socket, *self._allocations.lose(batch, socket.address)]
+            for base in bases if self.transport.state != "closed" else ():
+                batch.lose_candidates(self.transport, base)
+            batch.close_socket(socket)
         batch.submit()
         for address in addresses:
             if address in self._sockets:
