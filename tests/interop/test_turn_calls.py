@@ -89,7 +89,7 @@ def relayed(pc: RTCPeerConnection) -> list[str]:
 
 
 async def test_restarted_by_turn_alone(tmp_path: Path) -> None:
-    """The server gives a socket one allocation: a restart tells that again, and other credentials have a socket of their own."""
+    """The server gives a socket one allocation: a restart tells that again; other credentials have a socket of their own."""
     async with coturn(tmp_path, "--user=another:word") as server:
         a, b = peer(server, "turn:{}"), peer(server, "turn:{}")
         try:
