@@ -28,11 +28,12 @@ relay: $(VENV)/.relay $(VENV)/.built ## set everything up, start the relay with 
 
 test: $(VENV)/.test $(VENV)/.built ## set everything up, run all that CI runs, real browsers included (Debian)
 	@$(call timed,lint,$(MAKE) lint)
-	$(PY) -m pytest $(T)
+	@tools/tests.sh $(PY) $(CORES) $(T)
 
 check: $(VENV)/.test $(VENV)/.built ## the inner loop: under a minute, no browser
 	@$(call timed,lint,$(MAKE) lint)
-	$(PY) -m pytest -q -m 'not slow and not long and not sim and not interop and not attack and not browser' $(T)
+	$(PY) -m pytest -q -n $(CORES) --dist worksteal \
+	  -m 'not slow and not long and not sim and not interop and not attack and not browser' $(T)
 
 long: $(VENV)/.test $(VENV)/.built ## what is too long for CI
 	$(PY) -m pytest -m long --timeout 7200 $(T)

@@ -1,4 +1,5 @@
-"""For the whole run: the order of the parts, a mark by folder, and at the end how long each part took."""
+"""For the whole run: the order of the parts, a mark by folder, and at the end how long each part took (with several workers:
+the sum of what each spent on it)."""
 
 from __future__ import annotations
 
@@ -10,9 +11,8 @@ import pytest
 HERE = Path(__file__).parent
 # Cheap and telling first; what needs most machinery last.
 ORDER = ["layers", "mutants", "c", "unit", "fuzz", "vectors", "sim", "interop", "attack", "browser"]
-MARKED = {"sim", "interop", "attack", "browser"}
+MARKED = {"fuzz", "sim", "interop", "attack", "browser"}
 PART = pytest.StashKey[str]()
-SECONDS = pytest.StashKey[defaultdict[str, float]]()
 
 
 def part_of(path: Path) -> str:
@@ -24,8 +24,23 @@ def part_of(path: Path) -> str:
     return path.stem.removeprefix("test_")
 
 
+class Times:
+    """Seconds by part: what is told of a test comes from whichever process ran it."""
+
+    def __init__(self) -> None:
+        self.spent: defaultdict[str, float] = defaultdict(float)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.spent[part_of(HERE.parent / report.location[0])] += report.duration
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if len(self.spent) > 1:
+            parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in self.spent.items())
+            terminalreporter.write_line(f"time: {parts}")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[SECONDS] = defaultdict(float)
+    config.pluginmanager.register(Times())
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks set here
@@ -35,15 +50,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.stash[PART] in MARKED:
             item.add_marker(item.stash[PART])
     items.sort(key=lambda item: ORDER.index(item.stash[PART]) if item.stash[PART] in ORDER else len(ORDER))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:
-    item.config.stash[SECONDS][item.stash[PART]] += call.duration
-    return (yield)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    spent = config.stash[SECONDS]
-    if len(spent) > 1:
-        terminalreporter.write_line("time: " + ", ".join(f"{part} {seconds:.1f} s" for part, seconds in spent.items()))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +24,17 @@ OPTIONS = {
 def build(goal: str, root: Path = ROOT) -> str:
     """What make said. It goes on after a program that does not build: `built` tells of each."""
     command = ["make", "-s", "-k", f"-j{os.cpu_count()}", goal]
-    return subprocess.run(command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+    with one_at_a_time(root):
+        return subprocess.run(command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+
+
+@contextlib.contextmanager
+def one_at_a_time(root: Path = ROOT) -> Iterator[None]:
+    """Two of make that write the same files would spoil them; tests run in several processes."""
+    (root / "build").mkdir(exist_ok=True)
+    with (root / "build" / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def path(kind: str, name: str, variant: str = VARIANT) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import programs
+
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "build" / "lib"
 CC = os.environ.get("CC", "cc")
@@ -26,7 +28,8 @@ def run(*argv: object) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def library() -> None:
-    run("make", "-s", "lib")
+    with programs.one_at_a_time():
+        run("make", "-s", "lib")
 
 
 def test_exports_nothing_but_the_interface() -> None:
