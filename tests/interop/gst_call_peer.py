@@ -16,10 +16,21 @@ import sys
 import threading
 from typing import Any
 
-from gst_peer import CODECS, GLib, Gst, GstSdp, GstWebRTC, report  # type: ignore[import-not-found]
+from gst_peer import CODECS, GLib, Gst, GstSdp, GstWebRTC  # type: ignore[import-not-found]
+from gst_peer import report as report_here
 
 VIDEO = "application/x-rtp,media=video,clock-rate=90000"
 AUDIO = "application/x-rtp,media=audio,clock-rate=48000,encoding-name=OPUS,encoding-params=(string)2"
+
+
+def report(event: str, **fields: object) -> None:
+    """From the loop's thread, whichever it is called on: two lines at once would be none."""
+
+    def write() -> bool:
+        report_here(event, **fields)
+        return False
+
+    GLib.idle_add(write)
 
 
 class Peer:
@@ -164,7 +175,7 @@ class Peer:
     def _fail(self, message: str) -> bool:
         if not self.failed:
             self.failed = True
-            report("error", message=message)
+            report_here("error", message=message)
             self.loop.quit()
         return False
 

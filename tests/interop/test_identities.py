@@ -149,7 +149,6 @@ async def test_forged(tmp_path: Path) -> None:
         await nobody_talks(alice, bob, "the provider failed")
 
 
-@SAME_SORT
 async def test_expired(tmp_path: Path) -> None:
     provider = key(tmp_path / "provider.pem")
     async with programs(user("offer", ALICE, BOB, provider, -1), user("answer", BOB, ALICE, provider)) as (alice, bob):

@@ -190,7 +190,7 @@ async def test_aiortc_watches() -> None:
         await check_publisher(served, "VP8")
 
 
-@pytest.mark.parametrize("codec", ["VP8", "H264"])
+@pytest.mark.parametrize("codec", ["VP8", pytest.param("H264", marks=pytest.mark.long)])
 async def test_gstreamer_publishes(codec: str, page: Page) -> None:
     async with sound_relay() as served:
         async with peers.program(peers.gst("publish", served.whip("room"), "--codec", codec)) as publisher:
@@ -242,7 +242,7 @@ async def test_one_publisher_all_viewers(page: Page) -> None:
             await check_publisher(served, "VP8")
 
 
-@pytest.mark.parametrize("role", ["passive", "active"])
+@pytest.mark.parametrize("role", ["passive", pytest.param("active", marks=pytest.mark.long)])
 async def test_ffmpeg_publishes(role: str, page: Page, tmp_path: Path) -> None:
     """As DTLS server, its default, with the certificate that it makes itself (P-224 in PyAV's wheels), and as client: there
     with one on P-256, as it does not name P-224 among its groups and OpenSSL then refuses such a client's certificate."""

@@ -45,7 +45,7 @@ def check_times(frames: list[Any], least: float, most: float) -> None:
     assert least <= float(np.median(steps)) <= most, steps
 
 
-@pytest.mark.parametrize("codec", ["VP8", "H264"])
+@pytest.mark.parametrize("codec", ["H264", pytest.param("VP8", marks=pytest.mark.long)])
 async def test_aiortc_publishes(codec: str) -> None:
     async with (
         serve() as served,
