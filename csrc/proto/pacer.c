@@ -91,15 +91,23 @@ rtc_pkt_t *rtc_pacer_pop(rtc_pacer_t *p, rtc_pace_t *c, rtc_time_t now) {
   return k;
 }
 
-/* When a bucket is out of debt. */
-static rtc_time_t clear_at(const rtc_pacer_t *p, int64_t credit) {
-  return credit >= 0 ? p->last : p->last + (-credit + p->rate_bps - 1) / p->rate_bps;
+/* When a bucket is out of debt, and has earned `more` besides where it was in debt. */
+static rtc_time_t clear_at(const rtc_pacer_t *p, int64_t credit, int64_t more) {
+  return credit >= 0 ? p->last : p->last + (more - credit + p->rate_bps - 1) / p->rate_bps;
+}
+
+/* Several are waited for, a step's worth, so that they cost one wake-up and leave as one run; the last leaves no later for it. */
+static int64_t together(const rtc_pacer_t *p) {
+  const rtc_pkt_t *k = p->q[RTC_PACE_REPAIR].n ? p->q[RTC_PACE_REPAIR].first : p->q[RTC_PACE_VIDEO].first;
+  int64_t others = p->q[RTC_PACE_REPAIR].n + p->q[RTC_PACE_VIDEO].n - INT64_C(1), step = p->rate_bps * RTC_PACER_STEP_US;
+  int64_t cost = others * k->len * 8 * 1000000;
+  return cost < step ? cost : step;
 }
 
 rtc_time_t rtc_pacer_next_at(const rtc_pacer_t *p) {
   rtc_time_t at = RTC_NEVER;
   if (p->rate_bps == 0) return at;
-  if (p->q[RTC_PACE_AUDIO].n) at = clear_at(p, p->audio_credit);
-  if (p->q[RTC_PACE_REPAIR].n || p->q[RTC_PACE_VIDEO].n) at = rtc_time_min(at, clear_at(p, p->credit));
+  if (p->q[RTC_PACE_AUDIO].n) at = clear_at(p, p->audio_credit, 0);
+  if (p->q[RTC_PACE_REPAIR].n || p->q[RTC_PACE_VIDEO].n) at = rtc_time_min(at, clear_at(p, p->credit, together(p)));
   return at;
 }

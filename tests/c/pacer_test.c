@@ -49,18 +49,18 @@ static void test_steps(void) {
     const char *out;
     rtc_time_t next;
   } t[] = {
-      {0, 10, "vvvvvv", 1000}, /* five of the burst and one on debt */
-      {999, 0, "", 1000},
-      {1000, 0, "v", 2000},
-      {1500, 0, "", 2000},
+      {0, 10, "vvvvvv", 3500}, /* five of the burst and one on debt; then a step's worth */
+      {999, 0, "", 3500},
+      {1000, 0, "v", 4000}, /* who asks before gets what there is; the last of three is due at 4000 */
+      {1500, 0, "", 4000},
       {3500, 0, "vv", 4000},
       {4000, 0, "v", RTC_NEVER}, /* the tenth */
       {4000, 1, "", 5000},
       {5000, 0, "v", RTC_NEVER},
       {11000, 7, "vvvvvv", 12000},                        /* full again after debt and burst */
-      {RTC_SEC(1000), 8, "vvvvvv", RTC_SEC(1000) + 1000}, /* silence earns no more than one burst */
-      {RTC_SEC(999), 0, "", RTC_SEC(1000) + 1000},        /* a clock that goes back earns nothing */
-      {RTC_SEC(1000) + 1000, 0, "v", RTC_SEC(1000) + 2000},
+      {RTC_SEC(1000), 8, "vvvvvv", RTC_SEC(1000) + 3000}, /* silence earns no more than one burst */
+      {RTC_SEC(999), 0, "", RTC_SEC(1000) + 3000},        /* a clock that goes back earns nothing */
+      {RTC_SEC(1000) + 1000, 0, "v", RTC_SEC(1000) + 3000},
   };
   rtc_pool_t *pool = rtc_pool_new(1024);
   rtc_pacer_t p;
@@ -134,7 +134,7 @@ static void test_rates(void) {
   CHECK_EQ(rtc_pacer_next_at(&p), RTC_NEVER);
   rtc_pacer_set_rate(&p, 8000, RTC_SEC(6)); /* a byte a millisecond; no credit from the time at 0 */
   CHECK(strcmp(pop_all(&p, RTC_SEC(6)), "a") == 0);
-  CHECK_EQ(rtc_pacer_next_at(&p), RTC_SEC(6) + 100000);
+  CHECK_EQ(rtc_pacer_next_at(&p), RTC_SEC(6) + 100000 + RTC_PACER_STEP_US); /* two wait: the second's share of a step */
   CHECK(strcmp(pop_all(&p, RTC_SEC(6) + 100000), "v") == 0);
   rtc_pacer_set_rate(&p, 8000000, RTC_SEC(6) + 600000); /* half of the debt is paid at the old rate, the rest at the new */
   CHECK_EQ(rtc_pacer_next_at(&p), RTC_SEC(6) + 600500);
