@@ -10,8 +10,8 @@
 #include "base/time.h"
 
 enum {
-  RTC_PACER_BURST_US = 5000,
-  RTC_PACER_STEP_US = 2500,  /* what leaves together once the burst is used up; half of it, so that a late wake-up loses nothing */
+  RTC_PACER_BURST_US = 10000,
+  RTC_PACER_STEP_US = 5000,  /* what leaves together once the burst is used up; half of it, so that a late wake-up loses nothing */
   RTC_PACER_QUEUE_MAX = 512, /* packets a class */
 };
 typedef enum rtc_pace { RTC_PACE_AUDIO, RTC_PACE_REPAIR, RTC_PACE_VIDEO, RTC_PACE_CLASSES } rtc_pace_t;

@@ -41,7 +41,7 @@ static void test_empty(void) {
   rtc_pacer_clear(&p);
 }
 
-/* 8 Mb/s is a byte a microsecond: a burst is 5000 bytes. */
+/* 4 Mb/s is a byte in two microseconds: a burst is 5000 bytes, a step 2500. */
 static void test_steps(void) {
   static const struct {
     rtc_time_t now;
@@ -49,22 +49,22 @@ static void test_steps(void) {
     const char *out;
     rtc_time_t next;
   } t[] = {
-      {0, 10, "vvvvvv", 3500}, /* five of the burst and one on debt; then a step's worth */
-      {999, 0, "", 3500},
-      {1000, 0, "v", 4000}, /* who asks before gets what there is; the last of three is due at 4000 */
-      {1500, 0, "", 4000},
-      {3500, 0, "vv", 4000},
-      {4000, 0, "v", RTC_NEVER}, /* the tenth */
-      {4000, 1, "", 5000},
-      {5000, 0, "v", RTC_NEVER},
-      {11000, 7, "vvvvvv", 12000},                        /* full again after debt and burst */
-      {RTC_SEC(1000), 8, "vvvvvv", RTC_SEC(1000) + 3000}, /* silence earns no more than one burst */
-      {RTC_SEC(999), 0, "", RTC_SEC(1000) + 3000},        /* a clock that goes back earns nothing */
-      {RTC_SEC(1000) + 1000, 0, "v", RTC_SEC(1000) + 3000},
+      {0, 10, "vvvvvv", 7000}, /* five of the burst and one on debt; then a step's worth */
+      {1998, 0, "", 7000},
+      {2000, 0, "v", 8000}, /* who asks before gets what there is; the last of three is due at 8000 */
+      {3000, 0, "", 8000},
+      {7000, 0, "vv", 8000},
+      {8000, 0, "v", RTC_NEVER}, /* the tenth */
+      {8000, 1, "", 10000},
+      {10000, 0, "v", RTC_NEVER},
+      {22000, 7, "vvvvvv", 24000},                        /* full again after debt and burst */
+      {RTC_SEC(1000), 8, "vvvvvv", RTC_SEC(1000) + 6000}, /* silence earns no more than one burst */
+      {RTC_SEC(999), 0, "", RTC_SEC(1000) + 6000},        /* a clock that goes back earns nothing */
+      {RTC_SEC(1000) + 2000, 0, "v", RTC_SEC(1000) + 6000},
   };
   rtc_pool_t *pool = rtc_pool_new(1024);
   rtc_pacer_t p;
-  rtc_pacer_init(&p, 8000000, 0);
+  rtc_pacer_init(&p, 4000000, 0);
   for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
     for (int n = 0; n < t[i].put; n++) put(&p, pool, RTC_PACE_VIDEO, 1000, 0, t[i].now);
     const char *out = pop_all(&p, t[i].now);
