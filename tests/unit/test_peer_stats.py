@@ -149,6 +149,23 @@ async def test_a_selector_gives_its_streams_and_what_they_refer_to() -> None:
             await a.getStats(SyntheticMicrophone())
 
 
+async def test_who_asks_again_at_once_gets_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtcengine.peer.stats.SHARED_S", 3600.0)
+    async with two() as (a, b):
+        a.addTrack(SyntheticMicrophone())
+        await negotiate(a, b)
+        await connected(a, b)
+        first, second = await a.getStats(), await a.getStats()
+        assert first == second and first is not second and first["P"] is second["P"]
+        del second["P"]
+        assert "P" in await a.getStats()  # each has its own mapping
+        a.getSenders()[0].replaceTrack(None)
+        third = await a.getStats()
+        assert third["P"] is not first["P"] and not of(third, "media-source")
+        monkeypatch.setattr("rtcengine.peer.stats.SHARED_S", 0.0)
+        assert (await a.getStats())["P"] is not third["P"]
+
+
 async def test_before_and_after() -> None:
     a = RTCPeerConnection(network=NetworkOptions(addresses=("127.0.0.1",)))
     assert [s.type for s in (await a.getStats()).values()] == ["peer-connection"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..engine import EngineError, OneTransportStats
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
     from .streams import Incoming, Outgoing
 
 
+SHARED_S = 0.010
+"""How long a report serves who asks again, unless a state, track or stream has changed: much of what a report costs is asking
+the engine's thread. libwebrtc keeps one for 50 ms. Its `timestamp` says when it was made."""
+
+Owner = RTCRtpSender | RTCRtpReceiver
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A report of everything, with the streams in it by their owners. `about`: what there was."""
+
+    about: tuple[object, ...] = ()
+    made: float = float("-inf")
+    report: RTCStatsReport = field(default_factory=RTCStatsReport)
+    streams: tuple[tuple[Owner, RTCStats], ...] = ()
+
+
 class Statistics:
     """Of one connection. What its reports have in common is kept from one to the next."""
 
@@ -29,22 +47,41 @@ class Statistics:
         self._transports: dict[Link, TransportRows] = {}
         self._received: dict[Incoming, ReceivedRows] = {}
         self._sent: dict[Outgoing, SentRows] = {}
+        self._last = _Whole()
 
     async def report(self, selector: Any = None) -> RTCStatsReport:
         """Of everything, or of one track, sender or receiver: their streams and all that these refer to. InvalidAccessError for
-        a track that is not of exactly one sender or receiver (W3C webrtc §8.2)."""
+        a track that is not of exactly one sender or receiver (W3C webrtc §8.2). A mapping of its own; what is in it may be in
+        others too."""
         owner = self._owner(selector)
+        last = self._last
+        if time.monotonic() - last.made >= SHARED_S or last.about != self._about():
+            last = self._last = await self._make()
+        if owner is None:
+            return RTCStatsReport(last.report)
+        return _referred(last.report, [stream for one, stream in last.streams if one is owner])
+
+    def _about(self) -> tuple[object, ...]:
+        """Other than it was when something has changed that is no counter."""
+        driver = self._driver
+        states = [(x.transport.id, x.dtls_state, x.ice_state, x.transport.controlling) for x in driver.links.values()]
+        addresses = [(x.ufrag, len(x.local), len(x.remote)) for x in driver.links.values()]
+        incoming = [(id(one.receiver), id(one.plan)) for one in driver.incoming.values()]
+        outgoing = [(id(one.sender), id(one.plan), id(one.owner.track)) for one in driver.outgoing.values()]
+        return (*states, *addresses, *incoming, *outgoing, driver.channels.opened, driver.channels.closed)
+
+    async def _make(self) -> _Whole:
         links = list(self._driver.links.values())
         rows = await self._rows(links)
+        about, made = self._about(), time.monotonic()
         known = [r for r in rows if r is not None]
-        now = wall_ms(known[0].now if known else time.monotonic())
+        now = wall_ms(known[0].now if known else made)
         found = RTCStatsReport()
         found["P"] = own = RTCPeerConnectionStats(id="P", type="peer-connection", timestamp=now)
         own["dataChannelsOpened"], own["dataChannelsClosed"] = self._driver.channels.opened, self._driver.channels.closed
         for link, row in zip(links, rows, strict=True):
             self._of_link(link).add(found, row, now)
-        chosen = self._streams(found, known, owner, now)
-        return found if owner is None else _referred(found, chosen)
+        return _Whole(about, made, found, tuple(self._streams(found, known, now)))
 
     async def _rows(self, links: list[Link]) -> list[OneTransportStats | None]:
         if not links:
@@ -54,10 +91,10 @@ class Statistics:
         except EngineError:  # it has been closed meanwhile
             return [None] * len(links)
 
-    def _owner(self, selector: Any) -> RTCRtpSender | RTCRtpReceiver | None:
+    def _owner(self, selector: Any) -> Owner | None:
         if selector is None:
             return None
-        both: list[RTCRtpSender | RTCRtpReceiver] = [*self._peer.getSenders(), *self._peer.getReceivers()]
+        both: list[Owner] = [*self._peer.getSenders(), *self._peer.getReceivers()]
         if isinstance(selector, RTCRtpSender | RTCRtpReceiver):
             return selector
         owners = [one for one in both if one.track is selector]
@@ -72,10 +109,8 @@ class Statistics:
             self._transports[link] = TransportRows(link, self._own)
         return self._transports[link]
 
-    def _streams(
-        self, found: RTCStatsReport, known: list[OneTransportStats], owner: RTCRtpSender | RTCRtpReceiver | None, now: float
-    ) -> list[RTCStats]:
-        """Adds them all; those of the owner are returned."""
+    def _streams(self, found: RTCStatsReport, known: list[OneTransportStats], now: float) -> Iterator[tuple[Owner, RTCStats]]:
+        """Adds them all."""
         receivers = known[0].receivers if len(known) == 1 else {id: row for r in known for id, row in r.receivers.items()}
         senders = known[0].senders if len(known) == 1 else {id: row for r in known for id, row in r.senders.items()}
         incoming, outgoing = self._driver.incoming.values(), self._driver.outgoing.values()
@@ -83,16 +118,12 @@ class Statistics:
             self._received = {one: self._received.get(one) or ReceivedRows(one) for one in incoming}
         if len(self._sent) != len(outgoing) or not all(one in self._sent for one in outgoing):
             self._sent = {one: self._sent.get(one) or SentRows(one) for one in outgoing}
-        chosen = []
         for into, received in self._received.items():
-            stream = received.add(found, receivers, now)
-            if stream is not None and into.owner is owner:
-                chosen.append(stream)
+            if (stream := received.add(found, receivers, now)) is not None:
+                yield into.owner, stream
         for out, sent in self._sent.items():
-            stream = sent.add(found, senders, now)
-            if stream is not None and out.owner is owner:
-                chosen.append(stream)
-        return chosen
+            if (stream := sent.add(found, senders, now)) is not None:
+                yield out.owner, stream
 
 
 def _referred(found: RTCStatsReport, first: Iterable[RTCStats]) -> RTCStatsReport:
