@@ -25,7 +25,7 @@ from ..stats import (
 )
 from .batch import Batch
 from .capture import Capture, CaptureCounts
-from .engine import Engine
+from .engine import Engine, dtls_context
 from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
 from .stun import StunError, StunQuery
 from .turn import Allocation, TurnError
@@ -67,4 +67,5 @@ __all__ = [
     "TransportStats",
     "TransportTimes",
     "TurnError",
+    "dtls_context",
 ]

@@ -28,6 +28,18 @@ from .turn import Allocation, TurnError
 REASONS = ("", "command", "consent", "close_notify", "dtls", "timeout")
 
 
+_contexts: WeakValueDictionary[Certificate, _core.DtlsContext] = WeakValueDictionary()
+
+
+def dtls_context(certificate: Certificate) -> _core.DtlsContext:
+    """What DTLS makes of a certificate, while somebody holds it: for who knows it long before a transport needs it. ValueError
+    for one that cannot be used."""
+    context = _contexts.get(certificate)
+    if context is None:
+        context = _contexts[certificate] = _core.DtlsContext(certificate.cert_pem, certificate.key_pem)
+    return context
+
+
 class Engine:
     """One engine thread with its UDP sockets.
 
@@ -79,7 +91,6 @@ class Engine:
         self._tcp: dict[int, Socket] = {}  # by number
         # By ticket: who waits for which batch.
         self._pending: dict[int, tuple[Batch, asyncio.Future[None]]] = {}
-        self._contexts: WeakValueDictionary[Certificate, _core.DtlsContext] = WeakValueDictionary()
 
     def open(self) -> None:
         """Binds and starts the thread; events go to the asyncio loop that runs now. OSError when an address cannot be bound,
@@ -298,13 +309,7 @@ class Engine:
 
     def _context_of(self, certificate: Certificate | None) -> _core.DtlsContext | None:
         """What DTLS makes of a certificate: one for all transports that show it."""
-        if certificate is None or certificate == self.certificate:
-            return None
-        context = self._contexts.get(certificate)
-        if context is None:
-            context = _core.DtlsContext(certificate.cert_pem, certificate.key_pem)
-            self._contexts[certificate] = context
-        return context
+        return None if certificate is None or certificate == self.certificate else dtls_context(certificate)
 
     def _running(self) -> _core.Loop:
         if self._closed:

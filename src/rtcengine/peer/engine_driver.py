@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..certificate import Certificate
+from ..engine import dtls_context
 from ..media.receive import RemoteTrack
 from ..types import Fingerprint
 from .channels import Channels
@@ -62,6 +63,7 @@ class EngineDriver:
         self._capture: Capture | None = None
         given = configuration.certificates
         self.certificate = given[0].certificate if given else Certificate.generate()
+        self._dtls = dtls_context(self.certificate)  # now, and not when a transport needs it
 
     @property
     def engine(self) -> Engine:

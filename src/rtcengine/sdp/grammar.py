@@ -138,6 +138,7 @@ def identity(value: str) -> Identity:
     return Identity(assertion, extensions if space else None)
 
 
+@functools.lru_cache(maxsize=256)  # the same few in every description
 def extmap(value: str) -> ExtMap:
     head, uri, *rest = fields(value, "extmap", 2)
     id_text, slash, direction = head.partition("/")
