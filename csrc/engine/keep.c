@@ -17,7 +17,7 @@ static void drop(rtc_history_t *k, uint32_t place) {
 /* What lies further back than the depth that is left. */
 static void trim(const rtc_hub_t *h, rtc_history_t *k, int64_t top) {
   int64_t depth = rtc_keep_depth(h, k);
-  for (uint32_t i = 0; i < k->cap; i++)
+  for (uint32_t i = 0; k->v && i < k->cap; i++)
     if (k->v[i] && k->index[i] <= top - depth) drop(k, i);
 }
 
@@ -42,12 +42,13 @@ void rtc_keep_close(rtc_hub_t *h, rtc_history_t *k) {
 }
 
 void rtc_keep_empty(rtc_history_t *k) {
-  for (uint32_t i = 0; i < k->cap; i++) drop(k, i);
+  for (uint32_t i = 0; k->v && i < k->cap; i++) drop(k, i);
 }
 
 void rtc_keep_put(rtc_hub_t *h, rtc_history_t *k, int64_t index, rtc_pkt_t *pkt) {
   if (!k->cap) return;
   rtc_history_put(k, index, pkt);
+  if (!k->v) return;
   int64_t old = index - rtc_keep_depth(h, k);
   uint32_t place = (uint32_t)old & (k->cap - 1);
   if (old >= 0 && k->v[place] && k->index[place] == old) drop(k, place);

@@ -9,25 +9,32 @@
 int rtc_history_init(rtc_history_t *h, uint32_t cap) {
   *h = (rtc_history_t){0};
   if (cap == 0 || (cap & (cap - 1)) != 0) return RTC_EINVAL;
-  h->v = calloc(cap, sizeof(rtc_pkt_t *));
-  h->index = calloc(cap, sizeof *h->index);
-  if (!h->v || !h->index) {
-    rtc_history_clear(h);
-    return RTC_ENOMEM;
-  }
   h->cap = cap;
   return 0;
 }
 
+static bool open_places(rtc_history_t *h) {
+  rtc_pkt_t **v = calloc(h->cap, sizeof *v);
+  int64_t *index = calloc(h->cap, sizeof *index);
+  if (!v || !index) {
+    free(v);
+    free(index);
+    return false;
+  }
+  h->v = v;
+  h->index = index;
+  return true;
+}
+
 void rtc_history_clear(rtc_history_t *h) {
-  for (uint32_t i = 0; i < h->cap; i++) rtc_pkt_put(h->v[i]);
+  for (uint32_t i = 0; h->v && i < h->cap; i++) rtc_pkt_put(h->v[i]);
   free(h->v);
   free(h->index);
   *h = (rtc_history_t){0};
 }
 
 void rtc_history_put(rtc_history_t *h, int64_t index, rtc_pkt_t *k) {
-  if (h->cap == 0) return;
+  if (h->cap == 0 || (!h->v && !open_places(h))) return;
   uint32_t i = (uint32_t)index & (h->cap - 1);
   if (h->v[i] && h->index[i] > index) return; /* it came so late that its place holds a newer one */
   rtc_pkt_t *old = h->v[i];
@@ -37,7 +44,7 @@ void rtc_history_put(rtc_history_t *h, int64_t index, rtc_pkt_t *k) {
 }
 
 rtc_pkt_t *rtc_history_get(const rtc_history_t *h, int64_t index) {
-  if (h->cap == 0) return NULL;
+  if (!h->v) return NULL;
   uint32_t i = (uint32_t)index & (h->cap - 1);
   return h->v[i] && h->index[i] == index ? h->v[i] : NULL;
 }

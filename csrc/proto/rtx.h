@@ -19,9 +19,9 @@ typedef struct rtc_history {
   int64_t *index;
   uint32_t cap;
 } rtc_history_t;
-int rtc_history_init(rtc_history_t *h, uint32_t cap); /* 0, RTC_EINVAL or RTC_ENOMEM */
+int rtc_history_init(rtc_history_t *h, uint32_t cap); /* 0 or RTC_EINVAL; memory comes with the first packet */
 void rtc_history_clear(rtc_history_t *h);
-void rtc_history_put(rtc_history_t *h, int64_t index, rtc_pkt_t *k); /* takes its own reference */
+void rtc_history_put(rtc_history_t *h, int64_t index, rtc_pkt_t *k); /* takes its own reference; memory is out: none */
 rtc_pkt_t *rtc_history_get(const rtc_history_t *h, int64_t index);   /* borrowed, NULL when gone */
 
 /* Per viewer. */
