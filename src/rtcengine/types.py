@@ -80,9 +80,10 @@ class Candidate:
 
     @property
     def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-        """The address when it is a literal one, else None: names need resolving first."""
+        """The address when it is a literal one, else None: names need resolving first, and a zone is another machine's
+        (RFC 4007 §11.2)."""
         try:
-            return ipaddress.ip_address(self.address)
+            return None if "%" in self.address else ipaddress.ip_address(self.address)
         except ValueError:
             return None
 

@@ -14,7 +14,9 @@ from rtcengine import (
     MediaStreamError,
     MediaStreamTrack,
     NetworkOptions,
+    RTCIceCandidate,
     RTCPeerConnection,
+    RTCSessionDescription,
     SyntheticCamera,
     SyntheticMicrophone,
 )
@@ -182,3 +184,19 @@ async def test_what_the_peer_closes_is_closed() -> None:
         await connected(a, b)
         await a.close()
         await until(lambda: b.connectionState == "closed", what="the goodbye is heard")
+
+
+async def test_an_address_with_a_zone_is_passed_over() -> None:
+    """Of another machine's interface, and here perhaps of none: neither an error, nor in the way of the others."""
+    async with two() as (a, b):
+        a.addTransceiver("audio")
+        await a.setLocalDescription()
+        await b.setRemoteDescription(a.localDescription)  # type: ignore[arg-type]
+        await b.setLocalDescription()
+        answer = b.localDescription
+        assert answer is not None
+        zone = "a=candidate:9 1 udp 2130706431 fe80::1%lo 9 typ host\r\n"
+        await a.setRemoteDescription(RTCSessionDescription(answer.sdp + zone, "answer"))
+        candidate = RTCIceCandidate(1, "8", "fe80::1%nowhere", 9, 2130706431, "udp", "host", sdpMLineIndex=0)
+        await a.addIceCandidate(candidate)
+        await connected(a, b)
