@@ -113,5 +113,7 @@ async def test_e13_identities_that_prove_nothing() -> None:
     other = base64.b64encode(json.dumps({"idp": {"domain": "example.net"}, "assertion": "0"}).encode()).decode()
     unknown = offer.sdp.replace(said, f"a=identity:{other}\r\n")
     await refused(true, RTCSessionDescription(unknown, "offer"), None)
+    foreign = Provider(says={"identity": "alice@example.net", "contents": true.contents})  # whom it may not speak for
+    await refused(foreign, RTCSessionDescription(unknown, "offer"), None)
     never: Mapping[str, str] = {}
     await refused(Provider(says=never), offer, None)
