@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 
 import aiortc
 import pytest
@@ -13,16 +14,17 @@ import pytest
 from rtcengine import NetworkOptions, RTCPeerConnection
 from rtcengine.peer import configuration, description, parameters
 from rtcengine.peer.chain import MAX_OPERATIONS
-from rtcengine.peer.connection import MAX_EARLY_CANDIDATES
+from rtcengine.peer.connection import MAX_EARLY_CANDIDATES, RTCPeerConnection
 from rtcengine.peer.description import RTCIceCandidate, RTCSessionDescription
-from rtcengine.peer.effects import AddRemoteCandidate
+from rtcengine.peer.effects import AddRemoteCandidate, Effect, OpenTransport
 from rtcengine.peer.errors import InvalidAccessError, InvalidModificationError, InvalidStateError, OperationError
 from rtcengine.peer.media import MediaStream, RTCTrackEvent
 from rtcengine.peer.states import connection_state, gathering_state, ice_connection_state
 from rtcengine.peer.transceiver import RTCRtpReceiver, RTCRtpSender
+from rtcengine.sdp import parse_candidate
 
 from .jsep_kit import FakeTrack
-from .peer_kit import connection, exchange, record, settle
+from .peer_kit import FakeDriver, connection, exchange, record, settle
 
 HOST = "candidate:1 1 udp 2122260223 192.0.2.1 50000 typ host"
 
@@ -369,6 +371,37 @@ async def test_local_description_waits_for_gathering() -> None:
     assert HOST in pc.localDescription.sdp  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("how", ["plain", "task", "limit"])
+async def test_a_description_is_there_before_its_candidates(how: str) -> None:
+    """Who signals both as they come must not tell a candidate of credentials that the peer has not heard of."""
+
+    class Quick(FakeDriver):
+        def apply(self, effects: Sequence[Effect]) -> None:
+            for effect in effects:
+                if isinstance(effect, OpenTransport):
+                    plan = effect.transport
+                    loop = asyncio.get_running_loop()
+                    loop.call_soon(self.events.on_gathering_state, plan.id, "gathering")
+                    loop.call_soon(self.events.on_local_candidate, plan.id, parse_candidate(HOST), plan.ice_ufrag)
+                    loop.call_soon(self.events.on_gathering_state, plan.id, "complete")
+
+    pc = RTCPeerConnection(driver=Quick)
+    pc.addTrack(FakeTrack("audio", "t"))
+    seen: list[object] = []
+    pc.on("icecandidate", lambda candidate: seen.append(candidate.ip))
+    pc.on("icegatheringstatechange", lambda: seen.append(pc.iceGatheringState))
+    if how == "plain":
+        await pc.setLocalDescription()
+    elif how == "task":
+        await asyncio.ensure_future(pc.setLocalDescription())
+    else:
+        await asyncio.wait_for(pc.setLocalDescription(), 5)
+    seen.append("description")
+    assert "192.0.2.1" in pc.localDescription.sdp
+    await settle()
+    assert seen == ["description", "gathering", "192.0.2.1", "complete"]
+
+
 async def test_but_not_for_a_program_that_trickles() -> None:
     pc = connection()
     pc.addTransceiver("audio")
@@ -379,6 +412,7 @@ async def test_but_not_for_a_program_that_trickles() -> None:
     ufrag = pc.jsep.plan.transports[1].ice_ufrag
     pc.on_local_candidate(1, RTCIceCandidate.from_sdp(HOST, "0").to_wire(), ufrag)
     pc.on_local_candidate(1, None, ufrag)
+    await settle()
     assert (told[0].sdpMid, told[0].sdpMLineIndex, told[0].usernameFragment) == ("0", 0, ufrag)
     assert told[0].candidate.startswith(HOST) and told[1].candidate == ""
 

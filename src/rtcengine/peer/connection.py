@@ -15,7 +15,7 @@ import logging
 import os
 import secrets
 import uuid
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -45,6 +45,9 @@ from .transports import Transports
 
 MAX_EARLY_CANDIDATES = 256
 """Candidates kept until there is a remote description."""
+
+TURNS = 4
+"""Of the event loop, until who awaited setLocalDescription, be it in a task of its own or with a time limit, has gone on."""
 
 
 class RTCPeerConnection(AsyncIOEventEmitter):
@@ -78,6 +81,8 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         self._streams: dict[str, MediaStream] = {}
         self._default_stream = str(uuid.uuid4())  # of what is sent without saying which
         self._early: list[RTCIceCandidate | None] = []
+        self._setting = 0
+        self._held: list[Callable[[], None]] = []
         self.transports = Transports(self)
         self._shown = {"connection": "new", "iceconnection": "new", "icegathering": "new"}
         self._closing: Awaitable[None] | None = None
@@ -290,7 +295,11 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             else:
                 outcome = self.jsep.set_local(description.type, description.sdp)
             self._identities.spend()
-            await self._tell(outcome)
+            self._setting += 1
+            try:
+                await self._tell(outcome)
+            finally:
+                self._let_go(TURNS if self.listeners("icecandidate") else 0)
         if not self.listeners("icecandidate") and self.signalingState != CLOSED:
             await self.driver.gathered()
 
@@ -406,9 +415,10 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             return
         mid, index = place
         if candidate is None:
-            self._fire("icecandidate", RTCIceCandidate.end_of_candidates(mid, index, ufrag))
+            told = RTCIceCandidate.end_of_candidates(mid, index, ufrag)
         else:
-            self._fire("icecandidate", RTCIceCandidate.from_wire(candidate, mid=mid, index=index, ufrag=ufrag))
+            told = RTCIceCandidate.from_wire(candidate, mid=mid, index=index, ufrag=ufrag)
+        self._hold(partial(self._fire, "icecandidate", told))
 
     def on_candidate_error(self, transport: int, error: Any) -> None:
         self._journal.note(said(error), transport=transport)
@@ -427,8 +437,27 @@ class RTCPeerConnection(AsyncIOEventEmitter):
 
     def on_gathering_state(self, transport: int, state: str) -> None:
         self._journal.note(f"gathering {state}", transport=transport)
+        self._hold(partial(self._show_gathering, transport, state))
+
+    def _show_gathering(self, transport: int, state: str) -> None:
         self.transports.on_gathering(transport, state)
         self._show_states()
+
+    def _hold(self, tell: Callable[[], None]) -> None:
+        """What is gathered is told when the program has the description: else the peer might hear of a candidate before it
+        knows the credentials, and refuse it."""
+        if self._setting:
+            self._held.append(tell)
+        else:
+            tell()
+
+    def _let_go(self, turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._let_go, turns - 1)
+            return
+        self._setting -= 1
+        while self._held and not self._setting and self.signalingState != CLOSED:
+            self._held.pop(0)()
 
     def on_moment(self, transport: int, what: str, at: float | None = None) -> None:
         self._journal.note(what, transport=transport, at=at)
