@@ -31,14 +31,14 @@ def engine_peer() -> list[str]:
 
 @asynccontextmanager
 async def call(
-    argv: list[str] | list[list[str]], one: Node, other: Node
+    argv: list[str] | list[list[str]], one: Node, other: Node, timeout: float = 20.0
 ) -> AsyncIterator[tuple[peers.PeerProgram, peers.PeerProgram]]:
     """The first offers; frames have come both ways. `argv`: of both, or of each."""
     first, second = (argv[0], argv[-1]) if isinstance(argv[0], list) else (argv, argv)
     async with peers.program(first, host_of(one), commands=True) as offerer:
         async with peers.program(second, host_of(other), commands=True) as answerer, connect(offerer, answerer):
             for peer in (offerer, answerer):
-                await peer.wait("counts", lambda e: bool(e["video"] >= ENOUGH))
+                await peer.wait("counts", lambda e: bool(e["video"] >= ENOUGH), timeout=timeout)
             yield offerer, answerer
 
 

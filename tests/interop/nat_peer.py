@@ -2,9 +2,9 @@
 and for the two libraries with each other.
 
 python -m tests.interop.nat_peer [--library rtcengine|aiortc] [--stun URL] [--turn URL --user NAME --password WORD]
-    [--relay-only] [--trickle] [--profile NAME]; lines and events as pipe_peer.py tells them. Each side sends a moving
-    pattern. --trickle: candidates are signalled as they are found (ours alone). --profile: the only SRTP profile that
-    aiortc offers, by OpenSSL's name.
+    [--relay-only] [--trickle] [--deaf] [--profile NAME]; lines and events as pipe_peer.py tells them. Each side sends a
+    moving pattern. --trickle: candidates are signalled as they are found, and --deaf: the program does not negotiate when
+    that is needed (ours alone). --profile: the only SRTP profile that aiortc offers, by OpenSSL's name.
 """
 
 from __future__ import annotations
@@ -38,12 +38,9 @@ class ConnectionPeer(PipePeer):
         if options.turn:
             servers.append(lib.RTCIceServer(urls=options.turn, username=options.user, credential=options.password))
         policy = lib.RTCIceTransportPolicy.RELAY if options.relay_only else lib.RTCIceTransportPolicy.ALL
-        self.trickle = options.trickle
         self.pc = lib.RTCPeerConnection(lib.RTCConfiguration(iceServers=servers, iceTransportPolicy=policy))
         self.pc.on("connectionstatechange", self._on_state)
         self.pc.on("track", lambda track: self.spawn(self._take(track)))
-        if self.trickle:
-            self.pc.on("icecandidate", self._on_candidate)
         self._shown: tuple[str, str] | None = None
 
     @abstractmethod
@@ -57,6 +54,9 @@ class ConnectionPeer(PipePeer):
         """The profile in use."""
         return ""
 
+    async def hear(self, candidate: dict[str, Any] | None) -> None:
+        raise NotImplementedError
+
     async def start(self, offerer: bool) -> None:
         self.pc.addTrack(self.camera())
         self.spawn(self._watch())
@@ -66,26 +66,16 @@ class ConnectionPeer(PipePeer):
 
     async def on_signal(self, value: dict[str, Any]) -> None:
         if "candidate" in value:
-            fields = value["candidate"]
-            await self.pc.addIceCandidate(self.library.RTCIceCandidate(**fields) if fields else None)
+            await self.hear(value["candidate"])
             return
         await self.pc.setRemoteDescription(self.library.RTCSessionDescription(**value))
         if value["type"] == "offer":
             await self.pc.setLocalDescription(await self.pc.createAnswer())
             self._describe()
 
-    async def do_restart(self) -> None:
-        """An ICE restart, which is W3C's way to mend a connection."""
-        self.pc.restartIce()
-        await self.pc.setLocalDescription(await self.pc.createOffer())
-        self._describe()
-
     def _describe(self) -> None:
         described = self.pc.localDescription
         self.signal(sdp=described.sdp, type=described.type)
-
-    def _on_candidate(self, candidate: Any) -> None:
-        self.signal(candidate=vars(candidate) if candidate is not None else None)
 
     def _on_state(self) -> None:
         self.report("state", value=self.pc.connectionState, ice=self.pc.iceConnectionState)
@@ -113,6 +103,34 @@ class ConnectionPeer(PipePeer):
 
 class OurPeer(ConnectionPeer):
     library = rtcengine
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options)
+        if not options.deaf:
+            self.pc.on("negotiationneeded", self._renegotiate)
+        if options.trickle:
+            self.pc.on("icecandidate", self._tell)
+
+    def _tell(self, candidate: rtcengine.RTCIceCandidate) -> None:
+        """As browsers' JSON has it."""
+        json = {"candidate": candidate.candidate, "sdpMid": candidate.sdpMid, "sdpMLineIndex": candidate.sdpMLineIndex}
+        self.signal(candidate=json if candidate.ip else None)
+
+    async def hear(self, candidate: dict[str, Any] | None) -> None:
+        if candidate is None or not candidate["candidate"]:
+            await self.pc.addIceCandidate(None)
+        else:
+            names = ("candidate", "sdpMid", "sdpMLineIndex")
+            await self.pc.addIceCandidate(rtcengine.RTCIceCandidate.from_sdp(*(candidate.get(name) for name in names)))
+
+    async def do_restart(self) -> None:
+        """An ICE restart, which is W3C's way to mend a connection."""
+        self.pc.restartIce()
+
+    async def _renegotiate(self) -> None:
+        if self.pc.remoteDescription is not None:  # the first offer is not sent before `start`
+            await self.pc.setLocalDescription()
+            self._describe()
 
     def camera(self) -> Any:
         return rtcengine.SyntheticCamera(*SIZE)
@@ -148,6 +166,7 @@ if __name__ == "__main__":
         parser.add_argument(f"--{name}")
     parser.add_argument("--relay-only", action="store_true")
     parser.add_argument("--trickle", action="store_true")
+    parser.add_argument("--deaf", action="store_true")
     options = parser.parse_args()
     if options.profile is not None:
         known = {p.openssl_profile.decode(): p for p in rtcdtlstransport.SRTP_PROFILES}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from itertools import combinations_with_replacement
 
 import pytest
 import pytest_asyncio
 
+from tests.figures import note
 from tests.interop import nat_turn
 from tests.interop.nat import KINDS, Network, network
 from tests.interop.nat_call import call, connection_peer, kinds, place
 from tests.interop.nat_probe import stun_server
+from tests.interop.pipe_peer import longest_gap
 
 
 @pytest_asyncio.fixture
@@ -63,3 +66,49 @@ async def test_aiortc_relayed(net: Network) -> None:
         for peer in both:
             pair = await peer.wait("pair")
             assert (pair["local"], pair["remote"]) == ("relay", "relay")
+
+
+MOST_S = 1.5
+# Who is changed, who it talks to, what changes, and what the program does: nothing for a NAT's new addresses, which nobody
+# has to be told. Of the host's new ones the connection learns by itself, and asks for a restart; for a program that is deaf
+# to that it does what it can alone.
+_MOVES = [
+    ("symmetric", "full-cone", "flush", ()),
+    ("port", "full-cone", "renumber", ()),
+    ("full-cone", "port", "move_host", ()),
+    ("full-cone", "port", "move_host", ("--trickle",)),
+    ("symmetric", "symmetric", "move_host", ("--trickle",)),
+    ("port", "full-cone", "move_host", ("--deaf",)),
+]
+IN_EVERY_RUN = ("full-cone", "port", "move_host", ("--trickle",))
+MOVES = [
+    pytest.param(*row, first, marks=[] if row == IN_EVERY_RUN and first else [pytest.mark.long])
+    for row in _MOVES
+    for first in (True, False)
+]
+
+
+@pytest.mark.parametrize(("one", "other", "change", "options", "offers"), MOVES)
+async def test_moves(net: Network, one: str, other: str, change: str, options: tuple[str, ...], offers: bool) -> None:
+    moved, far = await net.nat(one), await net.nat(other)
+    async with call(connection_peer("rtcengine", *options), *((moved, far) if offers else (far, moved))) as both:
+        begin = time.monotonic()
+        await getattr(moved, change)()
+        end = time.monotonic()
+        for peer in both:
+            await peer.wait("counts", lambda e: bool(e["at"] > end + MOST_S))
+        gap = max(longest_gap(peer, begin) for peer in both)
+        note("moved", one=one, other=other, change=change, options=" ".join(options), offers=int(offers), gap=round(gap, 3))
+        assert gap <= MOST_S + ("--deaf" in options)
+
+
+@pytest.mark.long
+async def test_restart(net: Network) -> None:
+    """Asked for by the program, right after the host's address has changed."""
+    moved = await net.nat("full-cone")
+    async with call(connection_peer("rtcengine", "--trickle"), moved, await net.nat("port")) as both:
+        await moved.move_host()
+        begin = time.monotonic()
+        both[0].tell(do="restart")
+        for peer in both:
+            await peer.wait("counts", lambda e: bool(e["at"] > begin + MOST_S))

@@ -57,6 +57,10 @@ class Allocations:
             tls = TlsConfig(server_name=server.host, ca_pem=network.turn_ca_pem, insecure=network.turn_insecure)
         return engine.connect_turn(address, tls=tls)
 
+    def base_of(self, relayed: Address) -> Address | None:
+        """Where the allocation with this address is based."""
+        return next((key[2] for key, relay in self._made.items() if relay.allocation.relayed == relayed), None)
+
     def lose(self, batch: Batch, base: Address) -> list[Allocation]:
         """The base is no more, and so are the allocations that it had."""
         gone = [self._made.pop(key) for key in [key for key in self._made if key[2] == base]]

@@ -466,6 +466,9 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         if self.signalingState != CLOSED:
             self._fire("datachannel", channel)
 
+    def on_address_lost(self) -> None:
+        self.restartIce()
+
     # --- negotiationneeded (W3C §4.7.3)
 
     def update_negotiation_needed(self) -> None:

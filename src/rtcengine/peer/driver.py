@@ -110,5 +110,8 @@ class PeerEvents(Protocol):
     def on_data_channel(self, channel: Any) -> None:
         """The peer opened one."""
 
+    def on_address_lost(self) -> None:
+        """An address of ours that was in use is gone: an ICE restart would help."""
+
 
 DriverFactory = Callable[[PeerEvents, RTCConfiguration], Driver]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..certificate import Certificate
 from ..engine import dtls_context
+from ..ice.watch import watch
 from ..media.receive import RemoteTrack
 from ..types import Fingerprint
 from .channels import Channels
@@ -55,6 +56,7 @@ class EngineDriver:
         self._configuration = configuration
         self._engine: Engine | None = self.network.engine
         self._leased = False
+        self._unwatch: Callable[[], None] | None = None
         self.links: dict[int, Link] = {}
         self.incoming: dict[str, Incoming] = {}
         self.outgoing: dict[str, Outgoing] = {}
@@ -118,6 +120,12 @@ class EngineDriver:
             for task in late:
                 task.cancel()
 
+    def _on_addresses(self) -> None:
+        here = self.network.present()
+        lost = [link.follow(here) for link in self.links.values()]
+        if any(lost):
+            self.events.on_address_lost()
+
     # --- effects
 
     def apply(self, effects: Sequence[Effect]) -> None:
@@ -148,6 +156,8 @@ class EngineDriver:
     def _apply(self, batch: Batch, effect: Effect) -> None:
         match effect:
             case OpenTransport(plan):
+                if self.network.follows and self._unwatch is None:
+                    self._unwatch = watch(self._on_addresses)
                 link = self.links[plan.id] = Link(self, plan, batch)
                 if self._capture is not None and not self._capture.stopped:
                     batch.capture(link.transport, self._capture)
@@ -230,6 +240,8 @@ class EngineDriver:
         return await self._stats.report(selector)
 
     async def close(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
         for outgoing in self.outgoing.values():
             outgoing.close()
         for incoming in self.incoming.values():

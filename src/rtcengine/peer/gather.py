@@ -84,13 +84,13 @@ class Gatherer:
         """Whether there is more than host candidates."""
         return bool(self._servers)
 
-    def hosts(self, sockets: Mapping[str, Socket], tcp: TcpSide) -> list[Gathered]:
+    def hosts(self, sockets: Mapping[str, Socket], tcp: TcpSide | None = None) -> list[Gathered]:
         """Candidates of the sockets, which are given by their IP addresses, and of TCP."""
         if self._relay_only:
             return []
         told = self._network.announce
         found = [host_candidate(base, 65535 - i, told.get(base[0], base[0])) for i, base in enumerate(self._bases(sockets))]
-        return found + [Gathered(*offered) for offered in (tcp.offered() if self.tcp else ())]
+        return found + [Gathered(*offered) for offered in (tcp.offered() if tcp is not None and self.tcp else ())]
 
     async def run(
         self, transport: Transport, sockets: Mapping[str, Socket], allocations: Allocations

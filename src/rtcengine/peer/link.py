@@ -165,6 +165,32 @@ class Link:
         self.local.clear()
         self._gather()
 
+    def follow(self, here: list[str]) -> bool:
+        """The machine has other addresses than before, these. What is new is told to the peer if candidates still are;
+        else it is tried alone, as no more are told of the present credentials (RFC 8838 §13). True when a restart is
+        called for: the address in use is gone, or none is in use and there is a new one."""
+        if self._closed or self.transport.state == "closed" or not here:
+            return False
+        new = [address for address in here if address not in self._sockets]
+        if not self.gathered.is_set():
+            self._gather()
+            return False
+        used = self._used_address()
+        self._bind(here)
+        batch = self._host.engine.batch()
+        for found in self._host.gatherer().hosts({a: self._sockets[a] for a in new if a in self._sockets}):
+            if found.local is not None:
+                batch.local_candidate(self.transport, found.local)
+                self.local.append(found.told)
+        batch.submit()
+        return used not in here if used is not None else bool(new)
+
+    def _used_address(self) -> str | None:
+        local = self.transport.local
+        if local is None or self.ice_state not in ("connected", "completed", "disconnected"):
+            return None
+        return (self._allocations.base_of(local) or local)[0]
+
     def connect(self, batch: Batch, remote: RemoteTransport, role: DtlsRole, controlling: bool) -> None:
         """The peer is known, or has other credentials or roles than before."""
         if self.transport.state == "closed":

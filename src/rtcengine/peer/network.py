@@ -22,6 +22,8 @@ class NetworkOptions:
     peer listens on; without `udp` nothing but that, and TURN servers over TCP and TLS.
     `deny`: gets an IP address of the peer, returns why nothing may be sent there, "" when it may (`rtcengine.ice.deny`
     has a list for servers). `mdns`: names ending in .local that the peer tells are looked up.
+    `follow`: when the machine's addresses change and the one in use is gone, the connection asks for an ICE restart by
+    "negotiationneeded", as if the program had called `restartIce`.
     `turn_ca_pem`: authorities that vouch for TURN servers over TLS, b"" for the system's; `turn_insecure`: nobody has to.
     """
 
@@ -35,6 +37,7 @@ class NetworkOptions:
     udp: bool = True
     deny: Callable[[str], str] | None = None
     mdns: bool = True
+    follow: bool = True
     turn_ca_pem: bytes = b""
     turn_insecure: bool = False
 
@@ -46,9 +49,17 @@ class NetworkOptions:
         if self.shared_port and self.engine is None:
             raise ValueError("shared_port needs an engine with sockets of its own")
 
-    def to_bind(self) -> list[str]:
-        """Addresses to bind, the best first. A machine that is reached by nobody talks to itself."""
+    @property
+    def follows(self) -> bool:
+        """Whether another address of the machine means anything to it."""
+        return self.follow and self.addresses is None and not self.shared_port
+
+    def present(self) -> list[str]:
+        """Addresses that a peer may reach, the best first."""
         if self.addresses is not None:
             return list(self.addresses)
-        found = [a for a in local_addresses() if self.use is None or self.use(a)]
-        return [str(a) for a in found] or ["127.0.0.1"]
+        return [str(a) for a in local_addresses() if self.use is None or self.use(a)]
+
+    def to_bind(self) -> list[str]:
+        """The same; but a machine that is reached by nobody talks to itself."""
+        return self.present() or ["127.0.0.1"]
