@@ -409,8 +409,8 @@ class RTCPeerConnection(AsyncIOEventEmitter):
     def on_local_candidate(self, transport: int, candidate: Candidate | None, ufrag: str) -> None:
         place = self.jsep.on_local_candidate(transport, candidate, ufrag)
         if candidate is not None:
-            told = f"{candidate.type} {candidate.address} port {candidate.port} {candidate.protocol}"
-            self._journal.note(f"our candidate {told}", transport=transport, level=logging.DEBUG)
+            line = f"our candidate {candidate.type} {candidate.address} port {candidate.port} {candidate.protocol}"
+            self._journal.note(line, transport=transport, level=logging.DEBUG)
         if place is None:
             return
         mid, index = place

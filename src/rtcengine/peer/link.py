@@ -252,7 +252,12 @@ class Link:
         if self._peer is not None:
             _cancel(self._peer)
         self.gathered.set()
-        batch.close(self.transport)
+        if self.transport.state == "closed":
+            self._close_sockets(batch)
+        else:  # a handshake that is being worked on lets us say goodbye only after it: the end is told then
+            batch.close(self.transport)
+
+    def _close_sockets(self, batch: Batch) -> None:
         self._allocations.close(batch)
         for socket in self._sockets.values():
             batch.close_socket(socket)
@@ -390,6 +395,10 @@ class Link:
 
     def _on_event(self, event: TransportEvent) -> None:
         if self._closed:
+            if event.state == "closed":
+                batch = self.transport.engine.batch()
+                self._close_sockets(batch)
+                batch.submit()
             return
         ice, dtls = event.ice_state, _DTLS.get(event.state)
         if event.state == "closed":
