@@ -28,10 +28,12 @@ async def functions(page: Page) -> Callable[..., Awaitable[Any]]:
 
 
 class Call:
-    """`ours` and the page's connection. `trickle`: descriptions go at once, candidates after them, in both directions."""
+    """`ours` and the page's connection. `trickle`: descriptions go at once, candidates after them, in both directions;
+    `grouped`: offers keep their BUNDLE group on the way."""
 
     def __init__(self, page: Page, ours: RTCPeerConnection, trickle: bool) -> None:
         self.page, self.ours, self.trickle = page, ours, trickle
+        self.grouped = True
         self.tracks: list[Any] = []
         self._carrying: asyncio.Task[None] | None = None
         ours.on("track", self.tracks.append)
@@ -66,7 +68,7 @@ class Call:
             await self.ours.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         else:
             offer = await self("describe", {"type": "offer", "gather": not self.trickle, "restart": restart})
-            await self.ours.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            await self.ours.setRemoteDescription(RTCSessionDescription(self._passed(offer), "offer"))
             await self.ours.setLocalDescription()
             await self._to_page()
         if self.trickle and self._carrying is None:
@@ -75,7 +77,12 @@ class Call:
     async def _to_page(self) -> None:
         description = self.ours.localDescription
         assert description is not None
-        await self("hear", {"type": description.type, "sdp": description.sdp})
+        sdp = self._passed(description.sdp) if description.type == "offer" else description.sdp
+        await self("hear", {"type": description.type, "sdp": sdp})
+
+    def _passed(self, offer: str) -> str:
+        lines = offer.splitlines(keepends=True)
+        return "".join(line for line in lines if self.grouped or not line.startswith("a=group:BUNDLE"))
 
     async def connected(self) -> None:
         await until(lambda: self.ours.connectionState == "connected", timeout=20, what="we are connected")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,10 +44,14 @@ async def talk(
     trickle: bool,
     codec: media.Codec = "VP8",
     configuration: Mapping[str, object] | None = None,
-    **said: object,
+    grouped: bool = True,
+    then: Callable[[], Awaitable[None]] | None = None,
+    **said: str,
 ) -> Ends:
-    """Calls, waits for pictures and sound both ways, hangs up. `configuration` is the page's, `said` goes into the figures."""
+    """Calls, waits for pictures and sound both ways, hangs up. `configuration` is the page's; `grouped`: the offer's sections
+    may share a transport; `then` is called while all flows; `said` goes into the figures."""
     async with call(page, ours, trickle=trickle, configuration=configuration) as made:
+        made.grouped = grouped
         ours.addTrack(SyntheticMicrophone())
         ours.addTrack(SyntheticCamera(320, 240, 30))
         await made("add", BOTH)
@@ -64,8 +68,10 @@ async def talk(
         inbound = seen["inbound"]
         assert inbound["video"]["mimeType"] == f"video/{codec}" and inbound["video"]["frameWidth"] == 320
         assert inbound["audio"]["packetsReceived"] > 0 and inbound["audio"]["packetsLost"] <= 0
-        named = {"browser": type(page).__name__, "we_offer": we_offer, "trickle": trickle, "codec": codec, **said}
-        note("call", **named, seconds=round(connected, 3))
+        named = {"browser": type(page).__name__, "codec": codec, **said}
+        note("call", **named, we_offer=we_offer, trickle=trickle, seconds=round(connected, 3))
+        if then is not None:
+            await then()
         return await ends(made)
 
 
