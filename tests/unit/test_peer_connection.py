@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import aiortc
 import pytest
 
-from rtcengine import NetworkOptions, RTCPeerConnection
+from rtcengine import NetworkOptions
 from rtcengine.peer import configuration, description, parameters
 from rtcengine.peer.chain import MAX_OPERATIONS
 from rtcengine.peer.connection import MAX_EARLY_CANDIDATES, RTCPeerConnection
