@@ -23,5 +23,5 @@ async def test_nothing_is_left(calls: int) -> None:
     each = {what: round((last[what] - first[what]) / made, 2) for what in ("python", "heap", "rss")}
     note("calls made and closed", calls=calls, first=first, last=last, each=each)
     assert (last["files"], last["threads"]) == (first["files"], first["threads"]) == (seen[0]["files"], seen[0]["threads"])
-    # A block of Python's for every call, or what malloc gives for the smallest object of the engine's, would be a leak.
-    assert each["python"] < 0.5 and each["heap"] < 250, seen
+    # Of malloc's bytes 30,000 come once, at some time; 80 of a leaked sender or receiver would be more.
+    assert each["python"] < 0.5 and last["heap"] - first["heap"] < 80_000, seen

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,8 @@ from rtcengine import (
     SyntheticMicrophone,
 )
 from rtcengine.codecs import vpx
+from rtcengine.codecs.decode import make_decoder
+from rtcengine.codecs.encode import make_encoder
 from rtcengine.contrib.signaling import BYE, add_signaling_arguments, create_signaling, object_from_string, object_to_string
 from rtcengine.sdp import candidate_from_sdp, candidate_to_sdp
 from tests.unit.test_call import connected, gather_tracks, negotiate, take, two
@@ -58,6 +61,23 @@ def test_modules_by_aiortcs_names(module: str) -> None:
 def test_every_public_name_of_aiortc_is_there() -> None:
     aiortc = importlib.import_module("aiortc")
     assert [name for name in aiortc.__all__ if not hasattr(rtcengine, name)] == []
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+def test_codecs_of_aiortc_are_there_and_coded(kind: str) -> None:
+    aiortc = importlib.import_module("aiortc")
+
+    def what(codec: Any) -> tuple[object, ...]:
+        profile = codec.parameters.get("profile-level-id"), codec.parameters.get("packetization-mode")
+        return codec.mimeType.lower(), codec.clockRate, codec.channels or 1, *map(str, profile)
+
+    ours = [codec for codec in rtcengine.RTCRtpSender.getCapabilities(kind).codecs if codec.name != "rtx"]
+    theirs = [codec for codec in aiortc.RTCRtpSender.getCapabilities(kind).codecs if codec.name != "rtx"]
+    assert {what(codec) for codec in theirs} <= {what(codec) for codec in ours}
+    for codec in ours:
+        make_decoder(codec.name)
+        if codec.name != "AV1":  # which is received alone
+            make_encoder(codec.name)
 
 
 async def test_transports_are_objects_with_states() -> None:
