@@ -100,7 +100,7 @@ async def test_a_whole_call(tmp_path: Path) -> None:
     files = [tmp_path / "a.pcapng", tmp_path / "b.pcapng"]
     started = time.time_ns()
     for pc, file in zip((a, b), files, strict=True):
-        await pc.capture(file)
+        await pc.capture(file, wire=True)
         assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
     a.addTrack(SyntheticMicrophone())
     a.addTrack(SyntheticCamera(320, 240, 30))
@@ -145,7 +145,7 @@ async def test_some_of_a_call(tmp_path: Path) -> None:
         await until(lambda: a.connectionState == "connected")
         for name in ("one", "two"):
             file = tmp_path / name
-            async with await a.capture(file, wire=False) as capture:
+            async with await a.capture(file) as capture:
                 with pytest.raises(InvalidStateError, match="goes on"):
                     await a.capture(tmp_path / "other")
                 before = await sent_packets(a)
@@ -169,7 +169,7 @@ async def test_packets_while_python_is_blocked(tmp_path: Path) -> None:
     a.addTrack(SyntheticMicrophone())
     file = tmp_path / "blocked"
     try:
-        await a.capture(file)
+        await a.capture(file, wire=True)
         await call(a, b)
         await until(lambda: b.connectionState == "connected")
         wait_blocked(file, time.time_ns(), tmp_path)
@@ -200,8 +200,8 @@ async def test_the_limit_and_the_disk(tmp_path: Path) -> None:
     a, b = pair()
     a.addTrack(SyntheticMicrophone())
     try:
-        small = await a.capture(tmp_path / "small", limit=3000)
-        full = await b.capture("/dev/full")
+        small = await a.capture(tmp_path / "small", wire=True, limit=3000)
+        full = await b.capture("/dev/full", wire=True)
         await call(a, b)
         await until(lambda: small.counts.dropped > 10 and full.counts.error != "", what="both are at their end")
         assert a.connectionState == b.connectionState == "connected"

@@ -241,9 +241,10 @@ class Engine:
         self._tcp[socket.number] = socket
         return socket
 
-    def open_capture(self, path: str | os.PathLike[str], *, wire: bool = True, limit: int = 0) -> Capture:
+    def open_capture(self, path: str | os.PathLike[str], *, wire: bool = False, limit: int = 0) -> Capture:
         """A new pcapng file for what transports send and receive (`Batch.capture`): RTP and RTCP without SRTP, and with `wire`
-        STUN and DTLS as they are. `limit`: bytes that it may have, 0 for any. OSError when it cannot be opened."""
+        STUN and DTLS as they are, at the price that Wireshark then takes the media for SRTP unless its DTLS is disabled.
+        `limit`: bytes that it may have, 0 for any. OSError when it cannot be opened."""
         self._running()
         if limit < 0:
             raise ValueError(f"a limit of {limit} bytes")

@@ -384,10 +384,11 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             id=self.id, state=self.connectionState, failure=self.failure, timeline=self.timeline, transports=transports
         )
 
-    async def capture(self, path: str | os.PathLike[str], *, wire: bool = True, limit: int = 0) -> Capture:
+    async def capture(self, path: str | os.PathLike[str], *, wire: bool = False, limit: int = 0) -> Capture:
         """Writes what is sent and received from now on into a pcapng file, for Wireshark: RTP and RTCP without SRTP, and with
-        `wire` STUN and DTLS as they are. `await capture.stop()` or the connection's end completes it; one at a time.
-        `limit`: bytes that it may have, 0 for any. OSError when the file cannot be opened."""
+        `wire` STUN and DTLS as they are; behind a DTLS handshake Wireshark takes media for SRTP, unless told
+        `--disable-protocol dtls`. `await capture.stop()` or the connection's end completes it; one at a time. `limit`: bytes
+        that it may have, 0 for any. OSError when the file cannot be opened."""
         self._assert_open()
         capture: Capture = await self.driver.capture(path, wire, limit)
         return capture
