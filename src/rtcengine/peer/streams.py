@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from ..config import CODECS, PayloadType, RecvConfig, SendConfig, feedback
@@ -41,11 +42,21 @@ def recv_config(media: MediaPlan) -> RecvConfig | None:
         ssrc=declared.ssrc if declared is not None else 0,
         rtx_ssrc=(declared.rtx_ssrc or 0) if declared is not None else 0,
         **feedback(main.feedback),
-        others=tuple(
-            PayloadType(codec=c.name, pt=c.payload_type, rtx_pt=c.rtx_payload_type, clock_rate=c.clock_rate)
-            for c in [*codecs[1:], *known(media.offered)][:15]
-        ),
+        others=_others((*codecs[1:], *known(media.offered))),
     )
+
+
+# Of all connections to one kind of peer these are the same: they share them.
+@functools.lru_cache(maxsize=64)
+def _others(codecs: tuple[CodecUse, ...]) -> tuple[PayloadType, ...]:
+    return tuple(
+        PayloadType(codec=c.name, pt=c.payload_type, rtx_pt=c.rtx_payload_type, clock_rate=c.clock_rate) for c in codecs[:15]
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _uris(extensions: tuple[tuple[str, int], ...]) -> frozenset[str]:
+    return frozenset(uri for uri, _ in extensions)
 
 
 def sendable(media: MediaPlan) -> CodecUse | None:
@@ -68,7 +79,7 @@ def send_config(media: MediaPlan, codec: CodecUse) -> SendConfig:
         ssrc=encoding.ssrc,
         rtx_ssrc=encoding.rtx_ssrc if codec.rtx_payload_type is not None else 0,
         mid=media.mid,
-        extensions=frozenset(uri for uri, _ in media.extensions),
+        extensions=_uris(media.extensions),
         nack="nack" in codec.feedback,
     )
 
