@@ -76,7 +76,7 @@ async def ask(side: Lines, **what: Any) -> dict[str, Any]:
 
 async def once(kind: str, *arguments: object) -> dict[str, Any]:
     """What a program says that ends by itself."""
-    lines = await Lines.start(LOAD_CORE, sys.executable, PROGRAM, kind, *map(str, arguments))
+    lines = await Lines.start(None, sys.executable, PROGRAM, kind, *map(str, arguments))
     try:
         return await lines.answer()
     finally:
@@ -158,7 +158,7 @@ def report(found: dict[str, Any], info: dict[str, str], calls: dict[str, int]) -
     walls = {kind: [kit.middle(row[kind]["wall_ms"])[0] for row in found["setup"]] for kind in KINDS}
     cpus = {kind: [kit.middle(row[kind]["cpu_ms"])[0] for row in found["setup"]] for kind in KINDS}
     parts += [
-        "Two peers of one process on one core, from createOffer to both connected; medians of 30 calls a round.",
+        "Two peers of one process, from createOffer to both connected; medians of 30 calls a round.",
         kit.table(
             ["", "engine", "aiortc", "engine / aiortc"],
             [

@@ -56,12 +56,13 @@ class Lines:
         self.process = process
 
     @classmethod
-    async def start(cls, core: int, *command: str | Path) -> Lines:
+    async def start(cls, core: int | None, *command: str | Path) -> Lines:
+        """None: on whatever core is free."""
         process = await asyncio.create_subprocess_exec(
             *map(str, command),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
         )
         return cls(process)
 

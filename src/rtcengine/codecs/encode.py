@@ -143,8 +143,10 @@ def rtp_time(frame: Any, clock_rate: int) -> int:
     """A frame's time in a codec's clock; 0 of a frame that has none."""
     if frame.pts is None or frame.time_base is None:
         return 0
-    time: Fraction = frame.pts * frame.time_base * clock_rate
-    return round(time)
+    base = frame.time_base
+    time, rest = divmod(frame.pts * base.numerator * clock_rate, base.denominator)
+    # round() of the fraction, without making one for each frame.
+    return int(time + (2 * rest > base.denominator or (2 * rest == base.denominator and time & 1)))
 
 
 def make_encoder(codec: str, fmtp: Mapping[str, Any] | None = None) -> Encoder:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .connection import RTCPeerConnection
     from .stats import Statistics
 
+
 class EngineDriver:
     """One connection's transports, streams and channels."""
 

@@ -43,9 +43,7 @@ class Journal:
         """In the order in which they happened, which may be another than the one in which they were told."""
         return tuple(sorted(self._moments, key=lambda moment: moment.at))
 
-    def note(
-        self, what: str, *, transport: int | None = None, at: float | None = None, level: int = logging.INFO
-    ) -> None:
+    def note(self, what: str, *, transport: int | None = None, at: float | None = None, level: int = logging.INFO) -> None:
         """`at`: of time.monotonic(), where that is not now."""
         moment = Moment((time.monotonic() if at is None else at) - self._began, what, transport)
         self._moments.append(moment)
