@@ -125,6 +125,7 @@ typedef struct rtc_ice {
   uint64_t tie_breaker, seed;
   rtc_mark_key_t mark_key; /* of transaction ids: whose they are */
   uint32_t mark;
+  uint32_t rank;                         /* of what the peer may learn from our checks, above that of other peer-reflexive ones */
   uint32_t requests, answers, conflicts; /* counters; conflicts: 487 sent or received */
   int64_t rtt_us;
   rtc_ice_creds_t creds, old; /* old: good until the new ones are first used */

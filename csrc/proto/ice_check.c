@@ -1,7 +1,11 @@
 /* ice_check: the checklist: which pair is asked next and when, and the requests (RFC 8445 §6.1.4, §7.2.4, §14). */
 #include "proto/ice_impl.h"
 
-enum { THAW_SENDS = 3 /* a pair that was asked so often does not hold back the others of its foundation */ };
+enum {
+  THAW_SENDS = 3, /* a pair that was asked so often does not hold back the others of its foundation */
+  PRFLX = 110,    /* type preference of a candidate that is learnt from a check (RFC 8445 §5.1.2.2) */
+  RANKS = 16      /* what is added stays below that of a host */
+};
 
 /* §14.3, but from RTC_ICE_RTO_MS: with a third of the datagrams lost each way, half a second and its doubles connect too few in 10 s. */
 static uint32_t first_wait(const rtc_ice_t *c) {
@@ -106,17 +110,19 @@ static int write_check(const rtc_ice_t *c, const rtc_ice_pair_t *p, bool nominat
   rtc_stun_put(&w, RTC_STUN_A_USERNAME, name, rtc_wr_len(&user));
   rtc_put64(number, c->tie_breaker);
   rtc_stun_put(&w, p->as_controlling ? RTC_STUN_A_CONTROLLING : RTC_STUN_A_CONTROLLED, number, 8);
-  /* What a peer-reflexive candidate learnt from this would have: type preference 110, the rest ours (§7.1.1). */
-  rtc_put32(number, (110u << 24) | (c->local[p->local].priority & 0xffffff));
+  /* What a peer-reflexive candidate learnt from this would have: the rest is ours (§7.1.1). */
+  rtc_put32(number, ((PRFLX + c->rank) << 24) | (c->local[p->local].priority & 0xffffff));
   rtc_stun_put(&w, RTC_STUN_A_PRIORITY, number, 4);
   if (nominate) rtc_stun_put(&w, RTC_STUN_A_USE_CANDIDATE, NULL, 0);
   return rtc_stun_end(&w, (const uint8_t *)c->creds.remote_pwd, strlen(c->creds.remote_pwd));
 }
 
-/* The chosen pair's: a fresh transaction each time; what silence asks is repeated, since its answer may take long. */
+/* The chosen pair's: a fresh transaction each time; what silence asks is repeated, since its answer may take long. A NAT may have moved
+ * us: then the peer learns a new candidate from this, and one that goes by priorities alone shall prefer it to the one it had. */
 static rtc_ice_pair_t *due_keep(rtc_ice_t *c, rtc_time_t now) {
   if (rtc_ice_keep_at(c) > now) return NULL;
   rtc_ice_pair_t *p = &c->pair[c->selected];
+  if (c->asking == RTC_NEVER && p->at > now) c->rank = (c->rank + 1) % RANKS;
   if (!p->live || p->at <= now) rtc_ice_start(c, p, now);
   return p;
 }

@@ -652,6 +652,24 @@ static void rebinding_under_media(void) {
   }
 }
 
+static uint32_t rank(const rtc_ice_t *c) { return c->remote[c->pair[c->selected].remote].priority; }
+
+/* Who goes by priorities alone, as browsers do, follows a peer that a NAT moves: each of its addresses outranks the one before. */
+static void a_later_address_ranks_higher(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 1);
+  give(&n, 1, 1, 1);
+  uint32_t before = 0;
+  for (int i = 5; i < 9; i++) {
+    n.nat[0] = host(20, i);
+    stream(&n, RTC_SEC(3));
+    CHECK(rtc_addr_eq(&n.side[1].path.remote, &n.nat[0]));
+    CHECK(rank(&n.side[1]) > before && rank(&n.side[1]) < 126u << 24);
+    before = rank(&n.side[1]);
+  }
+}
+
 /* Flow that stops is asked after at once. */
 static void asks_when_it_becomes_silent(void) {
   static net_t n;
@@ -739,6 +757,7 @@ int main(int argc, char **argv) {
   RUN(a_path_is_refused);
   RUN(rebinding);
   RUN(rebinding_under_media);
+  RUN(a_later_address_ranks_higher);
   RUN(asks_when_it_becomes_silent);
   RUN(strangers);
   RUN(caps);

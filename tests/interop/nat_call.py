@@ -45,7 +45,7 @@ async def call(
 def kinds(pairs: list[tuple[str, str]], telling: set[tuple[str, str]]) -> list[object]:
     """For parametrize: in both orders, as who offers controls; those not telling in `make long`."""
     both = [p for pair in pairs for p in dict.fromkeys((pair, pair[::-1]))]
-    return [pytest.param(*p, marks=[] if p in telling or p[::-1] in telling else [pytest.mark.long]) for p in both]
+    return [pytest.param(*p, marks=[] if p in telling else [pytest.mark.long]) for p in both]
 
 
 def connection_peer(library: str, *options: str) -> list[str]:

@@ -59,6 +59,7 @@ async def test_aiortc_direct(net: Network, ours: str, theirs: str) -> None:
         assert (pair["local"], pair["remote"]) == (SEEN.get(ours, "srflx"), "srflx")
 
 
+@pytest.mark.long
 async def test_aiortc_relayed(net: Network) -> None:
     """The TURN server, where nothing else connects."""
     argv = connection_peer("aiortc", "--relay-only")
