@@ -36,7 +36,9 @@ async def net() -> AsyncIterator[Network]:
 
 
 # The two that are in every run are what its calls are made of, beside port, whose rules are in both.
-@pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.long] if k in ("full-cone", "port") else []) for k in KINDS])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=[pytest.mark.long] if k in ("full-cone", "port") else []) for k in KINDS]
+)
 async def test_kind(net: Network, kind: str) -> None:
     nat = await net.nat(kind)
     assert await nat_probe.classify(nat.host) == BEHAVIOURS[kind]

@@ -34,6 +34,7 @@ from .errors import InvalidStateError
 from .gather import Gatherer
 from .link import Link
 from .network import NetworkOptions
+from .own_names import OwnNames
 from .report import TransportReport
 from .servers import read_servers
 from .shared import lease, release
@@ -62,6 +63,7 @@ class EngineDriver:
         self.incoming: dict[str, Incoming] = {}
         self.outgoing: dict[str, Outgoing] = {}
         self.channels = Channels(peer)
+        self._names = OwnNames()
         self._stats: Statistics | None = None
         self._capture: Capture | None = None
         given = configuration.certificates
@@ -88,7 +90,7 @@ class EngineDriver:
 
     def gatherer(self) -> Gatherer:
         relay_only = self._configuration.iceTransportPolicy is RTCIceTransportPolicy.RELAY
-        return Gatherer(self.network, read_servers(self._configuration.iceServers), relay_only=relay_only)
+        return Gatherer(self.network, read_servers(self._configuration.iceServers), self._names, relay_only=relay_only)
 
     def remote_track(self, kind: str, id: str) -> RemoteTrack:
         return RemoteTrack(kind, id)
@@ -255,5 +257,6 @@ class EngineDriver:
         self.links.clear()
         if self._capture is not None:
             await self._capture.stop()
+        self._names.close()
         if self._leased:
             await release(self)

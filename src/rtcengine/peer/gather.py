@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..config import IceCandidate
@@ -14,6 +14,7 @@ from ..ice.priority import foundation, priority
 from ..types import Candidate
 from .allocations import Allocations
 from .network import NetworkOptions
+from .own_names import OwnNames
 from .servers import IceServer
 from .tcp import TcpSide
 
@@ -66,9 +67,12 @@ class _Question:
 class Gatherer:
     """One round: `hosts` at once, then `run`."""
 
-    def __init__(self, network: NetworkOptions, servers: Sequence[IceServer], *, relay_only: bool = False) -> None:
+    def __init__(
+        self, network: NetworkOptions, servers: Sequence[IceServer], names: OwnNames, *, relay_only: bool = False
+    ) -> None:
         self._network = network
         self._servers = servers
+        self._names = names
         self._relay_only = relay_only
         self.tcp = network.tcp and not relay_only
         """Whether the peer meets us by TCP."""
@@ -90,7 +94,8 @@ class Gatherer:
             return []
         told = self._network.announce
         found = [host_candidate(base, 65535 - i, told.get(base[0], base[0])) for i, base in enumerate(self._bases(sockets))]
-        return found + [Gathered(*offered) for offered in (tcp.offered() if tcp is not None and self.tcp else ())]
+        found += [Gathered(*offered) for offered in (tcp.offered() if tcp is not None and self.tcp else ())]
+        return [shown for one in found if (shown := self._shown(one)) is not None]
 
     async def run(
         self, transport: Transport, sockets: Mapping[str, Socket], allocations: Allocations
@@ -106,6 +111,23 @@ class Gatherer:
         finally:
             for task in asking:
                 task.cancel()
+
+    def _shown(self, found: Gathered) -> Gathered | None:
+        """As the peer is told it. None: it is to be hidden, and no name of ours would be answered for."""
+        ip = found.told.address
+        if not self._network.hide or ip in self._network.announce.values():
+            return found
+        try:
+            return replace(found, told=replace(found.told, address=self._names.of(ip)))
+        except OSError as error:
+            log.warning("no candidate for %s, which is to be hidden: %s", ip, error)
+            return None
+
+    def _related(self, address: Address, base: Address) -> Address:
+        """What stands in raddr and rport."""
+        if self._network.hide and address[0] == base[0]:
+            return ("::" if ":" in base[0] else "0.0.0.0", 9)
+        return address
 
     async def _ask(
         self, server: IceServer, transport: Transport, bases: list[Address], allocations: Allocations, found: Found
@@ -154,7 +176,7 @@ class Gatherer:
             self._fail(found, server, error.code or NO_ANSWER, str(error), base)
             return
         if mapped != base:
-            found.put_nowait(learnt_candidate("srflx", mapped, base, base, asked.preference, server.url))
+            found.put_nowait(learnt_candidate("srflx", mapped, base, self._related(base, base), asked.preference, server.url))
 
     async def _turn(self, asked: _Question, allocations: Allocations, found: Found) -> None:
         server, base = asked.server, asked.base
@@ -172,8 +194,9 @@ class Gatherer:
             self._fail(found, server, NO_ANSWER, str(error), base)
             return
         if mapped is not None and mapped != base and not self._relay_only and relay.socket is None:
-            found.put_nowait(learnt_candidate("srflx", mapped, base, base, asked.preference, server.url))
-        found.put_nowait(learnt_candidate("relay", relayed, relay.allocation, mapped or base, asked.preference, server.url))
+            found.put_nowait(learnt_candidate("srflx", mapped, base, self._related(base, base), asked.preference, server.url))
+        related = self._related(mapped or base, base)
+        found.put_nowait(learnt_candidate("relay", relayed, relay.allocation, related, asked.preference, server.url))
 
     def _fail(self, found: Found, server: IceServer, code: int, text: str, base: Address | None = None) -> None:
         error = RTCIceCandidateError(server.url, code, text, *(base or (None, None)))

@@ -12,6 +12,7 @@ from typing import Any
 from ..engine import Address
 from ..ice import mdns
 from ..ice.addresses import Network, local_networks
+from . import multicast
 
 REPEATS_S = (0.0, 0.25, 1.0, 2.0)
 """When it is asked, after the time before (RFC 6762 §5.2 has a second between the first two; a call does not wait so long)."""
@@ -32,28 +33,59 @@ class _Ear(asyncio.DatagramProtocol):
                 self._found.set_result(address)
 
 
+class _Way:
+    """A group, or one responder, and how it is asked. Where we may have the group's own port the answers go to all, as browsers
+    give no others."""
+
+    def __init__(self, name: str, group: Address) -> None:
+        self._name, self._group = name, group
+        self._sock, self._to_all = _socket(group)
+        self._ear: asyncio.DatagramTransport | None = None
+
+    async def listen(self, ear: _Ear) -> None:
+        self._ear, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: ear, sock=self._sock)
+
+    def ask(self) -> None:
+        for message in mdns.queries(self._name, alone=not self._to_all):
+            if self._to_all:
+                multicast.send(self._sock, message, self._group)
+            else:
+                with contextlib.suppress(OSError):  # no way there now
+                    self._sock.sendto(message, self._group)
+
+    def close(self) -> None:
+        (self._ear or self._sock).close()
+
+
 async def resolve(name: str, groups: Sequence[Address] = mdns.GROUPS, near: Sequence[Network] | None = None) -> str | None:
     """The address behind the name, None when nobody answers in five seconds or so. `near`: networks from which answers are
     taken, those of our links when it is None."""
     if not mdns.is_name(name):
         return None
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[str] = loop.create_future()
+    found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     networks = local_networks() if near is None else near
-    ways: list[tuple[asyncio.DatagramTransport, Address]] = []
+    ways: list[_Way] = []
     try:
         for group in groups:
-            family = socket.AF_INET6 if ":" in group[0] else socket.AF_INET
             with contextlib.suppress(OSError):  # no such family here
-                ear = _Ear(name, found, group[1], networks)
-                way, _ = await loop.create_datagram_endpoint(lambda ear=ear: ear, family=family)  # type: ignore[misc]
-                ways.append((way, group))
+                ways.append(_Way(name, group))
+                await ways[-1].listen(_Ear(name, found, group[1], networks))
         for wait in (*REPEATS_S[1:], 2.0):
-            for way, group in ways:
-                way.sendto(mdns.query(name), group)
+            for way in ways:
+                way.ask()
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(asyncio.shield(found), wait)
         return None
     finally:
-        for way, _ in ways:
+        for way in ways:
             way.close()
+
+
+def _socket(group: Address) -> tuple[socket.socket, bool]:
+    """And whether what all are told comes to it."""
+    if ipaddress.ip_address(group[0]).is_multicast:
+        with contextlib.suppress(OSError):  # the port is another's alone
+            return multicast.listen(group), True
+    sock = socket.socket(multicast.family_of(group), socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    return sock, False

@@ -21,7 +21,9 @@ class NetworkOptions:
     by TCP at what `Engine.listen_tcp` has opened. `tcp`: ICE over TCP (RFC 6544) besides: we listen, and connect to what the
     peer listens on; without `udp` nothing but that, and TURN servers over TCP and TLS.
     `deny`: gets an IP address of the peer, returns why nothing may be sent there, "" when it may (`rtcengine.ice.deny`
-    has a list for servers). `mdns`: names ending in .local that the peer tells are looked up.
+    has a list for servers). `mdns`: names ending in .local that the peer tells are looked up. `hide`:
+    instead of our addresses, but for announced ones, the peer is told such names, which we answer for on our links: it reaches
+    us if it is there, or by what servers say.
     `follow`: when the machine's addresses change and the one in use is gone, the connection asks for an ICE restart by
     "negotiationneeded", as if the program had called `restartIce`.
     `turn_ca_pem`: authorities that vouch for TURN servers over TLS, b"" for the system's; `turn_insecure`: nobody has to.
@@ -38,6 +40,7 @@ class NetworkOptions:
     deny: Callable[[str], str] | None = None
     mdns: bool = True
     follow: bool = True
+    hide: bool = False
     turn_ca_pem: bytes = b""
     turn_insecure: bool = False
 
