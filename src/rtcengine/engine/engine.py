@@ -542,6 +542,8 @@ class Engine:
                 transport.local, transport.tcp = local, tcp
         added, *later = times
         transport.times = TransportTimes(added / 1e6, *((t - added) / 1e6 if t else None for t in later))
+        if state == "connected":
+            transport._context = None  # its work is done: who needs it again makes it anew
         transport._set_state(state, reason, text)
         if transport.on_event is not None:
             event = TransportEvent(transport, state, reason, text, transport.remote, transport.ice_state)

@@ -68,7 +68,7 @@ class EngineDriver:
         self._capture: Capture | None = None
         given = configuration.certificates
         self.certificate = given[0].certificate if given else Certificate.generate()
-        self._dtls = dtls_context(self.certificate)  # now, and not when a transport needs it
+        self._dtls: object = dtls_context(self.certificate)  # now, and not when a transport needs it, which then has it
 
     @property
     def engine(self) -> Engine:
@@ -162,6 +162,7 @@ class EngineDriver:
                 if self.network.follows and self._unwatch is None:
                     self._unwatch = watch(self._on_addresses)
                 link = self.links[plan.id] = Link(self, plan, batch)
+                self._dtls = None
                 if self._capture is not None and not self._capture.stopped:
                     batch.capture(link.transport, self._capture)
             case RestartIce(id, ufrag, pwd):

@@ -25,7 +25,7 @@ from .description import (
     Timing,
 )
 from .errors import Malformed
-from .lines import MAX_SSRC, fields, number, payload_type, token
+from .lines import MAX_SSRC, PAYLOAD_TYPE_TEXTS, fields, number, payload_type, token
 
 DIGEST_SIZES = {"sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}  # RFC 8122 §5
 
@@ -78,7 +78,7 @@ def media_line(value: str) -> MediaSection:
     if not all(token(part, "protocol") for part in protocol.split("/")):
         raise Malformed("protocol is empty")
     if section.is_rtp:
-        section.formats = [str(payload_type(text)) for text in formats]
+        section.formats = [PAYLOAD_TYPE_TEXTS[payload_type(text)] for text in formats]
     return section
 
 

@@ -112,7 +112,8 @@ def payload_type(text: str) -> int:
     return found if found is not None else number(text, "payload type", MAX_PAYLOAD_TYPE)
 
 
-_PAYLOAD_TYPES = {str(n): n for n in range(MAX_PAYLOAD_TYPE + 1)}
+PAYLOAD_TYPE_TEXTS = tuple(str(n) for n in range(MAX_PAYLOAD_TYPE + 1))
+_PAYLOAD_TYPES = {text: n for n, text in enumerate(PAYLOAD_TYPE_TEXTS)}
 
 
 def token(text: str, what: str, longest: int = 255) -> str:
