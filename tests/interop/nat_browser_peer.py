@@ -59,7 +59,7 @@ class BrowserPeer(PipePeer):
         await page.goto(url)
         await media.inject(page)
         await page.evaluate(f"{CALL}\nwindow.call = call;")
-        await page.evaluate("await call.open(arg)", {"iceServers": self._servers})
+        await page.evaluate("await call.open(arg)", {"configuration": {"iceServers": self._servers}})
         await page.evaluate("await call.add(arg)", {"video": media.CAMERA})
         begin = time.monotonic()
         there = await page.evaluate("performance.now()")
