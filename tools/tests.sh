@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # All tests but the long ones: first those that share the machine, one worker a core; then by themselves, one after another,
-# those that use all cores or measure time (fuzzing, attacks, other implementations, browsers).
+# those that use all cores or have little to spare (fuzzing, attacks, browsers).
 # Usage: tools/tests.sh PYTHON WORKERS [what pytest takes to choose among them]
 set -uo pipefail
 
 python=$1 workers=$2
 shift 2
-alone='fuzz or interop or attack or browser'
+alone='fuzz or attack or browser'
 none=5 # pytest: nothing was chosen
 
 "$python" -m pytest -n "$workers" --dist worksteal -m "not long and not ($alone)" "$@"
