@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.programs import one_at_a_time
+
 BUILD = Path(__file__).resolve().parents[2] / "build"
 
 
@@ -17,14 +19,18 @@ def source() -> Path:
     """The folder of its sdist, which pip fetches once."""
     name = f"aiortc-{importlib.metadata.version('aiortc')}"
     folder = BUILD / name
-    if not folder.is_dir():
-        BUILD.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=BUILD) as temporary:
-            pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", "aiortc"]
-            subprocess.run([*pip, "-d", temporary, name.replace("-", "==")], check=True)
-            subprocess.run(["tar", "xzf", f"{temporary}/{name}.tar.gz", "-C", temporary], check=True)
-            (Path(temporary) / name).rename(folder)
+    with one_at_a_time():
+        if not folder.is_dir():
+            _fetch(name)
     return folder
+
+
+def _fetch(name: str) -> None:
+    with tempfile.TemporaryDirectory(dir=BUILD) as temporary:
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", "aiortc"]
+        subprocess.run([*pip, "-d", temporary, name.replace("-", "==")], check=True)
+        subprocess.run(["tar", "xzf", f"{temporary}/{name}.tar.gz", "-C", temporary], check=True)
+        (Path(temporary) / name).rename(BUILD / name)
 
 
 def import_instead(text: str, module: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 import time
-from collections import deque
 from dataclasses import dataclass
 
 log = logging.getLogger("rtcengine.peer")
@@ -36,7 +36,7 @@ class Journal:
         self.id = f"pc{next(_numbers)}"
         self.failure = ""
         self._began = time.monotonic()
-        self._moments: deque[Moment] = deque(maxlen=MAX_MOMENTS)
+        self._moments: list[Moment] = []
 
     @property
     def moments(self) -> tuple[Moment, ...]:
@@ -45,8 +45,10 @@ class Journal:
 
     def note(self, what: str, *, transport: int | None = None, at: float | None = None, level: int = logging.INFO) -> None:
         """`at`: of time.monotonic(), where that is not now."""
-        moment = Moment((time.monotonic() if at is None else at) - self._began, what, transport)
+        # Interned: most is said of every connection.
+        moment = Moment((time.monotonic() if at is None else at) - self._began, sys.intern(what), transport)
         self._moments.append(moment)
+        del self._moments[:-MAX_MOMENTS]
         log.log(level, "%s: %s", self.id, moment, extra={"connection": self.id})
 
     def fail(self, why: str) -> None:
