@@ -48,10 +48,11 @@ async def test_both_sides_say_the_same() -> None:
     async with two() as (a, b):
         heard = gather_tracks(b)
         sound, picture = SyntheticMicrophone(), SyntheticCamera(320, 240, 30)
-        for track in (sound, picture):
-            a.addTrack(track)
+        senders = [a.addTransceiver(kind, direction="sendonly").sender for kind in ("audio", "video")]
         await negotiate(a, b)
         await connected(a, b)
+        for sender, track in zip(senders, (sound, picture), strict=True):  # what comes before the other's keys would be lost
+            await sender.replaceTrack(track)
         for track in heard:
             await take(track, 10)
         await said(b, "remote-outbound-rtp")
