@@ -45,6 +45,7 @@ static int on_request(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, con
   if (i < 0) return RTC_ICE_OK; /* answered, not followed */
   rtc_ice_pair_t *p = &c->pair[i];
   p->asked = true;
+  p->asked_at = now;
   p->requests_in++;
   p->answers_out++;
   bool nominated = m->has_use_candidate && !c->controlling;

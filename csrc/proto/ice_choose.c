@@ -129,6 +129,18 @@ static rtc_time_t leave_at(const rtc_ice_t *c) {
   return silent > asked ? silent : asked;
 }
 
+/* The controlled side's: a pair that the peer nominated, or, when the chosen one is asked in vain for long, one that it asks by itself: a
+ * NAT has moved the peer, which need not notice, for its checks are answered as before. Only where more than checks flowed: loss alone
+ * can look so. */
+static int best_instead(const rtc_ice_t *c, rtc_time_t *at) {
+  int best = best_wanted(c);
+  *at = c->heard + RTC_MS(RTC_ICE_SILENT_MS);
+  if (best >= 0 || c->asking == RTC_NEVER || !c->flowed) return best;
+  *at = c->asking + 2 * RTC_MS(RTC_ICE_SILENT_MS);
+  best = best_valid(c);
+  return best >= 0 && c->pair[best].asked_at > c->heard ? best : -1;
+}
+
 /* What is used when nothing else works: while candidates may still come, a better pair is waited for that is not even known. */
 static bool last_resort(const rtc_ice_t *c, const rtc_ice_pair_t *p) {
   const rtc_ice_cand_t *ours = &c->local[p->local], *theirs = &c->remote[p->remote];
@@ -137,7 +149,10 @@ static bool last_resort(const rtc_ice_t *c, const rtc_ice_pair_t *p) {
 
 rtc_time_t rtc_ice_nominate_at(const rtc_ice_t *c) {
   if (c->revoked || c->valid_since == RTC_NEVER) return RTC_NEVER;
-  if (!c->controlling) return c->nominated && best_wanted(c) >= 0 ? c->heard + RTC_MS(RTC_ICE_SILENT_MS) : RTC_NEVER;
+  if (!c->controlling) {
+    rtc_time_t at;
+    return c->nominated && c->selected >= 0 && best_instead(c, &at) >= 0 ? at : RTC_NEVER;
+  }
   if (c->nominated && c->asking == RTC_NEVER) return RTC_NEVER;
   int best = best_valid(c);
   if (best < 0) return RTC_NEVER;
@@ -154,7 +169,8 @@ rtc_time_t rtc_ice_nominate_at(const rtc_ice_t *c) {
 void rtc_ice_nominate(rtc_ice_t *c, rtc_time_t now) {
   if (rtc_ice_nominate_at(c) > now) return;
   if (!c->controlling) {
-    rtc_ice_on_nominated(c, best_wanted(c), now);
+    rtc_time_t at;
+    rtc_ice_on_nominated(c, best_instead(c, &at), now);
     return;
   }
   rtc_ice_pair_t *p = &c->pair[best_valid(c)];

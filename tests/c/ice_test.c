@@ -28,6 +28,7 @@ typedef struct net {
   int moved[2];
   bool silent[2];                       /* this side's agent has gone */
   int aggressive;                       /* this side's checks all nominate, as RFC 5245 let them; -1: none */
+  int once;                             /* this side's do no longer, what it is sure of included; -1: none */
   rtc_time_t media_at[2], media_gap[2]; /* when this side heard media last, and the longest time without */
 } net_t;
 
@@ -49,7 +50,7 @@ static void net_open(net_t *n, bool left_controls, bool right_controls) { /* n i
   for (int i = 0; i < 2; i++) rtc_ice_clear(&n->side[i]);
   memset(n, 0, sizeof *n);
   n->delay = RTC_MS(10);
-  n->aggressive = -1;
+  n->aggressive = n->once = -1;
   n->rng = 88172645463325252u;
   if (rtc_ice_init(&n->side[0], LU, LP, RU, RP, left_controls, 1) || rtc_ice_init(&n->side[1], RU, RP, LU, LP, right_controls, 2)) exit(2);
 }
@@ -65,8 +66,8 @@ static double draw(net_t *n) {
   return (double)(n->rng >> 11) / 9007199254740992.0;
 }
 
-/* The same request, but it nominates. */
-static size_t nominating(const net_t *n, int side, const uint8_t *p, size_t len, uint8_t *out, size_t cap) {
+/* The same request of a controlling agent, but it nominates, or does not. */
+static size_t rewritten(const net_t *n, int side, bool nominates, const uint8_t *p, size_t len, uint8_t *out, size_t cap) {
   rtc_stun_t m;
   const rtc_ice_creds_t *k = &n->side[side].creds;
   if (rtc_stun_parse(&m, p, len) || m.type != RTC_STUN_BINDING_REQUEST) return 0;
@@ -78,15 +79,15 @@ static size_t nominating(const net_t *n, int side, const uint8_t *p, size_t len,
   rtc_stun_put(&w, RTC_STUN_A_CONTROLLING, number, 8);
   rtc_put32(number, m.priority);
   rtc_stun_put(&w, RTC_STUN_A_PRIORITY, number, 4);
-  rtc_stun_put(&w, RTC_STUN_A_USE_CANDIDATE, NULL, 0);
+  if (nominates) rtc_stun_put(&w, RTC_STUN_A_USE_CANDIDATE, NULL, 0);
   int r = rtc_stun_end(&w, (const uint8_t *)k->remote_pwd, strlen(k->remote_pwd));
   return r > 0 ? (size_t)r : 0;
 }
 
 static void post(net_t *n, int side, const uint8_t *p, size_t len, const rtc_path_t *path) {
   uint8_t other[1300];
-  if (n->aggressive == side) {
-    size_t more = nominating(n, side, p, len, other, sizeof other);
+  if (n->aggressive == side || n->once == side) {
+    size_t more = rewritten(n, side, n->aggressive == side, p, len, other, sizeof other);
     if (more) p = other, len = more;
   }
   int h = path->local.ip[15];
@@ -652,6 +653,25 @@ static void rebinding_under_media(void) {
   }
 }
 
+/* A controlling peer that a NAT moves may not notice: its checks are answered as before. From the other side the chosen pair is silent,
+ * and the peer asks by another. */
+static void a_peer_moves_and_nominates_nothing(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 1);
+  give(&n, 1, 1, 1);
+  stream(&n, RTC_SEC(1));
+  n.once = 0;
+  for (int i = 5; i < 8; i++) {
+    n.nat[0] = host(20, i);
+    stream(&n, RTC_SEC(4));
+    CHECK(rtc_addr_eq(&n.side[1].path.remote, &n.nat[0]));
+    CHECK(n.side[1].nominated && state(&n, 1) == RTC_ICE_CONNECTED);
+  }
+  rtc_ice_pair_t *p = &n.side[1].pair[n.side[1].selected];
+  CHECK(p->asked && p->state == RTC_PAIR_SUCCEEDED);
+}
+
 static uint32_t rank(const rtc_ice_t *c) { return c->remote[c->pair[c->selected].remote].priority; }
 
 /* Who goes by priorities alone, as browsers do, follows a peer that a NAT moves: each of its addresses outranks the one before. */
@@ -757,6 +777,7 @@ int main(int argc, char **argv) {
   RUN(a_path_is_refused);
   RUN(rebinding);
   RUN(rebinding_under_media);
+  RUN(a_peer_moves_and_nominates_nothing);
   RUN(a_later_address_ranks_higher);
   RUN(asks_when_it_becomes_silent);
   RUN(strangers);

@@ -55,12 +55,9 @@ async def test_pairs(net: Network, browser: str, its: str, ours: str) -> None:
         homes.reverse()
     async with call(peers, *homes, timeout=STARTS_S) as both:
         us = both[0] if we_offer else both[1]
-        await us.wait("pair")
-        last = [e for e in us.events if e["event"] == "pair"][-1]
-        if (its, ours) in RELAYED:
-            assert "relay" in (last["local"], last["remote"])
-        else:
-            assert "relay" not in (last["local"], last["remote"])
+        relayed = (its, ours) in RELAYED
+        # A browser may begin by a relay and find the better pair a moment later.
+        await us.wait("pair", lambda e: ("relay" in (e["local"], e["remote"])) == relayed, timeout=30)
 
 
 # Who is moved, and how.
