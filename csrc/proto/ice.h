@@ -27,6 +27,7 @@ enum {
   RTC_ICE_RTO_MAX_MS = 400,
   RTC_ICE_GIVE_UP_MS = 30000,    /* a check that was repeated for so long has failed */
   RTC_ICE_NOMINATE_MS = 150,     /* how long a better pair than the best valid one is waited for */
+  RTC_ICE_RELAY_MS = 1000,       /* the same when that is relayed: a NAT may open by a later check of the peer */
   RTC_ICE_KEEP_MS = 5000,        /* between checks of the chosen pair, +- 20 % (RFC 7675 §5.1) */
   RTC_ICE_CONSENT_MS = 30000,    /* consent lasts this long from the latest answer */
   RTC_ICE_SILENT_MS = 1000,      /* what came on the chosen pair has stopped for this long: it is checked before its time */

@@ -141,11 +141,12 @@ static int best_instead(const rtc_ice_t *c, rtc_time_t *at) {
   return best >= 0 && c->pair[best].asked_at > c->heard ? best : -1;
 }
 
-/* What is used when nothing else works: while candidates may still come, a better pair is waited for that is not even known. */
-static bool last_resort(const rtc_ice_t *c, const rtc_ice_pair_t *p) {
-  const rtc_ice_cand_t *ours = &c->local[p->local], *theirs = &c->remote[p->remote];
-  return ours->tcp || ours->type == RTC_ICE_RELAY || theirs->type == RTC_ICE_RELAY;
+static bool is_relayed(const rtc_ice_t *c, const rtc_ice_pair_t *p) {
+  return c->local[p->local].type == RTC_ICE_RELAY || c->remote[p->remote].type == RTC_ICE_RELAY;
 }
+
+/* What is used when nothing else works: while candidates may still come, a better pair is waited for that is not even known. */
+static bool last_resort(const rtc_ice_t *c, const rtc_ice_pair_t *p) { return c->local[p->local].tcp || is_relayed(c, p); }
 
 rtc_time_t rtc_ice_nominate_at(const rtc_ice_t *c) {
   if (c->revoked || c->valid_since == RTC_NEVER) return RTC_NEVER;
@@ -163,7 +164,8 @@ rtc_time_t rtc_ice_nominate_at(const rtc_ice_t *c) {
     open = open || (p->state <= RTC_PAIR_IN_PROGRESS && p->priority > c->pair[best].priority);
   }
   if (c->nominated) return leave_at(c);
-  return open ? c->valid_since + RTC_MS(RTC_ICE_NOMINATE_MS) : c->valid_since;
+  if (!open) return c->valid_since;
+  return c->valid_since + (is_relayed(c, &c->pair[best]) ? RTC_MS(RTC_ICE_RELAY_MS) : RTC_MS(RTC_ICE_NOMINATE_MS));
 }
 
 void rtc_ice_nominate(rtc_ice_t *c, rtc_time_t now) {

@@ -436,6 +436,27 @@ static void last_resorts_wait_for_better_ones(void) {
   }
 }
 
+/* A NAT may open by a check of the peer that comes later than a relay answers. */
+static void a_relay_waits_for_what_may_open(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  rtc_ice_cand_t ours = cand(0, 1, 1), theirs = cand(1, 1, 1);
+  theirs.type = RTC_ICE_RELAY;
+  ours.priority = theirs.priority = 1;
+  CHECK_EQ(rtc_ice_add_local(&n.side[1], &theirs, n.now), 0);
+  CHECK_EQ(rtc_ice_add_local(&n.side[0], &ours, n.now), 0);
+  CHECK_EQ(rtc_ice_add_remote(&n.side[0], &theirs, n.now), 0);
+  give(&n, 0, 2, 7);
+  give(&n, 1, 2, 7);
+  rtc_ice_end(&n.side[0], true, true, n.now);
+  n.dead[1][2] = true;
+  run(&n, RTC_MS(600));
+  CHECK(n.side[0].has_path && !n.side[0].nominated && goal(&n, 0) == 1);
+  n.dead[1][2] = false;
+  run(&n, RTC_MS(600));
+  CHECK(n.side[0].nominated && goal(&n, 0) == 2);
+}
+
 /* RFC 6544: connections are of one session, but the one in use outlives a restart until another path is chosen. */
 static void restarts_forget_connections(void) {
   static net_t n;
@@ -768,6 +789,7 @@ int main(int argc, char **argv) {
   RUN(nobody_answers);
   RUN(restart);
   RUN(last_resorts_wait_for_better_ones);
+  RUN(a_relay_waits_for_what_may_open);
   RUN(restarts_forget_connections);
   RUN(restart_under_media);
   RUN(an_address_is_lost);
