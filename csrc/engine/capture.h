@@ -31,7 +31,7 @@ void rtc_capture_free(rtc_capture_t *c);          /* gives one reference back */
 
 /* The loop's side. */
 void rtc_capture_put(rtc_capture_t *c, const rtc_capture_head_t *h, const uint8_t *p, size_t n);
-/* The reader's: the datagram's length, or -1 when none waits. cap of RTC_CAPTURE_DATAGRAM always suffices. */
+/* The reader's: the datagram's length, or -1 when none waits. out has room for RTC_CAPTURE_DATAGRAM. */
 enum { RTC_CAPTURE_DATAGRAM = 2048 };
 int rtc_capture_get(rtc_capture_t *c, rtc_capture_head_t *h, uint8_t *out);
 uint64_t rtc_capture_dropped(const rtc_capture_t *c);

@@ -135,7 +135,7 @@ bool rtc_ice_knows(const rtc_ice_t *c, const rtc_path_t *from) {
   for (int i = 0; i < c->pair_n; i++) {
     const rtc_ice_pair_t *p = &c->pair[i];
     rtc_path_t path = rtc_ice_path(c, p);
-    if ((p->asked || p->state == RTC_PAIR_SUCCEEDED) && rtc_path_eq(&path, from)) return true;
+    if ((p->asked_at || p->state == RTC_PAIR_SUCCEEDED) && rtc_path_eq(&path, from)) return true;
   }
   return false;
 }

@@ -84,12 +84,11 @@ typedef struct rtc_ice_pair {
   bool as_controlling;   /* the role it told */
   bool triggered;        /* the peer has asked: checked before the others, also when a pair is chosen */
   bool wanted;           /* the controlling peer has nominated it; holds once our own check passes */
-  bool asked;            /* a valid request has come on it */
   uint8_t tid[12];
   uint32_t wait_ms, sends; /* repeats of this request; only a single one gives a round trip time (Karn) */
   rtc_time_t at, since, sent;
   rtc_time_t answered;  /* latest answer, 0 before */
-  rtc_time_t asked_at;  /* latest request of the peer, 0 before */
+  rtc_time_t asked_at;  /* latest valid request of the peer, 0 before */
   rtc_time_t wanted_at; /* latest nomination by the controlling peer, 0 before */
   int64_t rtt_us;       /* 0 unknown */
   int64_t rtt_sum_us;   /* one for each answer: of a repeated request, whose own is unknown, the one before */

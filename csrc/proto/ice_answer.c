@@ -44,7 +44,6 @@ static int on_request(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, con
   int i = c->revoked ? -1 : rtc_ice_find(c, from, true, m->priority, now);
   if (i < 0) return RTC_ICE_OK; /* answered, not followed */
   rtc_ice_pair_t *p = &c->pair[i];
-  p->asked = true;
   p->asked_at = now;
   p->requests_in++;
   p->answers_out++;

@@ -79,7 +79,8 @@ void rtc_ice_refuse(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now) {
     rtc_path_t its = rtc_ice_path(c, p);
     if (!rtc_path_eq(&its, path)) continue;
     p->state = RTC_PAIR_FAILED;
-    p->live = p->nominating = p->triggered = p->wanted = p->asked = false;
+    p->live = p->nominating = p->triggered = p->wanted = false;
+    p->asked_at = 0;
   }
   if (rtc_ice_on_path(c, path)) {
     c->has_path = c->nominated = false;

@@ -7,9 +7,6 @@ the page describes and answers an offer, `GET /state` tells the states so far an
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import sys
-import time
 
 from aiohttp import web
 
@@ -21,8 +18,7 @@ from rtcengine import (
     SyntheticCamera,
     SyntheticMicrophone,
 )
-
-BLOCKED_S = 10
+from tests.browser.blocking import serve
 
 
 class Program:
@@ -66,15 +62,6 @@ class Program:
     async def state(self, _request: web.Request) -> web.Response:
         return web.json_response({"states": self.states, "state": self.peer.connectionState, "pictures": self.pictures})
 
-    async def block(self, request: web.Request) -> web.Response:
-        """Answers when it is over, with the seconds that it has taken."""
-        begin = time.monotonic()
-        if request.query["how"] == "gil":
-            ctypes.PyDLL(None).sleep(BLOCKED_S)  # PyDLL, unlike CDLL, keeps the GIL: no thread of Python runs
-        else:
-            time.sleep(BLOCKED_S)  # noqa: ASYNC251  # nothing else of this event loop runs
-        return web.json_response(time.monotonic() - begin)
-
 
 async def main() -> None:
     program = Program()
@@ -82,14 +69,8 @@ async def main() -> None:
     app.router.add_get("/offer", program.offer)
     app.router.add_post("/take", program.take)
     app.router.add_get("/state", program.state)
-    app.router.add_get("/block", program.block)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    await serve(app)
     await program.peer.close()
-    await runner.cleanup()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ async def call_while_blocked(how: str, we_offer: bool, chrome: ChromiumPage, pag
     call = await functions(page)
     await call("open", {})
     await call("add", {"video": media.CAMERA, "audio": True})
-    async with program("blocked_call.py") as url, aiohttp.ClientSession() as http:
+    async with program("blocked_call") as url, aiohttp.ClientSession() as http:
 
         async def get(path: str, **params: str) -> Any:
             async with http.get(f"{url}/{path}", params=params) as response:

@@ -25,7 +25,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def program(name: str) -> AsyncIterator[str]:
     """Starts the program of this folder; gives its URL."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(Path(__file__).with_name(name)), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", f"tests.browser.{name}"),
+        cwd=Path(__file__).parents[2],
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdin is not None and process.stdout is not None
     try:
@@ -98,7 +101,7 @@ async def settled(publisher: Page, viewer: Page) -> tuple[Stats, Stats]:
 async def play_while_blocked(how: str, chrome: ChromiumPage, pages: Pages) -> None:
     publisher, viewer = await pages.open(chrome), await pages.open(chrome)
     both = (publisher, viewer)
-    async with program("blocked_relay.py") as url, aiohttp.ClientSession() as http:
+    async with program("blocked_relay") as url, aiohttp.ClientSession() as http:
         await join(publisher, f"{url}/live/room", viewer, max_bitrate=1_500_000)
         await media.wait_frames(viewer, 60)  # the rate has settled
         # Quiet moments before and after make the two counts those of the same packets.
