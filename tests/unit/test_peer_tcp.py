@@ -250,3 +250,11 @@ async def test_connections_have_a_cap() -> None:
         assert len(accepted) == 15
     for server in servers:
         server.close()
+
+
+async def test_a_change_of_addresses_brings_no_udp() -> None:
+    async with two() as (pc, _):
+        told = await gather(pc)
+        (link,) = pc.driver.links.values()
+        link.follow(["127.0.0.1", "127.0.0.2"])
+        assert not link._sockets and len(link.local) == len(told)

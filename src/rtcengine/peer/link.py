@@ -177,12 +177,8 @@ class Link:
             return False
         used = self._used_address()
         self._bind(here)
-        batch = self._host.engine.batch()
         for found in self._host.gatherer().hosts({a: self._sockets[a] for a in new if a in self._sockets}):
-            if found.local is not None:
-                batch.local_candidate(self.transport, found.local)
-                self.local.append(found.told)
-        batch.submit()
+            self._take_local(found)
         return used not in here if used is not None else bool(new)
 
     def _used_address(self) -> str | None:
@@ -280,7 +276,7 @@ class Link:
         self._errors.clear()
         here = network.to_bind()
         with self._host.engine.together():
-            self._bind(here if network.udp else [])
+            self._bind(here)
             self._tcp.listen(here if gatherer.tcp else [])
             for host in gatherer.hosts(self._sockets, self._tcp):
                 self._add_local(host, ufrag)
@@ -304,6 +300,8 @@ class Link:
         if network.shared_port:
             self._sockets = {}
             return
+        if not network.udp:
+            return
         batch = engine.batch()
         for address in [a for a in self._sockets if a not in addresses]:
             socket = self._sockets.pop(address)
@@ -321,15 +319,19 @@ class Link:
                 self._host.events.on_moment(self.id, f"no candidate for {address}: {error}")
 
     def _add_local(self, found: Gathered, ufrag: str) -> None:
-        if self.transport.state == "closed" or found.told in self.local:
-            return
-        if len(self.local) < MAX_CANDIDATES:
-            if found.local is not None:
-                batch = self._host.engine.batch()
-                batch.local_candidate(self.transport, found.local, found.base)
-                batch.submit()
-            self.local.append(found.told)
+        if self._take_local(found):
             self._host.events.on_local_candidate(self.id, found.told, ufrag)
+
+    def _take_local(self, found: Gathered) -> bool:
+        """False: it is there already, or one too many."""
+        if self.transport.state == "closed" or found.told in self.local or len(self.local) >= MAX_CANDIDATES:
+            return False
+        if found.local is not None:
+            batch = self._host.engine.batch()
+            batch.local_candidate(self.transport, found.local, found.base)
+            batch.submit()
+        self.local.append(found.told)
+        return True
 
     def _end_of_local(self) -> None:
         if self.transport.state != "closed":
