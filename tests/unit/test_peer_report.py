@@ -177,8 +177,9 @@ async def test_a_call_that_works() -> None:
         await a.setRemoteDescription(b.localDescription)  # type: ignore[arg-type]
         await until(lambda: all("first media" in [m.what for m in pc.timeline] for pc in (a, b)), what="media both ways")
         whats = [m.what for m in a.timeline]
-        order = ["gathering complete", "ICE checking", "a check is answered", "DTLS is over", "first media"]
-        assert [what for what in whats if what in order] == order
+        # Of what the engine's thread did the time is told; of states, when Python heard of them.
+        order = ["gathering complete", "a check is answered", "DTLS is over", "first media"]
+        assert [what for what in whats if what in order] == order and "ICE checking" in whats
         times = [m.at for m in a.timeline]
         assert times == sorted(times) and times[0] >= 0
         said = await a.report()

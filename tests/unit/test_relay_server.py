@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import resource
 import socket
 import ssl
@@ -114,6 +115,21 @@ async def test_urls() -> None:
         assert server.urls() == [f"http://{h}:{server.port}/" for h in ("localhost", "192.0.2.9", "[2001:db8::9]")]
     async with serving() as (_, server):
         assert server.urls() == [f"http://127.0.0.1:{server.port}/"]
+
+
+async def test_a_port_that_is_free_at_one_address_and_taken_at_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, taken = asyncio.get_running_loop(), []
+    create = loop.create_server
+
+    async def create_server(protocol: Any, host: Any, port: int) -> asyncio.Server:
+        if port and not taken:
+            taken.append(port)
+            raise OSError(errno.EADDRINUSE, "taken")
+        return await create(protocol, host, port)
+
+    monkeypatch.setattr(loop, "create_server", create_server)
+    async with serving(host="::") as (_, server):
+        assert taken and server.port
 
 
 # Time limits. Each test shortens one and lets the others be long: what ends the connection is what it is about.

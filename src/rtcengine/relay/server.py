@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import ssl
 from typing import Self
@@ -17,6 +18,10 @@ from .relay import Relay
 
 LINGER_SECONDS = 2.0
 """How long what remains of a refused body is read, so that the client sees why before the connection is reset."""
+
+
+TRIES = 16
+"""Ports that are tried where any will do and each address has to have the same."""
 
 
 class Server:
@@ -71,11 +76,17 @@ class Server:
         # asyncio makes "::" IPv6 only; whoever asks for it means every address.
         host = ["::", "0.0.0.0"] if config.host == "::" else config.host or None
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(gate.protocol, host, config.port)
-        ports = [sock.getsockname()[1] for sock in server.sockets]
-        if len(set(ports)) > 1:  # port 0 gave each address its own
-            server.close()
-            server = await loop.create_server(gate.protocol, host, ports[0])
+        for left in reversed(range(TRIES)):
+            server = await loop.create_server(gate.protocol, host, config.port)
+            ports = [sock.getsockname()[1] for sock in server.sockets]
+            if len(set(ports)) == 1:
+                break
+            server.close()  # port 0 gave each address its own
+            try:
+                return await loop.create_server(gate.protocol, host, ports[0])
+            except OSError as error:  # free at one address, and taken at another
+                if error.errno != errno.EADDRINUSE or not left:
+                    raise
         return server
 
     def _context(self) -> ssl.SSLContext | None:
