@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+MOST_FRAMES, MOST_BYTES = 64, 4 << 20
+"""What waits for one of several readers, as in the engine (csrc/engine/frame.h) for the only one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +29,65 @@ class EncodedFrame:
     arrived: float
 
 
-class FrameStream:
-    """Frames of one receiver, in order: `async for frame in stream`. Ends when the receiver or the engine is closed, or
-    by `close`. What is not taken waits in the engine: 64 frames or 4 MiB, then the oldest go, of video all up to the next
-    key frame. One task at a time takes frames."""
+class FrameShare:
+    """Frames of one receiver, for as many streams as there are. The only one takes them from the engine, where they wait; of
+    several whoever comes first takes what is there for all, and each has a queue of its own."""
 
     def __init__(self, take: Callable[[], EncodedFrame | None]) -> None:
         self._take = take
+        self._streams: list[FrameStream] = []
+
+    def open(self) -> FrameStream:
+        """One more, from the next frame on, or the next key frame when others read already."""
+        if self._streams:
+            self._share_out()
+        stream = FrameStream(self, skipping=bool(self._streams))
+        self._streams.append(stream)
+        return stream
+
+    def take(self, stream: FrameStream) -> EncodedFrame | None:
+        """The next one for a stream that has none waiting."""
+        if len(self._streams) == 1:
+            frame = self._take()
+            return frame if frame is None or not stream.skips(frame) else self.take(stream)
+        self._share_out()
+        return stream.pop()
+
+    def wake(self) -> None:
+        """There may be frames."""
+        for stream in self._streams:
+            stream.wake()
+
+    def close(self) -> None:
+        """Ends all streams."""
+        for stream in list(self._streams):
+            stream.close()
+
+    def drop(self, stream: FrameStream) -> None:
+        """It takes no more."""
+        if stream in self._streams:
+            if len(self._streams) > 1:
+                self._share_out()
+            self._streams.remove(stream)
+
+    def _share_out(self) -> None:
+        while (frame := self._take()) is not None:
+            for stream in self._streams:
+                stream.put(frame)
+
+
+class FrameStream:
+    """Frames of one receiver, in order: `async for frame in stream`. Ends when the receiver or the engine is closed, or
+    by `close`. What is not taken waits: 64 frames or 4 MiB, then the oldest go, of video all up to the next key frame. One
+    task at a time takes frames."""
+
+    def __init__(self, share: FrameShare, *, skipping: bool = False) -> None:
+        self._share = share
         self._news = asyncio.Event()
+        self._waiting: deque[EncodedFrame] = deque()
+        self._bytes = 0
+        self._skipping = skipping  # up to a key frame
+        self.dropped = 0
         self.closed = False
 
     def __aiter__(self) -> FrameStream:
@@ -41,10 +96,38 @@ class FrameStream:
     async def __anext__(self) -> EncodedFrame:
         while not self.closed:
             self._news.clear()
-            if (frame := self._take()) is not None:
+            if (frame := self.pop() or self._share.take(self)) is not None:
                 return frame
             await self._news.wait()
         raise StopAsyncIteration
+
+    def pop(self) -> EncodedFrame | None:
+        """The oldest that waits here."""
+        if not self._waiting:
+            return None
+        frame = self._waiting.popleft()
+        self._bytes -= len(frame.data)
+        return frame
+
+    def skips(self, frame: EncodedFrame) -> bool:
+        """Whether it waits for a key frame and this is none."""
+        self._skipping = self._skipping and not frame.key
+        self.dropped += self._skipping
+        return self._skipping
+
+    def put(self, frame: EncodedFrame) -> None:
+        """For the share: one more waits, at the cap in place of others."""
+        if self.skips(frame):
+            return
+        self._waiting.append(frame)
+        self._bytes += len(frame.data)
+        if len(self._waiting) > MOST_FRAMES or (self._bytes > MOST_BYTES and len(self._waiting) > 1):
+            self.pop()
+            self.dropped += 1
+            while self._waiting and not self._waiting[0].key:
+                self.pop()
+                self.dropped += 1
+            self._skipping = not self._waiting
 
     def wake(self) -> None:
         """There may be frames."""
@@ -52,5 +135,8 @@ class FrameStream:
 
     def close(self) -> None:
         """Ends the iteration. Idempotent."""
-        self.closed = True
-        self._news.set()
+        if not self.closed:
+            self.closed = True
+            self._share.drop(self)
+            self._waiting.clear()
+            self._news.set()

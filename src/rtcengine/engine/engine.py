@@ -421,8 +421,8 @@ class Engine:
 
     def _end_frames(self, receiver: Receiver) -> None:
         """Ends the iteration, and lets go what waits."""
-        if receiver._stream is not None:
-            receiver._stream.close()
+        if receiver._share is not None:
+            receiver._share.close()
         if self._core is not None:
             self._core.frames_close(receiver.id)
 
@@ -462,8 +462,8 @@ class Engine:
             return
         for id in core.frames_news():
             receiver = self._receivers.get(id)
-            if receiver is not None and receiver._stream is not None:
-                receiver._stream.wake()
+            if receiver is not None and receiver._share is not None:
+                receiver._share.wake()
 
     def _take_acks(self, core: _core.Loop) -> None:
         for ticket, err, index in core.acks():

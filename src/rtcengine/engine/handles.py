@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import _core
 from ..config import PayloadType, RecvConfig, SendConfig, TransportConfig
-from ..frames import EncodedFrame, FrameStream
+from ..frames import EncodedFrame, FrameShare, FrameStream
 from ..stats import STATES, Address
 from .stun import StunQuery
 
@@ -200,7 +200,7 @@ class Socket:
 class Receiver:
     """One stream that the peer sends. `ssrc` is 0 until its first authentic packet, which calls `on_active`."""
 
-    __slots__ = ("__weakref__", "_stream", "config", "id", "on_active", "ssrc", "transport", "wants_frames")
+    __slots__ = ("__weakref__", "_share", "config", "id", "on_active", "ssrc", "taps", "transport", "wants_frames")
 
     def __init__(self, id: int, transport: Transport, config: RecvConfig) -> None:
         self.id = id
@@ -209,19 +209,20 @@ class Receiver:
         self.ssrc = 0
         self.on_active: Callable[[], None] | None = None
         self.wants_frames = config.frames
-        self._stream: FrameStream | None = None
+        self._share: FrameShare | None = None
+        self.taps = 0  # who wants frames, for those who switch them on and off together
 
     def frames(self) -> FrameStream:
-        """Its encoded frames, for a receiver whose config or whose `Batch.frames` asks for them. One iteration at a time;
-        forwarding to viewers goes on beside it."""
+        """Its encoded frames from now on, for a receiver whose config or whose `Batch.frames` asks for them; each call gives a
+        stream of its own. Forwarding to viewers goes on beside it."""
         if not self.wants_frames:
             raise EngineError(f"{self!r} was not told to give frames (RecvConfig.frames, Batch.frames)")
-        if self._stream is not None and not self._stream.closed:
-            raise EngineError(f"frames of {self!r} are being taken already")
-        self._stream = FrameStream(self._take_frame)
+        if self._share is None:
+            self._share = FrameShare(self._take_frame)
+        stream = self._share.open()
         if self.transport.state == "closed" or self.transport._engine._closed:
-            self._stream.close()
-        return self._stream
+            stream.close()
+        return stream
 
     def _take_frame(self) -> EncodedFrame | None:
         core = self.transport._engine._core

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any
 
 from ..codecs.decode import DecodeCounts, DecodedStream
@@ -17,6 +17,8 @@ from .track import Done, MediaStreamError, MediaStreamTrack
 
 if TYPE_CHECKING:
     import av
+
+    from ..engine import EncodedFrame, FrameStream
 
 log = logging.getLogger("rtcengine.media")
 
@@ -47,6 +49,8 @@ class RemoteTrack(MediaStreamTrack):
         self._read_at = 0.0
         self._times: Timeline | None = None
         self._task: asyncio.Task[None] | None = None
+        self._taken: list[FrameStream] = []  # by those who want frames as they came
+        self._attached: asyncio.Event | None = None
         self._set_muted(True)
 
     def attach(self, receiver: Receiver, request_key: Callable[[], None] | None = None) -> None:
@@ -62,6 +66,8 @@ class RemoteTrack(MediaStreamTrack):
         else:
             before = receiver.on_active
             receiver.on_active = lambda: self._on_active(receiver, before)
+        if self._attached is not None:
+            self._attached.set()
         if self._readers:
             self._start()
 
@@ -69,6 +75,8 @@ class RemoteTrack(MediaStreamTrack):
         """Nothing comes until there is another stream; who reads waits."""
         self._receiver = None
         self._halt()
+        for stream in self._taken:
+            stream.close()
         if self._times is not None:
             self._times.cut()
         self._set_muted(True)
@@ -88,10 +96,42 @@ class RemoteTrack(MediaStreamTrack):
             self._readers -= 1
             self._read_at = time.monotonic()
 
+    async def encoded(self) -> AsyncGenerator[EncodedFrame, None]:
+        """Frames as the peer encoded them, beside `recv` or alone; nothing is decoded for that. Video begins at a key frame.
+        Any number of iterations, each at its own pace (FrameStream); they end with the track and wait while it has none."""
+        while self.readyState == "live":
+            if self._receiver is None or not is_open(self._receiver):
+                self._attached = self._attached or asyncio.Event()
+                self._attached.clear()
+                await self._attached.wait()
+                continue
+            receiver = self._receiver
+            try:
+                async with tap(receiver) as stream:
+                    self._taken.append(stream)
+                    try:
+                        async for frame in stream:
+                            yield frame
+                    finally:
+                        self._taken.remove(stream)
+            except EngineError:
+                if is_open(receiver):
+                    raise
+            if receiver is self._receiver and not is_open(receiver):
+                self.lost()
+
+    def lost(self) -> None:
+        """What it came by is gone for good."""
+        self.stop()
+
     def stop(self) -> Done:
         super().stop()
         self._receiver = None
         self._halt()
+        for stream in self._taken:
+            stream.close()
+        if self._attached is not None:
+            self._attached.set()
         if self._news is not None:
             ready, news = self._queue()
             ready.clear()
@@ -134,11 +174,11 @@ class RemoteTrack(MediaStreamTrack):
         except Exception as error:
             if is_open(receiver) or not isinstance(error, EngineError):
                 log.exception("%r ends: it cannot be decoded", self)
-            self.stop()
+                self.stop()
         if self._task is asyncio.current_task():
             self._task = None
             if not is_open(receiver):
-                self.stop()
+                self.lost()
 
     def _on_broken(self) -> None:
         self.broken += 1

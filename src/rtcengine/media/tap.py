@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,29 +10,27 @@ from ..engine import FrameStream, Receiver
 
 @asynccontextmanager
 async def tap(receiver: Receiver) -> AsyncIterator[FrameStream]:
-    """Tells the engine to give the frames, and no more at the end. Video begins at a key frame, which is asked for. EngineError
-    when the engine or the transport is closed."""
-    engine = receiver.transport.engine
-    batch = engine.batch()
-    batch.frames(receiver, True)
+    """Tells the engine to give the frames, and no more when the last of those who take them is gone. Video begins at a key
+    frame, which is asked for. EngineError when the engine or the transport is closed."""
+    receiver.taps += 1
     try:
-        await batch.commit()
-    except asyncio.CancelledError:
-        _no_more(receiver)
-        raise
-    stream = receiver.frames()  # EngineError: somebody else has them, and goes on having them
-    try:
-        yield stream
+        if receiver.taps == 1:
+            batch = receiver.transport.engine.batch()
+            batch.frames(receiver, True)
+            await batch.commit()
+        elif receiver.config.video:
+            ask_key_frame(receiver)
+        stream = receiver.frames()
+        try:
+            yield stream
+        finally:
+            stream.close()
     finally:
-        stream.close()
-        _no_more(receiver)
-
-
-def _no_more(receiver: Receiver) -> None:
-    if is_open(receiver):
-        batch = receiver.transport.engine.batch()
-        batch.frames(receiver, False)
-        batch.submit()
+        receiver.taps -= 1
+        if not receiver.taps and is_open(receiver):
+            batch = receiver.transport.engine.batch()
+            batch.frames(receiver, False)
+            batch.submit()
 
 
 def ask_key_frame(receiver: Receiver) -> None:

@@ -633,9 +633,10 @@ def _emit(target: Any, event: str, *args: Any) -> None:
 
 
 def _end(transceiver: RTCRtpTransceiver) -> None:
-    stop = getattr(transceiver.receiver.track, "stop", None)
-    if stop is not None:
-        stop()
+    track = transceiver.receiver.track
+    end = getattr(track, "lost", None) or getattr(track, "stop", None)
+    if end is not None:
+        end()
 
 
 def _check_track(track: Any) -> None:

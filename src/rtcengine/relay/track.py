@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from ..engine import EncodedFrame, Receiver
@@ -12,8 +12,8 @@ from ..media.tap import ask_key_frame, tap
 class Track:
     """One stream of a room's publisher: `relay.rooms["live"].video`. `kind` is audio or video, `codec` as in SDP.
 
-    One iteration at a time, of `frames` or `encoded`. It ends when the publisher leaves; another publisher has other
-    tracks. A program that is slow gets the newest (see FrameStream) and costs the viewers nothing.
+    Any number of iterations, of `frames` or `encoded`, each at its own pace. They end when the publisher leaves; another
+    publisher has other tracks. A program that is slow gets the newest (see FrameStream) and costs the viewers nothing.
     """
 
     def __init__(self, receiver: Receiver) -> None:
@@ -37,7 +37,7 @@ class Track:
             finally:
                 decoded.close()
 
-    async def encoded(self) -> AsyncIterator[EncodedFrame]:
+    async def encoded(self) -> AsyncGenerator[EncodedFrame, None]:
         """As the publisher encoded them."""
         async with tap(self._receiver) as stream:
             async for frame in stream:

@@ -1,0 +1,140 @@
+"""Tracks into a file as their peers encoded them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from ..frames import EncodedFrame
+from .mux import Muxer
+
+log = logging.getLogger("rtcengine.media")
+
+FIRST_S = 1.0
+"""So long the file waits for the first frame of every track, once there is one: what is in it has to be known before anything
+is written."""
+
+
+class Encoded(Protocol):
+    """A track whose frames can be had as they came: RemoteTrack, relay.Track."""
+
+    kind: str
+
+    def encoded(self) -> AsyncGenerator[EncodedFrame, None]: ...
+
+
+class RecordError(Exception):
+    """Nothing more is recorded, and why."""
+
+
+class Recorder:
+    """Writes what peers send into one file without decoding it: WebM, Matroska, MP4, Ogg, WAV, IVF.
+
+    `file`: a path or a file-like object, `format`: one of FFmpeg's where the name does not say it. Video begins at a key frame,
+    which is asked for. A file that cannot be written any more ends the recording, not the call: `error` says why, and
+    `stop` raises it. A track that gives nothing within `FIRST_S` of the others' first frame is left out, and said so.
+    """
+
+    def __init__(self, file: Any, *tracks: Encoded, format: str | None = None) -> None:
+        self._muxer = Muxer(file, format)
+        self._tracks = list(tracks)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-recorder")
+        self._first: dict[int, EncodedFrame] = {}
+        self._complete = asyncio.Event()
+        self._header: asyncio.Task[None] | None = None
+        self._numbers: dict[int, int] = {}  # of the file's stream, by the place of the track
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping: asyncio.Task[None] | None = None
+        self.error: RecordError | None = None
+        self.frames = 0
+
+    def add(self, track: Encoded) -> None:
+        """One more, before `start`."""
+        if self._tasks or self._stopping is not None:
+            raise RuntimeError("the file has begun")
+        self._tracks.append(track)
+
+    async def start(self) -> None:
+        """Begins to record."""
+        if self._tasks or self._stopping is not None:
+            raise RuntimeError("the file has begun")
+        self._tasks = [asyncio.ensure_future(self._run(place, track)) for place, track in enumerate(self._tracks)]
+
+    async def stop(self) -> None:
+        """Ends the file. RecordError when it could not be written to its end. Idempotent."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop())
+        await asyncio.shield(self._stopping)
+        if self.error is not None:
+            raise self.error
+
+    async def ended(self) -> None:
+        """Returns when no track has any more, or nothing can be written."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> Recorder:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _stop(self) -> None:
+        tasks = [*self._tasks, *([self._header] if self._header is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self._on_thread(self._muxer.close)
+        except OSError as error:
+            self._fail(error)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _run(self, place: int, track: Encoded) -> None:
+        try:
+            async with aclosing(track.encoded()) as frames:
+                async for frame in frames:
+                    if place not in self._first:
+                        self._first[place] = frame
+                        await self._begun()
+                    if self.error is not None:
+                        return
+                    if place not in self._numbers:
+                        log.warning("%r is not recorded: it came too late", track)
+                        return
+                    await self._on_thread(self._muxer.write, self._numbers[place], frame)
+                    self.frames += 1
+        except (OSError, ValueError) as error:
+            self._fail(error)
+
+    async def _begun(self) -> None:
+        """Returns once the header is written."""
+        if len(self._first) == len(self._tracks):
+            self._complete.set()
+        if self._header is None:
+            self._header = asyncio.ensure_future(self._begin())
+        await asyncio.shield(self._header)
+
+    async def _begin(self) -> None:
+        try:
+            async with asyncio.timeout(FIRST_S):
+                await self._complete.wait()
+        except TimeoutError:
+            pass
+        places = sorted(self._first)
+        await self._on_thread(self._muxer.begin, [self._first[place] for place in places])
+        self._numbers = {place: number for number, place in enumerate(places)}
+
+    async def _on_thread(self, work: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _fail(self, error: Exception) -> None:
+        if self.error is None:
+            self.error = RecordError(f"recording ended: {error}")
+            self.error.__cause__ = error
+            log.error("%s", self.error)
