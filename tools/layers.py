@@ -68,7 +68,7 @@ PY_HEIGHT = {
     "codecs": 4,
     "media": 5,
     "peer": 6,
-    "relay": 7,
+    **dict.fromkeys(("relay", "whip"), 7),
     "__init__": 8,
     # Names of aiortc's modules.
     **dict.fromkeys(("mediastreams", "exceptions", "rtcconfiguration", "rtcdatachannel", "rtcdtlstransport"), 7),

@@ -1,0 +1,64 @@
+"""WHIP (RFC 9725): sends tracks to an address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..peer.capabilities import DEFAULT
+from ..peer.connection import RTCPeerConnection
+from ..peer.media import MediaStream
+from ..peer.parameters import RTCRtpEncodingParameters
+from ..peer.transceiver import RTCRtpTransceiver
+from .client import Client
+
+
+class WhipClient(Client):
+    """Publishes::
+
+    async with WhipClient("https://example.net/live/whip", token="...") as client:
+        await client.publish(camera, microphone)
+        await client.closed()
+    """
+
+    _tracks: tuple[Any, ...] = ()
+    _codecs: tuple[str, ...] = ()
+    _max_bitrate: int | None = None
+
+    async def publish(self, *tracks: Any, codecs: Sequence[str] = (), max_bitrate: int | None = None) -> None:
+        """Connects and sends `tracks`, tracks or streams of them. `codecs`: the only ones to offer, by name, the best first;
+        `max_bitrate`: of each picture, in bits per second. Raises WhipError; ValueError for a codec that is not known."""
+        each = [t for given in tracks for t in (given.getTracks() if isinstance(given, MediaStream) else [given])]
+        if not each:
+            raise ValueError("there is nothing to publish")
+        self._tracks, self._codecs, self._max_bitrate = tuple(each), tuple(codecs), max_bitrate
+        for codec in codecs:
+            if not any(_is(c, codec) for kind in ("audio", "video") for c in DEFAULT.of(kind).codecs):
+                raise ValueError(f"{codec!r} is none of the codecs that can be sent")
+        await self._begin()
+
+    def replace_track(self, kind: str, track: Any) -> None:
+        """Sends another track of "audio" or "video" in place of the first one of the kind, without a new session."""
+        place = next((i for i, t in enumerate(self._tracks) if t.kind == kind), None)
+        if place is None or track.kind != kind:
+            raise ValueError(f"no {kind} is published" if place is None else f"the track's kind is {track.kind}")
+        self._tracks = (*self._tracks[:place], track, *self._tracks[place + 1 :])
+        if self.pc is not None:
+            next(s for s in self.pc.getSenders() if s.kind == kind).replaceTrack(track)
+
+    def _prepare(self, pc: RTCPeerConnection) -> None:
+        stream = MediaStream(self._tracks)
+        for track in self._tracks:
+            encoding = RTCRtpEncodingParameters(maxBitrate=self._max_bitrate if track.kind == "video" else None)
+            transceiver = pc.addTransceiver(track, "sendonly", streams=[stream], sendEncodings=[encoding])
+            self._prefer(transceiver)
+
+    def _prefer(self, transceiver: RTCRtpTransceiver) -> None:
+        known = DEFAULT.of(transceiver.kind).codecs
+        wanted = [c for name in self._codecs for c in known if _is(c, name)]
+        if wanted:
+            transceiver.setCodecPreferences([*wanted, *(c for c in known if _is(c, "rtx"))])
+
+
+def _is(codec: Any, name: str) -> bool:
+    return bool(codec.name.lower() == name.lower())
