@@ -32,6 +32,8 @@ from .engine import (
 )
 
 if TYPE_CHECKING:
+    from .media.record import Recorder as Recorder
+    from .media.record import RecordError as RecordError
     from .media.synthetic import SyntheticCamera as SyntheticCamera
     from .media.synthetic import SyntheticMicrophone as SyntheticMicrophone
     from .media.track import AudioStreamTrack as AudioStreamTrack
@@ -93,6 +95,9 @@ if TYPE_CHECKING:
     from .peer.transports import RTCIceGatherer as RTCIceGatherer
     from .peer.transports import RTCIceParameters as RTCIceParameters
     from .peer.transports import RTCIceTransport as RTCIceTransport
+    from .whip import WhepClient as WhepClient
+    from .whip import WhipClient as WhipClient
+    from .whip import WhipError as WhipError
 
 
 crypto.check()
@@ -103,6 +108,7 @@ __version__ = "0.1.0"
 _LATER = {
     name: module
     for module, names in {
+        "media.record": "RecordError Recorder",
         "media.synthetic": "SyntheticCamera SyntheticMicrophone",
         "media.track": "AudioStreamTrack MediaStreamError MediaStreamTrack VideoStreamTrack",
         "peer.certificate": "RTCCertificate RTCDtlsFingerprint",
@@ -134,6 +140,7 @@ _LATER = {
         "peer.transports": (
             "RTCDtlsParameters RTCDtlsTransport RTCIceCandidatePair RTCIceGatherer RTCIceParameters RTCIceTransport"
         ),
+        "whip": "WhepClient WhipClient WhipError",
     }.items()
     for name in names.split()
 }
@@ -219,6 +226,8 @@ __all__ = [
     "RTCTrackEvent",
     "RTCTransportStats",
     "Receiver",
+    "RecordError",
+    "Recorder",
     "RecvConfig",
     "SendConfig",
     "Sender",
@@ -232,5 +241,8 @@ __all__ = [
     "TransportReport",
     "TurnError",
     "VideoStreamTrack",
+    "WhepClient",
+    "WhipClient",
+    "WhipError",
     "__version__",
 ]

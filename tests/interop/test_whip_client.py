@@ -17,6 +17,7 @@ from rtcengine.media.pattern import read_number
 from rtcengine.media.record import Recorder
 from rtcengine.whip import WhepClient, WhipClient, WhipError
 from tests.browser.relay import Served, serve
+from tests.interop import aiortc_whip
 from tests.util import until
 
 HERE = NetworkOptions(addresses=("127.0.0.1",))
@@ -153,3 +154,25 @@ async def test_who_cannot_come_back_gives_up() -> None:
                     await client.closed()
             assert client.state == "closed" and "503" in client.failure
         camera.stop()
+
+
+async def test_aiortc_serves() -> None:
+    """Another server: without trickling, behind a redirect, its session elsewhere on the same host."""
+    async with aiortc_whip.serve() as (room, url):
+        room.links.append('<stun:127.0.0.1:9>; rel="ice-server"')
+        async with (
+            publisher(f"{url}/moved/whip", token="s3cret"),
+            WhepClient(f"{url}/whep", network=HERE, token="s3cret") as client,
+        ):
+            await until(lambda: len(room.tracks) == 2, what="it has both tracks")
+            stream = await client.watch()
+            seen = await numbers(stream.getVideoTracks()[0], 10)
+            assert seen == sorted(set(seen))
+            assert (await stream.getAudioTracks()[0].recv()).sample_rate == 48000
+            assert client.pc is not None
+            assert client.pc.getConfiguration().iceServers[0].urls == ["stun:127.0.0.1:9"]  # type: ignore[index]
+        assert room.deleted == 2
+        assert all("a=candidate:" in offer and "a=group:BUNDLE 0 1" in offer for offer in room.offers)
+        with pytest.raises(WhipError, match="401: a token is needed"):
+            async with publisher(f"{url}/whip", token="other"):
+                pass

@@ -131,8 +131,11 @@ async def test_a_codec_that_does_not_fit_is_said(tmp_path: Path) -> None:
         Muxer(str(tmp_path / "a.mp3")).check("opus")
 
 
-async def test_who_comes_too_late_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_who_comes_too_late_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     come = asyncio.Event()
+    monkeypatch.setattr("rtcengine.media.record.FIRST_S", 0.05)
 
     class Late(Given):
         async def encoded(self) -> AsyncGenerator[EncodedFrame, None]:
@@ -151,6 +154,37 @@ async def test_who_comes_too_late_is_left_out(tmp_path: Path, caplog: pytest.Log
     assert "too late" in caplog.text
     found = packets(path)
     assert len(found["audio"]) == len(heard) and not found["video"]
+
+
+async def test_what_waits_for_a_key_frame_is_not_lost(tmp_path: Path) -> None:
+    """Sound begins long before the first picture; and a file that is stopped while it waits has what came."""
+    shown, heard = pictures("vp8", 5), await sounds("opus", 100)
+    written = asyncio.Event()
+
+    class Late(Given):
+        async def encoded(self) -> AsyncGenerator[EncodedFrame, None]:
+            await written.wait()
+            async for one in super().encoded():
+                yield one
+
+    async def then() -> None:
+        written.set()
+
+    path = tmp_path / "a.webm"
+    async with Recorder(str(path), Given("audio", heard, then), Late("video", shown)) as recorder:
+        await recorder.ended()
+    found = packets(path)
+    assert (len(found["audio"]), len(found["video"])) == (100, 5)
+    written.clear()
+    gave = asyncio.Event()
+
+    async def waits() -> None:
+        gave.set()
+        await asyncio.get_running_loop().create_future()
+
+    async with Recorder(str(path), Given("audio", heard, waits), Late("video", shown)):
+        await gave.wait()
+    assert len(packets(path)["audio"]) == 100
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from ..engine import EngineError
-from . import doctor, relay
+from . import doctor, publish, relay, watch
 from .errors import WrongCommand, sentence
 
 
@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="rtcengine", description="WebRTC media engine for Python")
     top.add_argument("--version", action="version", version=f"rtcengine {version('rtcengine')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (relay, doctor):
+    for module in (relay, publish, watch, doctor):
         module.add_parser(commands)
     return top
 

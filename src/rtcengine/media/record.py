@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -14,9 +15,9 @@ from .mux import Muxer
 
 log = logging.getLogger("rtcengine.media")
 
-FIRST_S = 1.0
-"""So long the file waits for the first frame of every track, once there is one: what is in it has to be known before anything
-is written."""
+FIRST_S, MOST_HELD = 5.0, 64 << 20
+"""So long, and for so many bytes, the file waits for the first frame of every track, once there is one: what is in it has to be
+known before anything is written. A picture's first is a key frame, and not every sender makes one when it is asked."""
 
 
 class Encoded(Protocol):
@@ -44,6 +45,8 @@ class Recorder:
         self._tracks = list(tracks)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-recorder")
         self._first: dict[int, EncodedFrame] = {}
+        self._held: deque[tuple[int, EncodedFrame]] | None = deque()  # until the header is written
+        self._held_bytes = 0
         self._complete = asyncio.Event()
         self._header: asyncio.Task[None] | None = None
         self._numbers: dict[int, int] = {}  # of the file's stream, by the place of the track
@@ -84,10 +87,12 @@ class Recorder:
         await self.stop()
 
     async def _stop(self) -> None:
-        tasks = [*self._tasks, *([self._header] if self._header is not None else [])]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._header is not None:  # what is held is written, of the tracks that have come
+            self._complete.set()
+            await self._header
         try:
             await self._on_thread(self._muxer.close)
         except OSError as error:
@@ -99,36 +104,53 @@ class Recorder:
         try:
             async with aclosing(track.encoded()) as frames:
                 async for frame in frames:
-                    if place not in self._first:
-                        self._first[place] = frame
-                        await self._begun()
                     if self.error is not None:
                         return
-                    if place not in self._numbers:
+                    if self._held is not None:
+                        self._hold(place, frame)
+                    elif place in self._numbers:
+                        await self._write(place, frame)
+                    else:
                         log.warning("%r is not recorded: it came too late", track)
                         return
-                    await self._on_thread(self._muxer.write, self._numbers[place], frame)
-                    self.frames += 1
+            if self._header is not None:
+                await asyncio.shield(self._header)
         except (OSError, ValueError) as error:
             self._fail(error)
 
-    async def _begun(self) -> None:
-        """Returns once the header is written."""
-        if len(self._first) == len(self._tracks):
+    def _hold(self, place: int, frame: EncodedFrame) -> None:
+        assert self._held is not None
+        self._held.append((place, frame))
+        self._held_bytes += len(frame.data)
+        self._first.setdefault(place, frame)
+        if len(self._first) == len(self._tracks) or self._held_bytes > MOST_HELD:
             self._complete.set()
         if self._header is None:
             self._header = asyncio.ensure_future(self._begin())
-        await asyncio.shield(self._header)
 
     async def _begin(self) -> None:
+        """Writes the header when it is known, and what was held."""
         try:
             async with asyncio.timeout(FIRST_S):
                 await self._complete.wait()
         except TimeoutError:
             pass
+        assert self._held is not None
         places = sorted(self._first)
-        await self._on_thread(self._muxer.begin, [self._first[place] for place in places])
-        self._numbers = {place: number for number, place in enumerate(places)}
+        try:
+            await self._on_thread(self._muxer.begin, [self._first[place] for place in places])
+            self._numbers = {place: number for number, place in enumerate(places)}
+            while self._held:
+                place, frame = self._held.popleft()
+                if place in self._numbers:
+                    await self._write(place, frame)
+        except (OSError, ValueError) as error:
+            self._fail(error)
+        self._held = None
+
+    async def _write(self, place: int, frame: EncodedFrame) -> None:
+        await self._on_thread(self._muxer.write, self._numbers[place], frame)
+        self.frames += 1
 
     async def _on_thread(self, work: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -123,13 +124,20 @@ class Resource:
                         continue
                     text = (await response.content.read(MAX_ANSWER + 1)).decode(errors="replace")
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise WhipError(f"{url} cannot be reached: {error or 'no answer in time'}") from error
+                raise WhipError(f"{url} cannot be reached: {_why(error)}") from error
             if response.status not in (ok or set()):
                 raise _refused(method, url, response.status, text, response.headers.get("Retry-After", ""))
             if len(text) > MAX_ANSWER:
                 raise WhipError(f"{url} answered with more than {MAX_ANSWER} bytes", response.status)
             return url, response.headers, text
         raise WhipError(f"{self.url} redirects more than {MAX_REDIRECTS} times")
+
+
+def _why(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if isinstance(number, int) and number > 0:
+        return os.strerror(number)
+    return str(error) or "no answer in time"
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -116,6 +116,11 @@ class MediaPlayer:
         """The first stream of pictures, if there is one."""
         return self._tracks.get("video")
 
+    @property
+    def codecs(self) -> list[str]:
+        """FFmpeg's names of what the tracks have."""
+        return [stream.codec_context.name for stream in self._streams]
+
     def _start(self, track: PlayerStreamTrack) -> None:
         self._started.add(track)
         track._inbox.begin()
