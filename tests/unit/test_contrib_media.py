@@ -19,9 +19,9 @@ import pytest
 
 from rtcengine.contrib import media
 from rtcengine.contrib.media import MediaBlackhole, MediaPlayer, MediaRecorder, MediaRelay
-from rtcengine.contrib.media.player import PATIENCE_S
 from rtcengine.media import inbox
 from rtcengine.media.pattern import Pattern, read_number
+from rtcengine.media.player import PATIENCE_S
 from rtcengine.media.synthetic import SyntheticCamera, SyntheticMicrophone
 from rtcengine.media.track import AudioStreamTrack, MediaStreamError, VideoStreamTrack
 from tests.unit.media_kit import Listed, gray, loudest, take
@@ -165,7 +165,7 @@ async def test_slow_and_absent_readers(tmp_path: Path, monkeypatch: pytest.Monke
     """A file waits for who reads; who does not read keeps nobody waiting."""
     monkeypatch.setattr(inbox, "VIDEO_WAITS", 4)
     monkeypatch.setattr(inbox, "AUDIO_WAITS", 4)
-    monkeypatch.setattr("rtcengine.contrib.media.player.PATIENCE_S", 30.0)  # a machine may be away for longer than ours
+    monkeypatch.setattr("rtcengine.media.player.PATIENCE_S", 30.0)  # a machine may be away for longer than ours
     player = MediaPlayer(make(tmp_path / "a.mp4"))
     found = []
     assert player.video is not None and player.audio is not None

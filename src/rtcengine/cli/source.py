@@ -72,7 +72,7 @@ def _test(args: argparse.Namespace, width: int, height: int) -> Source:
 def _file(args: argparse.Namespace) -> Source:
     import av
 
-    from ..contrib.media.player import MediaPlayer
+    from ..media.player import MediaPlayer
 
     try:
         player = MediaPlayer(args.source, loop=args.loop, decode=not args.copy)

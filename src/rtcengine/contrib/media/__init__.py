@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...media.player import MediaPlayer, PlayerStreamTrack
 from .blackhole import MediaBlackhole
-from .player import MediaPlayer, PlayerStreamTrack
 from .recorder import MediaRecorder
 from .relay import MediaRelay, RelayStreamTrack
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import av
 
-from ...codecs.packet import NAMES
-from ...media.inbox import Inbox
-from ...media.track import AUDIO_PTIME, Done, MediaStreamError, MediaStreamTrack
+from ..codecs.packet import NAMES
+from .inbox import Inbox
+from .track import AUDIO_PTIME, Done, MediaStreamError, MediaStreamTrack
 
 log = logging.getLogger("rtcengine.media")
 
