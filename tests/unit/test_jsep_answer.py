@@ -232,9 +232,9 @@ def test_answered_numbers_are_the_offers() -> None:
     text = a.create_offer().replace(":96 ", ":120 ").replace("SAVPF 96 ", "SAVPF 120 ").replace("apt=96", "apt=120")
     b.set_remote("offer", text)
     (section,) = parse(b.create_answer()).media
-    assert section.formats[:2] == ["120", "97"] and section.codecs[0].name == "VP8"
+    assert section.formats[:2] == ("120", "97") and section.codecs[0].name == "VP8"
     b.set_local()
-    assert parse(b.create_offer()).media[0].formats[:2] == ["120", "97"]
+    assert parse(b.create_offer()).media[0].formats[:2] == ("120", "97")
 
 
 def test_feedback_and_extensions_of_both() -> None:
@@ -244,7 +244,7 @@ def test_feedback_and_extensions_of_both() -> None:
     text = "\r\n".join(line for line in text.split("\r\n") if "abs-send-time" not in line)
     b.set_remote("offer", text)
     (section,) = parse(b.create_answer()).media
-    assert section.codecs[0].feedback == ["transport-cc", "ccm fir", "nack pli"]
+    assert section.codecs[0].feedback == ("transport-cc", "ccm fir", "nack pli")
     assert not any("abs-send-time" in entry.uri for entry in section.extmaps)
 
 

@@ -134,7 +134,7 @@ def test_data_is_offered_once_wanted() -> None:
     assert (section.kind, section.protocol, section.formats) == (
         "application",
         "UDP/DTLS/SCTP",
-        ["webrtc-datachannel"],
+        ("webrtc-datachannel",),
     )
     assert section.sctp_port == 5000 and section.max_message_size == 262144 and section.direction is None
 

@@ -113,8 +113,8 @@ def test_publishers(name, audio_pt, video_pt, video_name, rtx, role, feedback) -
     assert video.rtx_payload_type == rtx and video.feedback == feedback
     assert video.direction is audio.direction is Direction.RECVONLY and answer.remote.dtls_role is role
     sections = [m for m in answer.description.media if m.port]
-    assert sections[0].formats == [str(audio_pt)]
-    assert sections[1].formats == [str(video_pt)] + ([str(rtx)] if rtx else [])
+    assert sections[0].formats == (str(audio_pt),)
+    assert sections[1].formats == (str(video_pt), *([str(rtx)] if rtx else []))
     assert all(m.direction is Direction.RECVONLY for m in sections)
     assert all(m.setup is (Setup.ACTIVE if role is DtlsRole.CLIENT else Setup.PASSIVE) for m in sections)
     if rtx:
@@ -150,7 +150,7 @@ def test_chromium_publisher_in_detail() -> None:
     assert len(answer.remote.candidates) == 6 and not answer.remote.end_of_candidates
     assert answer.remote.fingerprints[0].digest[:2] == b"\xe2\x6b"
     assert answer.description.extmap_allow_mixed
-    assert answer.description.media[2].formats == ["webrtc-datachannel"]
+    assert answer.description.media[2].formats == ("webrtc-datachannel",)
     assert "a=fmtp:111 minptime=10;useinbandfec=1\r\n" in write(answer.description)
 
 
@@ -342,7 +342,7 @@ def test_kinds_nobody_publishes_are_inactive() -> None:
     audio, video = answer.sections
     assert audio.direction is Direction.INACTIVE and audio.codec is None and audio.stream is None
     section = answer.description.media[0]
-    assert section.formats == ["111"] and section.direction is Direction.INACTIVE and not section.ssrcs
+    assert section.formats == ("111",) and section.direction is Direction.INACTIVE and not section.ssrcs
     assert answer.description.groups[0].mids == ("0", "1") and video.direction is Direction.SENDONLY
     inactive = watch(offer_text("chromium_whep").replace("a=recvonly", "a=inactive"))
     assert all(s.direction is Direction.INACTIVE for s in inactive.sections)

@@ -78,10 +78,10 @@ def test_chromium_in_detail() -> None:
     assert audio.msids == [Msid("-", "829a20dd-1537-4c69-ba59-885934b77b4c")]
     opus = audio.codec(111)
     assert opus is not None and (opus.name, opus.clock_rate, opus.channels) == ("opus", 48000, 2)
-    assert opus.parameters == {"minptime": "10", "useinbandfec": "1"} and opus.feedback == ["transport-cc"]
+    assert opus.parameters == {"minptime": "10", "useinbandfec": "1"} and opus.feedback == ("transport-cc",)
     assert len(video.formats) == len(video.codecs) == 23
     vp8 = video.codec(96)
-    assert vp8 is not None and vp8.feedback == ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"]
+    assert vp8 is not None and vp8.feedback == ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
     assert ExtMap(13, "urn:3gpp:video-orientation") in video.extmaps
     assert video.ssrc_groups[0].ssrcs == (1138341171, 2458581880)
     assert [s.cname for s in video.ssrcs] == ["rzlwFUeBWyEDXGMp"] * 2
@@ -162,7 +162,7 @@ def test_all_line_types_of_rfc_8866() -> None:
 def test_static_payload_types_need_no_rtpmap() -> None:
     section = only(first="m=audio 9 UDP/TLS/RTP/SAVPF 0 8 96\r\n")
     assert [(c.payload_type, c.name) for c in section.codecs] == [(0, "PCMU"), (8, "PCMA")]
-    assert section.formats == ["0", "8", "96"]
+    assert section.formats == ("0", "8", "96")
 
 
 def test_lines_for_absent_payload_types_are_kept_in_order() -> None:
@@ -182,13 +182,13 @@ def test_lines_for_absent_payload_types_are_kept_in_order() -> None:
 def test_fmtp_may_come_first_and_twice() -> None:
     section = only("a=fmtp:96 x-a=1", "a=rtcp-fb:96 nack", "a=rtpmap:96 VP9/90000", "a=fmtp:96 profile-id=2")
     codec = section.codecs[0]
-    assert codec.parameters == {"x-a": "1", "profile-id": "2"} and codec.feedback == ["nack"]
+    assert codec.parameters == {"x-a": "1", "profile-id": "2"} and codec.feedback == ("nack",)
     assert only("a=rtpmap:96 VP8/90000", "a=fmtp:96 ").codecs[0].parameters == {}
 
 
 def test_wildcard_feedback() -> None:
     section = only("a=rtpmap:96 VP8/90000", "a=rtcp-fb:* nack", "a=rtcp-fb:* ccm fir")
-    assert section.wildcard_feedback == ["nack", "ccm fir"]
+    assert section.wildcard_feedback == ("nack", "ccm fir")
     assert "a=rtcp-fb:* ccm fir\r\n" in write(parse(media("a=rtcp-fb:* ccm fir")))
 
 
@@ -212,9 +212,7 @@ def test_rid_and_simulcast_in_full() -> None:
 
 def test_extmap_with_direction_and_attributes() -> None:
     line = "a=extmap:4/sendonly urn:ietf:params:rtp-hdrext:encrypt urn:x y"
-    assert only(line).extmaps == [
-        ExtMap(4, "urn:ietf:params:rtp-hdrext:encrypt", Direction.SENDONLY, "urn:x y"),
-    ]
+    assert only(line).extmaps == (ExtMap(4, "urn:ietf:params:rtp-hdrext:encrypt", Direction.SENDONLY, "urn:x y"),)
     assert f"{line}\r\n" in write(parse(media(line)))
     assert len(only("a=extmap:4096 urn:a", "a=extmap:4096 urn:b").extmaps) == 2
 
@@ -227,7 +225,7 @@ def test_flags_for_negotiation() -> None:
     assert only("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc").has_crypto
     plain = only(first="m=video 9 RTP/SAVP 96\r\n")
     assert plain.is_rtp and not plain.is_secure_rtp and not plain.is_sctp
-    assert only(first="m=application 9 DTLS/SCTP 5000\r\n").formats == ["5000"]
+    assert only(first="m=application 9 DTLS/SCTP 5000\r\n").formats == ("5000",)
 
 
 def test_writing_refuses_forged_lines() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from rtcengine.relay import Relay
 from rtcengine.sdp import parse, parse_fragment, write
+from rtcengine.sdp.codecs import formats_of
+from rtcengine.sdp.description import Codecs
 from rtcengine.types import Direction
 from tests.unit.whip_kit import (
     FRAGMENT,
@@ -39,8 +41,8 @@ def only(body: bytes, codec: str) -> bytes:
     description = parse(body)
     for section in description.media:
         if section.kind == "video":
-            section.codecs = [c for c in section.codecs if c.name == codec]
-            section.formats = [str(c.payload_type) for c in section.codecs]
+            section.codecs = Codecs([c for c in section.codecs if c.name == codec])
+            section.formats = formats_of(section.codecs)
     return write(description).encode()
 
 

@@ -8,7 +8,7 @@ from ..sdp import Codec, extensions
 from .errors import InvalidModificationError
 from .parameters import RTCRtpCapabilities, RTCRtpCodecCapability, RTCRtpHeaderExtensionCapability
 
-VIDEO_FEEDBACK = ["goog-remb", "transport-cc", "ccm fir", "nack", "nack pli"]
+VIDEO_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _same(a: RTCRtpCodecCapability, b: RTCRtpCodecCapability) -> bool:
 
 
 def _video(payload_type: int, name: str, fmtp: str | None = None) -> Capability:
-    return Capability(Codec(payload_type, name, 90000, None, fmtp, list(VIDEO_FEEDBACK)), payload_type + 1)
+    return Capability(Codec(payload_type, name, 90000, None, fmtp, VIDEO_FEEDBACK), payload_type + 1)
 
 
 _BOTH = (extensions.MID, extensions.ABS_SEND_TIME, extensions.TRANSPORT_CC)
@@ -90,7 +90,7 @@ _BOTH = (extensions.MID, extensions.ABS_SEND_TIME, extensions.TRANSPORT_CC)
 DEFAULT = Capabilities(
     {
         "audio": (
-            Capability(Codec(111, "opus", 48000, 2, "minptime=10;useinbandfec=1", ["transport-cc"])),
+            Capability(Codec(111, "opus", 48000, 2, "minptime=10;useinbandfec=1", ("transport-cc",))),
             Capability(Codec(9, "G722", 8000)),
             Capability(Codec(0, "PCMU", 8000)),
             Capability(Codec(8, "PCMA", 8000)),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 from ..sdp import Codec, ExtMap, MediaSection, write
-from ..sdp.codecs import Meaning, answer_fmtp, feedback_of, is_repair, meaning, rtx_of
-from ..sdp.description import Connection, Rid, Setup, Simulcast, SimulcastRid
+from ..sdp.codecs import Meaning, answer_fmtp, feedback_of, formats_of, is_repair, meaning, rtx_of
+from ..sdp.description import Codecs, Connection, Rid, Setup, Simulcast, SimulcastRid
 from ..sdp.extensions import RID, answer_extensions
 from ..types import Direction, DtlsRole
 from .capabilities import Capability
@@ -34,7 +35,7 @@ def create_answer(state: State, config: JsepConfig, session_id: int, cname: str)
             elif transceiver is not None and not transceiver.stopping and offer.sdp.rtcp_mux_of(theirs):
                 section = _media(offer, theirs, transceiver, config, cname)
         if section is None:
-            section = rejected(theirs.kind, theirs.protocol, list(theirs.formats), theirs.mid)
+            section = rejected(theirs.kind, theirs.protocol, theirs.formats, theirs.mid)
         else:
             section.mid = theirs.mid
             add_transport(section, config, _ice(offer, theirs, mid, state, config), _setup(offer, theirs, mid, state))
@@ -78,51 +79,65 @@ def _may_share(
     return True
 
 
-def common_codecs(offer: MediaSection, transceiver: Transceiver, config: JsepConfig) -> list[tuple[Codec, Capability]]:
+def _common(offered: Codecs, wanted: tuple[Capability, ...], preferred: bool) -> list[tuple[Codec, Capability]]:
     """Offered codecs that we have too, in the offer's order, or in ours where the program prefers some."""
-    wanted = config.capabilities.chosen(offer.kind, transceiver.preferences)
     known: dict[Meaning | None, Capability] = {}
     for entry in wanted:
         known.setdefault(meaning(entry.codec), entry)
     found: list[tuple[Codec, Capability]] = []
-    for theirs in offer.codecs:
+    for theirs in offered:
         if is_repair(theirs) or theirs.payload_type in _RTCP_RANGE:
             continue
         ours = known.get(meaning(theirs))
         # A codec offered twice is answered once: its first number is as good as its second.
         if ours is not None and all(entry is not ours for _, entry in found):
             found.append((theirs, ours))
-    if transceiver.preferences:
+    if preferred:
         found.sort(key=lambda pair: next(i for i, entry in enumerate(wanted) if entry is pair[1]))
     return found
+
+
+def answered_codecs(theirs: MediaSection, transceiver: Transceiver, config: JsepConfig) -> Codecs:
+    """What our answer to the section lists."""
+    wanted = config.capabilities.chosen(theirs.kind, transceiver.preferences)
+    answer = _answered if theirs.is_short else _answered.__wrapped__
+    return answer(theirs.codecs, theirs.wildcard_feedback, wanted, bool(transceiver.preferences), theirs.kind == "audio")
+
+
+# Most offers to a program are of a few kinds: their answers share what they say.
+@functools.lru_cache(maxsize=64)
+def _answered(
+    offered: Codecs, wildcard: tuple[str, ...], wanted: tuple[Capability, ...], preferred: bool, audio: bool
+) -> Codecs:
+    repairs = rtx_of(offered)
+    codecs: list[Codec] = []
+    for codec, ours in _common(offered, wanted, preferred):
+        feedback = tuple([name for name in feedback_of(codec, wildcard) if name in ours.codec.feedback])
+        # Opus parameters say what their writer wants; those of video say which codec it is, which is the offer's word.
+        fmtp = ours.codec.fmtp if audio else answer_fmtp(codec)
+        codecs.append(replace(codec, fmtp=fmtp, feedback=feedback))
+        rtx = repairs.get(codec.payload_type) if ours.rtx is not None else None
+        if rtx is not None:
+            codecs.append(replace(rtx, fmtp=f"apt={codec.payload_type}", feedback=()))
+    return Codecs(codecs)
 
 
 def _media(
     offer: Described, theirs: MediaSection, transceiver: Transceiver, config: JsepConfig, cname: str
 ) -> MediaSection | None:
-    common = common_codecs(theirs, transceiver, config)
-    if not common or not theirs.is_secure_rtp:
+    codecs = answered_codecs(theirs, transceiver, config)
+    if not codecs or not theirs.is_secure_rtp:
         return None
     direction = intersect(transceiver.direction, offer.sdp.direction_of(theirs).reversed)
-    section = MediaSection(kind=theirs.kind, port=9, protocol=theirs.protocol, formats=[], direction=direction)
-    repairs = rtx_of(theirs)
-    for codec, ours in common:
-        both = set(ours.codec.feedback)
-        feedback = [name for name in feedback_of(theirs, codec) if name in both]
-        # Opus parameters say what their writer wants; those of video say which codec it is, which is the offer's word.
-        fmtp = ours.codec.fmtp if theirs.kind == "audio" else answer_fmtp(codec)
-        section.codecs.append(replace(codec, fmtp=fmtp, feedback=feedback))
-        rtx = repairs.get(codec.payload_type) if ours.rtx is not None else None
-        if rtx is not None:
-            section.codecs.append(replace(rtx, fmtp=f"apt={codec.payload_type}", feedback=[]))
-    section.formats = [str(codec.payload_type) for codec in section.codecs]
+    section = MediaSection(kind=theirs.kind, port=9, protocol=theirs.protocol, formats=formats_of(codecs), direction=direction)
+    section.codecs = codecs
     wanted = set(config.capabilities.extensions[theirs.kind])
     both_ways: dict[str, ExtMap] = {}
     for sending in (True, False):
         if direction.sends if sending else direction.receives or not direction.sends:
             for entry in answer_extensions(offer.sdp, theirs, wanted, sending=sending):
                 both_ways.setdefault(entry.uri, entry)
-    section.extmaps = list(both_ways.values())
+    section.extmaps = tuple(both_ways.values())
     add_sending(section, transceiver, cname, direction)
     _add_simulcast(section, theirs, transceiver, config, direction)
     return section
@@ -155,7 +170,7 @@ def _data(theirs: MediaSection, config: JsepConfig) -> MediaSection | None:
     if not theirs.is_sctp or "webrtc-datachannel" not in theirs.formats:
         return None
     section = MediaSection(
-        kind="application", port=9, protocol=theirs.protocol, formats=["webrtc-datachannel"], connection=Connection()
+        kind="application", port=9, protocol=theirs.protocol, formats=("webrtc-datachannel",), connection=Connection()
     )
     section.sctp_port, section.max_message_size = config.sctp_port, config.max_message_size
     return section

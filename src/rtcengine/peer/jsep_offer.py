@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 
 from ..sdp import Codec, ExtMap, MediaSection, write
-from ..sdp.codecs import meaning
-from ..sdp.description import Setup
+from ..sdp.codecs import formats_of, meaning
+from ..sdp.description import Codecs, Setup
+from .capabilities import Capability
 from .configuration import RTCBundlePolicy
 from .jsep_section import (
     RTP,
@@ -47,7 +49,7 @@ def create_offer(state: State, config: JsepConfig, session_id: int, cname: str) 
         else:
             old = slot.before
             kind, protocol = (old.kind, old.protocol) if old is not None else ("audio", RTP)
-            media.append(rejected(kind, protocol, list(old.formats) if old is not None else ["0"], slot.mid))
+            media.append(rejected(kind, protocol, old.formats if old is not None else ("0",), slot.mid))
     active = [section for section in media if section.port]
     keep_told_ice(state, config, active, [state.transport_of.get(section.mid or "") for section in active])
     _bundle_only(state, config, active)
@@ -115,25 +117,45 @@ def _media(
     remote = state.remote.section(slot.mid) if state.remote is not None else None
     known = remote if remote is not None and not remote.is_rejected else slot.before
     own = meanings(known) if known is not None else {}
-    codecs: list[Codec] = []
-    for entry in config.capabilities.chosen(kind, transceiver.preferences):
-        codec, means = entry.codec, meaning(entry.codec)
-        number = payload_types.give((kind, means, False), codec.payload_type, own)
-        codecs.append(Codec(number, codec.name, codec.clock_rate, codec.channels, codec.fmtp, list(codec.feedback)))
+    chosen = config.capabilities.chosen(kind, transceiver.preferences)
+    numbers: list[int] = []
+    for entry in chosen:
+        means = meaning(entry.codec)
+        numbers.append(payload_types.give((kind, means, False), entry.codec.payload_type, own))
         if entry.rtx is not None:
-            rtx = payload_types.give((kind, means, True), entry.rtx, own)
-            codecs.append(Codec(rtx, "rtx", codec.clock_rate, None, f"apt={number}"))
-    section = MediaSection(kind=kind, port=9, protocol=RTP, formats=[], mid=slot.mid, direction=transceiver.direction)
+            numbers.append(payload_types.give((kind, means, True), entry.rtx, own))
+    codecs = _numbered(chosen, tuple(numbers))
+    section = MediaSection(
+        kind=kind, port=9, protocol=RTP, formats=formats_of(codecs), mid=slot.mid, direction=transceiver.direction
+    )
     section.codecs = codecs
-    section.formats = [str(codec.payload_type) for codec in section.codecs]
-    section.extmaps = [ExtMap(ids.give(uri), uri) for uri in config.capabilities.extensions[kind]]
+    section.extmaps = _extmaps(config.capabilities.extensions[kind], tuple(map(ids.give, config.capabilities.extensions[kind])))
     add_transport(section, config, _ice(slot.mid, state, config), Setup.ACTPASS)
     add_sending(section, transceiver, cname, transceiver.direction)
     return section
 
 
+# Most connections of a program offer the same: they share it.
+@functools.lru_cache(maxsize=64)
+def _numbered(chosen: tuple[Capability, ...], numbers: tuple[int, ...]) -> Codecs:
+    """The capabilities as codecs with these numbers, each followed by that of its retransmissions where it has any."""
+    codecs: list[Codec] = []
+    given = iter(numbers)
+    for entry in chosen:
+        codec = replace(entry.codec, payload_type=next(given))
+        codecs.append(codec)
+        if entry.rtx is not None:
+            codecs.append(Codec(next(given), "rtx", codec.clock_rate, None, f"apt={codec.payload_type}"))
+    return Codecs(codecs)
+
+
+@functools.lru_cache(maxsize=64)
+def _extmaps(uris: tuple[str, ...], ids: tuple[int, ...]) -> tuple[ExtMap, ...]:
+    return tuple(map(ExtMap, ids, uris))
+
+
 def _data(slot: _Slot, state: State, config: JsepConfig) -> MediaSection:
-    section = MediaSection(kind="application", port=9, protocol=SCTP, formats=["webrtc-datachannel"], mid=slot.mid)
+    section = MediaSection(kind="application", port=9, protocol=SCTP, formats=("webrtc-datachannel",), mid=slot.mid)
     section.sctp_port = config.sctp_port
     section.max_message_size = config.max_message_size
     add_transport(section, config, _ice(slot.mid, state, config), Setup.ACTPASS)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
-from ..sdp import Codec, MediaSection
+from ..sdp import MediaSection
 from ..sdp.answer import declared_streams
 from ..sdp.codecs import by_meaning, feedback_of, is_repair, meaning, rtx_of
+from ..sdp.description import Codecs
 from .effects import CodecUse, DataPlan, DeclaredSource, Encoding, MediaPlan, Plan, TransportPlan
 from .state import STABLE, Described, JsepConfig, State, Transceiver
 
@@ -64,40 +65,43 @@ def _applied(state: State) -> tuple[Described | None, Described | None]:
 
 def _uses(section: MediaSection, other: MediaSection | None) -> tuple[CodecUse, ...]:
     """The section's codecs that the other side has too, with the section's numbers."""
+    short = section.is_short and (other is None or other.is_short)
+    use = _codec_uses if short else _codec_uses.__wrapped__
+    theirs = (other.codecs, other.wildcard_feedback) if other is not None else (None, ())
+    return use(section.codecs, section.wildcard_feedback, *theirs)
+
+
+# All connections to one kind of peer use the same few, with the same extensions: they share them.
+@functools.lru_cache(maxsize=128)
+def _codec_uses(
+    codecs: Codecs, wildcard: tuple[str, ...], others: Codecs | None, others_wildcard: tuple[str, ...]
+) -> tuple[CodecUse, ...]:
     found = []
-    repairs, theirs = rtx_of(section), rtx_of(other) if other is not None else {}
-    known = by_meaning(other.codecs) if other is not None else {}
-    for codec in section.codecs:
+    repairs, theirs = rtx_of(codecs), rtx_of(others) if others is not None else {}
+    known = by_meaning(others) if others is not None else {}
+    for codec in codecs:
         if is_repair(codec):
             continue
-        match = None
-        if other is not None:
+        feedback, match = feedback_of(codec, wildcard), None
+        if others is not None:
             match = known.get(meaning(codec))
             if match is None:
                 continue
+            both = feedback_of(match, others_wildcard)
+            feedback = tuple([name for name in feedback if name in both])
         rtx = repairs.get(codec.payload_type)
         if rtx is not None and match is not None and match.payload_type not in theirs:
             rtx = None
-        found.append(_use(section, codec, rtx, other, match))
+        number = rtx.payload_type if rtx is not None else None
+        about = (codec.payload_type, codec.name, codec.clock_rate, codec.channels, codec.fmtp)
+        found.append(CodecUse(*about, feedback, number))
     return tuple(found)
 
 
-def _use(section: MediaSection, codec: Codec, rtx: Codec | None, other: MediaSection | None, match: Codec | None) -> CodecUse:
-    both = tuple(feedback_of(other, match)) if other is not None and match is not None else None
-    number = rtx.payload_type if rtx is not None else None
-    about = (codec.payload_type, codec.name, codec.clock_rate, codec.channels, codec.fmtp)
-    return _shared(about, tuple(feedback_of(section, codec)), both, number)
-
-
-# All connections to one kind of peer use the same few.
-@functools.lru_cache(maxsize=256)
-def _shared(
-    about: tuple[int, str, int, int | None, str | None],
-    feedback: tuple[str, ...],
-    both: tuple[str, ...] | None,
-    rtx: int | None,
-) -> CodecUse:
-    return CodecUse(*about, feedback if both is None else tuple(name for name in feedback if name in both), rtx)
+def _left_out(section: MediaSection, used: tuple[CodecUse, ...]) -> tuple[CodecUse, ...]:
+    """The section's codecs that are not among these."""
+    numbers = {use.payload_type for use in used}
+    return tuple([use for use in _uses(section, None) if use.payload_type not in numbers])
 
 
 def _extensions(
@@ -105,7 +109,12 @@ def _extensions(
 ) -> tuple[tuple[str, int], ...]:
     common = {e.uri for e in other.sdp.extmaps_of(theirs)} if other is not None and theirs is not None else None
     entries = {e.uri: e.id for e in described.sdp.extmaps_of(section) if common is None or e.uri in common}
-    return tuple(entries.items())
+    return _shared(tuple(entries.items()))
+
+
+@functools.lru_cache(maxsize=128)
+def _shared(entries: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    return entries
 
 
 def _receiver(
@@ -125,8 +134,7 @@ def _receiver(
     codecs = _uses(ours, answered)
     offered: tuple[CodecUse, ...] = ()
     if local.type == "offer" and answered is not None:
-        known = {codec.payload_type for codec in codecs}
-        offered = tuple(c for c in _uses(ours, None) if c.payload_type not in known)
+        offered = _left_out(ours, codecs)
     return MediaPlan(
         mid=transceiver.mid or "",
         kind=transceiver.kind,

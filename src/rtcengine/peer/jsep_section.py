@@ -93,7 +93,7 @@ def frame(state: State, session_id: int, media: list[MediaSection], bundle: list
     return description
 
 
-def rejected(kind: str, protocol: str, formats: list[str], mid: str | None) -> MediaSection:
+def rejected(kind: str, protocol: str, formats: tuple[str, ...], mid: str | None) -> MediaSection:
     section = MediaSection(kind=kind, port=0, protocol=protocol, formats=formats, connection=Connection(), mid=mid)
     if section.is_rtp:
         section.direction = Direction.INACTIVE

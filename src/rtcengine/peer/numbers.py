@@ -50,7 +50,7 @@ class PayloadTypes:
 
 def meanings(section: MediaSection) -> dict[Key, int]:
     """Numbers of the section's codecs and of their retransmissions."""
-    repairs = rtx_of(section)
+    repairs = rtx_of(section.codecs)
     found: dict[Key, int] = {}
     for codec in section.codecs:
         means = None if is_repair(codec) else meaning(codec)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 from ..types import Direction
 from . import extensions
-from .codecs import answer_fmtp, choose_for_relay, describe, feedback_of, find_match, find_rtx, is_repair
+from .codecs import answer_fmtp, choose_for_relay, describe, feedback_of, find_match, find_rtx, formats_of, is_repair
 from .description import (
     Codec,
+    Codecs,
     Connection,
     ExtMap,
     Group,
@@ -178,7 +179,6 @@ class _Builder:
         answered.direction = direction
         answered.rtcp_rsize = section.rtcp_rsize
         answered.extmap_allow_mixed = section.extmap_allow_mixed
-        answered.formats = []
         return answered
 
     def add_codec(
@@ -186,24 +186,25 @@ class _Builder:
         answered: MediaSection,
         section: MediaSection,
         offered: Codec,
-        extmaps: list[ExtMap],
+        extmaps: tuple[ExtMap, ...],
         *,
         stream: Codec | None = None,
     ) -> None:
         """Puts the codec, its RTX and the extensions into the answer."""
         uris = {entry.uri for entry in extmaps}
-        feedback = [
+        feedback = tuple(
             name
-            for name in feedback_of(section, offered)
+            for name in feedback_of(offered, section.wildcard_feedback)
             # Feedback about transport-wide numbers needs the extension that carries them.
             if name in _FEEDBACK[section.kind] and (name != "transport-cc" or extensions.TRANSPORT_CC in uris)
-        ]
-        answered.codecs.append(replace(offered, fmtp=answer_fmtp(offered, stream), feedback=feedback))
+        )
+        codecs = [replace(offered, fmtp=answer_fmtp(offered, stream), feedback=feedback)]
         rtx = find_rtx(section, offered.payload_type)
         if rtx is not None:
-            answered.codecs.append(replace(rtx, fmtp=f"apt={offered.payload_type}", feedback=[]))
-        answered.formats = [str(c.payload_type) for c in answered.codecs]
-        answered.extmaps = list(extmaps)
+            codecs.append(replace(rtx, fmtp=f"apt={offered.payload_type}", feedback=()))
+        answered.codecs = Codecs(codecs)
+        answered.formats = formats_of(answered.codecs)
+        answered.extmaps = extmaps
         self._claim(section, answered)
 
     def _claim(self, section: MediaSection, answered: MediaSection) -> None:
@@ -236,7 +237,7 @@ class _Builder:
                 direction=answered.direction or Direction.INACTIVE,
                 codec=codec,
                 rtx_payload_type=rtx.payload_type if rtx is not None else None,
-                feedback=tuple(answered.codecs[0].feedback) if codec is not None else (),
+                feedback=answered.codecs[0].feedback if codec is not None else (),
                 extensions={entry.uri: entry.id for entry in answered.extmaps},
                 streams=streams,
                 rids=rids,
@@ -249,8 +250,8 @@ class _Builder:
         answered = self.start(section, Direction.INACTIVE)
         codec = next((c for c in section.codecs if not is_repair(c)), None)
         if codec is not None:
-            answered.codecs.append(replace(codec, fmtp=answer_fmtp(codec), feedback=[]))
-        answered.formats = [str(codec.payload_type) if codec is not None else section.formats[0]]
+            answered.codecs = Codecs([replace(codec, fmtp=answer_fmtp(codec), feedback=())])
+        answered.formats = formats_of(answered.codecs) or section.formats[:1]
         self.accept(section, answered, None)
 
     def finish(self) -> Answer:
@@ -300,7 +301,7 @@ def _rejected(section: MediaSection) -> MediaSection:
         kind=section.kind,
         port=0,
         protocol=section.protocol,
-        formats=list(section.formats),
+        formats=section.formats,
         connection=Connection(),
         mid=section.mid,
         direction=Direction.INACTIVE if section.is_rtp else None,

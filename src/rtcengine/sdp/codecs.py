@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from enum import IntEnum
 
 from . import h264
-from .description import Codec, MediaSection
+from .description import Codec, Codecs, MediaSection, kept
 
 _REPAIR = frozenset({"rtx", "red", "ulpfec", "flexfec", "flexfec-03"})
 
@@ -69,7 +69,8 @@ def _meaning(name: str, clock_rate: int, channels: int, fmtp: str | None) -> Mea
     return None if None in said else (name, clock_rate, channels, *said)
 
 
-def by_meaning(codecs: Iterable[Codec]) -> dict[Meaning | None, Codec]:
+@kept
+def by_meaning(codecs: Codecs) -> Mapping[Meaning | None, Codec]:
     """The first of each meaning, without what repairs others."""
     found: dict[Meaning | None, Codec] = {}
     for codec in codecs:
@@ -104,15 +105,16 @@ def match(offered: Codec, stream: Codec) -> Match | None:
     return None
 
 
-def rtx_of(section: MediaSection) -> dict[int, Codec]:
-    """The RTX payload type of each codec of the section that has one, by apt (RFC 4588 §8)."""
-    repairs = [c for c in section.codecs if c.name.lower() == "rtx" and c.payload_type not in _RTCP_RANGE]
+@kept
+def rtx_of(codecs: Codecs) -> Mapping[int, Codec]:
+    """The RTX payload type of each codec that has one, by apt (RFC 4588 §8)."""
+    repairs = [c for c in codecs if c.name.lower() == "rtx" and c.payload_type not in _RTCP_RANGE]
     if not repairs:
         return {}
-    codecs = {codec.payload_type: codec for codec in reversed(section.codecs)}
+    known = {codec.payload_type: codec for codec in reversed(codecs)}
     found: dict[int, Codec] = {}
     for rtx in repairs:
-        codec = codecs.get(_apt(rtx.fmtp))
+        codec = known.get(_apt(rtx.fmtp))
         if codec is not None and codec.clock_rate == rtx.clock_rate:
             found.setdefault(codec.payload_type, rtx)
     return found
@@ -120,7 +122,13 @@ def rtx_of(section: MediaSection) -> dict[int, Codec]:
 
 def find_rtx(section: MediaSection, payload_type: int) -> Codec | None:
     """The RTX payload type of one codec of the section."""
-    return rtx_of(section).get(payload_type)
+    return rtx_of(section.codecs).get(payload_type)
+
+
+@kept
+def formats_of(codecs: Codecs) -> tuple[str, ...]:
+    """As an m-line lists them."""
+    return tuple([str(codec.payload_type) for codec in codecs])
 
 
 @functools.lru_cache(maxsize=256)
@@ -180,9 +188,9 @@ def choose_for_relay(section: MediaSection) -> Codec | None:
     return first
 
 
-def feedback_of(section: MediaSection, codec: Codec) -> list[str]:
-    """Feedback offered for a codec, the wildcard's included (RFC 4585 §4.2), each once."""
-    return list(dict.fromkeys(codec.feedback + section.wildcard_feedback))
+def feedback_of(codec: Codec, wildcard: tuple[str, ...]) -> tuple[str, ...]:
+    """Feedback offered for a codec, the section's wildcard included (RFC 4585 §4.2), each once."""
+    return tuple(dict.fromkeys(codec.feedback + wildcard))
 
 
 def answer_fmtp(codec: Codec, stream: Codec | None = None) -> str | None:

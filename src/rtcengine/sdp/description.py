@@ -6,8 +6,11 @@ what holds for a section once inheritance and BUNDLE are considered.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from ..types import Candidate, Direction, Fingerprint
 
@@ -18,6 +21,8 @@ RTP_PROTOCOLS = frozenset(
 )
 SECURE_RTP_PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVPF"})  # RFC 5764 §8, RFC 7850
 SCTP_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP"})  # RFC 8841 §4
+MAX_SHORT = 8192
+"""Characters that a section says about its payload types; what says more is not remembered beyond its description."""
 
 
 class Setup(StrEnum):
@@ -89,21 +94,61 @@ class ExtMap:
     attributes: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Codec:
-    """One payload type: rtpmap, fmtp and feedback. `channels` is None where rtpmap has no third part."""
+    """One payload type: rtpmap, fmtp and feedback. `channels` is None where rtpmap has no third part. A value: sections share
+    those that are the same, and so does what is worked out of them."""
 
     payload_type: int
     name: str
     clock_rate: int
     channels: int | None = None
     fmtp: str | None = None
-    feedback: list[str] = field(default_factory=list)
+    feedback: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> dict[str, str]:
         """See `fmtp_parameters`."""
         return fmtp_parameters(self.fmtp)
+
+
+class Codecs(tuple[Codec, ...]):
+    """A section's payload types, in its order. Peers of one kind say the same ones, so that sections share the value: what is
+    worked out of it is kept with it (`kept`), its hash among it."""
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+    @functools.cached_property
+    def found(self) -> dict[object, Any]:
+        """By what worked it out."""
+        return {}
+
+    @functools.cached_property
+    def size(self) -> int:
+        """Characters of its texts."""
+        return sum(len(c.name) + len(c.fmtp or "") + sum(map(len, c.feedback)) for c in self)
+
+
+NO_CODECS = Codecs()
+Found = TypeVar("Found")
+
+
+def kept(work: Callable[[Codecs], Found]) -> Callable[[Codecs], Found]:
+    """Works it out once for each value. What it gives is not changed."""
+
+    @functools.wraps(work)
+    def look(codecs: Codecs) -> Found:
+        if work not in codecs.found:
+            codecs.found[work] = work(codecs)
+        found: Found = codecs.found[work]
+        return found
+
+    return look
 
 
 def fmtp_parameters(fmtp: str | None) -> dict[str, str]:
@@ -201,7 +246,7 @@ class Level:
     fingerprints: list[Fingerprint] = field(default_factory=list)
     setup: Setup | None = None
     tls_id: str | None = None
-    extmaps: list[ExtMap] = field(default_factory=list)
+    extmaps: tuple[ExtMap, ...] = ()
     extmap_allow_mixed: bool = False
     attributes: list[Attribute] = field(default_factory=list)
 
@@ -217,7 +262,7 @@ class MediaSection(Level):
     kind: str
     port: int
     protocol: str
-    formats: list[str]
+    formats: tuple[str, ...]
     port_count: int | None = None
     mid: str | None = None
     rtcp: Rtcp | None = None
@@ -227,8 +272,8 @@ class MediaSection(Level):
     bundle_only: bool = False
     candidates: list[Candidate] = field(default_factory=list)
     end_of_candidates: bool = False
-    codecs: list[Codec] = field(default_factory=list)
-    wildcard_feedback: list[str] = field(default_factory=list)
+    codecs: Codecs = NO_CODECS
+    wildcard_feedback: tuple[str, ...] = ()
     msids: list[Msid] = field(default_factory=list)
     ssrcs: list[Ssrc] = field(default_factory=list)
     ssrc_groups: list[SsrcGroup] = field(default_factory=list)
@@ -262,6 +307,11 @@ class MediaSection(Level):
     def is_rejected(self) -> bool:
         """Port 0 means off, unless the section lives only in its bundle (RFC 9143 §6)."""
         return self.port == 0 and not self.bundle_only
+
+    @property
+    def is_short(self) -> bool:
+        """Whether caches may hold its codecs and feedback: longer ones are a mistake, or are to fill memory."""
+        return self.codecs.size + sum(map(len, self.wildcard_feedback)) <= MAX_SHORT
 
     def codec(self, payload_type: int) -> Codec | None:
         return next((c for c in self.codecs if c.payload_type == payload_type), None)
@@ -301,7 +351,7 @@ class SessionDescription(Level):
     def direction_of(self, section: MediaSection) -> Direction:
         return section.direction or self.direction or Direction.SENDRECV
 
-    def extmaps_of(self, section: MediaSection) -> list[ExtMap]:
+    def extmaps_of(self, section: MediaSection) -> tuple[ExtMap, ...]:
         """The section's own come first (RFC 8285 §5 lets both levels have some)."""
         return section.extmaps + self.extmaps
 

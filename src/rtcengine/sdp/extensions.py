@@ -44,7 +44,7 @@ _TWO_BYTE_IDS = range(1, 256)
 
 def answer_extensions(
     offer: SessionDescription, section: MediaSection, wanted: frozenset[str] | set[str], *, sending: bool
-) -> list[ExtMap]:
+) -> tuple[ExtMap, ...]:
     """The offered extensions that are wanted, with the offer's ids, as an answer lists them.
 
     `sending` is our direction. Extensions that the offer restricts to the other direction are left out, and so are ids
@@ -62,4 +62,4 @@ def answer_extensions(
         direction = None if theirs in (None, Direction.SENDRECV) else theirs.reversed if theirs else None
         answered[entry.uri] = ExtMap(entry.id, entry.uri, direction)
         taken.add(entry.id)
-    return list(answered.values())
+    return tuple(answered.values())

@@ -21,7 +21,7 @@ class FragmentSection:
     kind: str = "audio"
     port: int = 9
     protocol: str = "UDP/TLS/RTP/SAVPF"
-    formats: list[str] = field(default_factory=lambda: ["0"])
+    formats: tuple[str, ...] = ("0",)
     mid: str | None = None
     ice_ufrag: str | None = None
     ice_pwd: str | None = None

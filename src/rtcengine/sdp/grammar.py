@@ -73,12 +73,12 @@ def media_line(value: str) -> MediaSection:
         port=number(port_text, "port", 65535),
         port_count=number(count, "number of ports", 65535, 1) if slash else None,
         protocol=protocol,
-        formats=formats,
+        formats=tuple(formats),
     )
     if not all(token(part, "protocol") for part in protocol.split("/")):
         raise Malformed("protocol is empty")
     if section.is_rtp:
-        section.formats = [PAYLOAD_TYPE_TEXTS[payload_type(text)] for text in formats]
+        section.formats = tuple([PAYLOAD_TYPE_TEXTS[payload_type(text)] for text in formats])
     return section
 
 

@@ -26,6 +26,11 @@ class Line(NamedTuple):
     type: str
     value: str
 
+    @classmethod
+    def of(cls, number: int, row: str) -> Line:
+        """A row of `split_rows`."""
+        return cls(number, row[0], row[2:])
+
     @property
     def text(self) -> str:
         return f"{self.type}={self.value}"
@@ -35,7 +40,14 @@ class Line(NamedTuple):
 
 
 def split(data: str | bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> list[Line]:
-    """Lines of a description. CRLF and LF both end a line, empty lines only at the very end are let pass.
+    """`split_rows`, taken apart."""
+    rows = split_rows(data, max_bytes=max_bytes, max_lines=max_lines)
+    return [Line.of(number, row) for number, row in enumerate(rows, 1)]
+
+
+def split_rows(data: str | bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES) -> list[str]:
+    """Lines of a description, each a letter, an equals sign and a value. CRLF and LF both end a line, empty lines only at the
+    very end are let pass.
 
     The size is looked at before anything else, so that a huge input costs nothing.
     """
@@ -53,7 +65,7 @@ def split(data: str | bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX
     # All at once, since nearly every description is well formed; which line is wrong is looked for when one is.
     if not _LINES.fullmatch("\n".join(rows)) or len(max(rows, key=len)) > MAX_LINE:
         _complain(rows)
-    return list(map(Line._make, [(number, row[0], row[2:]) for number, row in enumerate(rows, 1)]))
+    return rows
 
 
 def _complain(rows: list[str]) -> NoReturn:

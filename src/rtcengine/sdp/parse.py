@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from . import grammar
 from .candidate import parse_candidate
-from .description import Attribute, Codec, Level, SessionDescription, Ssrc
+from .description import MAX_SHORT, Attribute, Codec, Codecs, ExtMap, Level, SessionDescription, Ssrc
 from .errors import Malformed, SdpError
-from .lines import MAX_BYTES, MAX_LINE, MAX_LINES, MAX_SECTIONS, Line, number, payload_type, split, token
+from .lines import MAX_BYTES, MAX_LINE, MAX_LINES, MAX_SECTIONS, Line, number, payload_type, split_rows, token
 
 # RFC 3551 §6: payload types that mean something without an rtpmap, as far as real-time audio and video use them.
 _STATIC = {
@@ -38,21 +38,22 @@ def parse(
     text: str | bytes, *, max_bytes: int = MAX_BYTES, max_lines: int = MAX_LINES, max_sections: int = MAX_SECTIONS
 ) -> SessionDescription:
     """The description that `text` says. Raises SdpError, which names the line, for whatever cannot be read."""
-    lines = split(text, max_bytes=max_bytes, max_lines=max_lines)
-    if lines[0].text != "v=0":
-        raise lines[0].error("a description begins with v=0")
-    starts = [i for i, line in enumerate(lines) if line.type == "m"]
+    rows = split_rows(text, max_bytes=max_bytes, max_lines=max_lines)
+    if rows[0] != "v=0":
+        raise Line.of(1, rows[0]).error("a description begins with v=0")
+    starts = [i for i, row in enumerate(rows) if row.startswith("m=")]
     if len(starts) > max_sections:
-        raise lines[starts[max_sections]].error(f"more than {max_sections} media sections")
-    bounds = [*starts, len(lines)]
-    session = _Session(lines[: bounds[0]])
+        start = starts[max_sections]
+        raise Line.of(start + 1, rows[start]).error(f"more than {max_sections} media sections")
+    bounds = [*starts, len(rows)]
+    session = _Session([Line.of(number, row) for number, row in enumerate(rows[: bounds[0]], 1)])
     mids: set[str] = set()
     for start, end in pairwise(bounds):
-        section = _Media(lines[start:end]).section
+        section = _Media(start + 1, rows[start:end]).section
         if section.mid is not None:
             if section.mid in mids:
-                line = next(x for x in lines[start:end] if x.text.startswith("a=mid:"))
-                raise line.error("mid is already that of another section")
+                i = next(i for i in range(start, end) if rows[i].startswith("a=mid:"))
+                raise Line.of(i + 1, rows[i]).error("mid is already that of another section")
             mids.add(section.mid)
         session.description.media.append(section)
     return session.description
@@ -64,6 +65,7 @@ class _Reader:
     def __init__(self, level: Level) -> None:
         self.level = level
         self.given: set[str] = set()
+        self.extmaps: list[ExtMap] = []
         # Attributes nobody interprets, with their line numbers: some are known as such only when the section ends.
         self.unread: list[tuple[int, Attribute]] = []
 
@@ -116,7 +118,7 @@ class _Reader:
             if key in self.given:
                 raise Malformed(f"{key} is already taken")
             self.given.add(key)
-        self.level.extmaps.append(entry)
+        self.extmaps.append(entry)
 
     def line(self, line: Line) -> None:
         level, value = self.level, line.value
@@ -150,9 +152,12 @@ class _Reader:
         if value is not None:
             raise Malformed("attribute takes no value")
 
-    def keep_unread(self) -> None:
-        self.unread.sort(key=lambda entry: entry[0])
-        self.level.attributes = [attribute for _, attribute in self.unread]
+    def finish(self) -> None:
+        """What was collected goes into the level."""
+        self.level.extmaps = tuple(self.extmaps)
+        if self.unread:
+            self.unread.sort(key=lambda entry: entry[0])
+            self.level.attributes = [attribute for _, attribute in self.unread]
 
 
 _BOTH_ONCE: dict[str, tuple[str, Callable[[str], object]]] = {
@@ -177,7 +182,7 @@ class _Session(_Reader):
         self.read(lines[1:])
         if not self.description.times:
             self.description.times = SessionDescription(origin=self.description.origin).times
-        self.keep_unread()
+        self.finish()
 
     def line(self, line: Line) -> None:
         desc, value = self.description, line.value
@@ -239,11 +244,13 @@ _ONCE: dict[str, tuple[str, Callable[[str], object]]] = {
 
 
 class _Media(_Reader):
-    def __init__(self, lines: list[Line]) -> None:
+    """A section of which the rows are these, `first` being the number of their first."""
+
+    def __init__(self, first: int, rows: list[str]) -> None:
         try:
-            self.section = grammar.media_line(lines[0].value)
+            self.section = grammar.media_line(rows[0][2:])
         except Malformed as e:
-            raise lines[0].error(str(e)) from None
+            raise Line.of(first, rows[0]).error(str(e)) from None
         super().__init__(self.section)
         self.rtp = self.section.is_rtp
         self.ssrcs: dict[int, Ssrc] = {}
@@ -251,26 +258,25 @@ class _Media(_Reader):
         self.rtpmaps: dict[int, tuple[Line, Codec]] = {}
         self.fmtps: list[tuple[Line, int, str]] = []
         self.feedback: list[tuple[Line, int, str]] = []
-        if not (self.rtp and self.take_known(lines)):
-            self.read(lines[1:])
+        self.wildcard: list[str] = []
+        if not (self.rtp and self.take_known(first, rows)):
+            self.read([Line.of(number, row) for number, row in enumerate(rows[1:], first + 1)])
             if self.rtp:
                 self.assemble_codecs()
-        self.keep_unread()
+        self.finish()
 
-    def take_known(self, lines: list[Line]) -> bool:
+    def take_known(self, first: int, rows: list[str]) -> bool:
         """Reads the section when what it says of its payload types has been read before, which most of its lines are about:
         a peer's are those of all others of its kind."""
-        values = tuple([line.value for line in lines if line.type == "a" and line.value.startswith(_FORMAT_LINES)])
-        if not values or sum(map(len, values)) > _MAX_KNOWN:
+        about = tuple([row for row in rows if row.startswith(_FORMAT_ROWS)])
+        if not about or sum(map(len, about)) > MAX_SHORT:
             return False
-        known = _formats(tuple(self.section.formats), values)
+        known = _formats(self.section.formats, about)
         if known is None:
             return False
-        self.section.codecs = [
-            Codec(c.payload_type, c.name, c.clock_rate, c.channels, c.fmtp, list(c.feedback)) for c in known[0]
-        ]
-        self.section.wildcard_feedback = list(known[1])
-        self.read([line for line in lines[1:] if line.type != "a" or not line.value.startswith(_FORMAT_LINES)])
+        self.section.formats, self.section.codecs, self.section.wildcard_feedback = known
+        others = [Line.of(number, row) for number, row in enumerate(rows, first) if not row.startswith(_FORMAT_ROWS)]
+        self.read(others[1:])
         return True
 
     def known(self, line: Line, name: str, value: str | None) -> bool:
@@ -318,7 +324,7 @@ class _Media(_Reader):
         else:
             ident_text, text = grammar.per_format(value, "rtcp-fb")
             if ident_text == "*":
-                self.section.wildcard_feedback.append(text)
+                self.wildcard.append(text)
             else:
                 self.feedback.append((line, payload_type(ident_text), text))
 
@@ -333,45 +339,47 @@ class _Media(_Reader):
         for ident, (line, _) in self.rtpmaps.items():
             if ident not in codecs:
                 self.keep(line)
+        parameters: dict[int, str] = {}
         for line, ident, text in self.fmtps:
-            codec = codecs.get(ident)
-            if codec is None:
+            if ident not in codecs:
                 self.keep(line)
-            else:
-                codec.fmtp = text if codec.fmtp is None else f"{codec.fmtp};{text}"
-                if len(codec.fmtp) > _MAX_FMTP:
-                    raise line.error(f"the parameters of payload type {ident} are longer than a line may be")
+                continue
+            parameters[ident] = f"{parameters[ident]};{text}" if ident in parameters else text
+            if len(parameters[ident]) > _MAX_FMTP:
+                raise line.error(f"the parameters of payload type {ident} are longer than a line may be")
+        feedback: dict[int, list[str]] = {}
         for line, ident, text in self.feedback:
-            codec = codecs.get(ident)
-            if codec is None:
+            if ident not in codecs:
                 self.keep(line)
-            else:
-                codec.feedback.append(text)
-        self.section.codecs = list(codecs.values())
+                continue
+            feedback.setdefault(ident, []).append(text)
+        self.section.codecs = Codecs(
+            [replace(codecs[i], fmtp=parameters.get(i), feedback=tuple(feedback.get(i, ()))) for i in codecs]
+        )
+        self.section.wildcard_feedback = tuple(self.wildcard)
 
     def keep(self, line: Line) -> None:
         name, _, value = line.value.partition(":")
         self.unread.append((line.number, Attribute(name, value)))
 
 
-_FORMAT_LINES = tuple(f"{name}:" for name in sorted(_OF_FORMATS))
-_MAX_KNOWN = 8192
-"""Characters of a section's lines about payload types that are remembered."""
+_FORMAT_ROWS = tuple(f"a={name}:" for name in sorted(_OF_FORMATS))
 
 
 @functools.lru_cache(maxsize=64)
-def _formats(formats: tuple[str, ...], values: tuple[str, ...]) -> tuple[tuple[Codec, ...], tuple[str, ...]] | None:
-    """Codecs and the feedback of all of them. None when a line is wrong or about none of the formats: then each has to be read
-    in its place."""
-    section = _Media([Line(1, "m", " ".join(("media", "9", "RTP/AVP", *formats)))])
+def _formats(formats: tuple[str, ...], rows: tuple[str, ...]) -> tuple[tuple[str, ...], Codecs, tuple[str, ...]] | None:
+    """The formats, their codecs and the feedback of all of them, for all sections that say the same. None when a line is wrong
+    or about none of the formats: then each has to be read in its place."""
+    section = _Media(1, [" ".join(("m=media", "9", "RTP/AVP", *formats))])
     try:
-        for value in values:
-            name, _, text = value.partition(":")
-            section.format_line(Line(1, "a", value), name, text)
+        for row in rows:
+            line = Line.of(1, row)
+            name, _, text = line.value.partition(":")
+            section.format_line(line, name, text)
         section.assemble_codecs()
     except (Malformed, SdpError):
         return None
-    return None if section.unread else (tuple(section.section.codecs), tuple(section.section.wildcard_feedback))
+    return None if section.unread else (formats, section.section.codecs, section.section.wildcard_feedback)
 
 
 _NAMES = frozenset({*_BOTH_ONCE, *_FLAGS, *_OF_FORMATS, *_ONCE, "candidate", "extmap", "fingerprint", "msid", "ssrc"})

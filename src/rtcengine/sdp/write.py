@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from .candidate import format_candidate
 from .description import (
     Attribute,
     Bandwidth,
-    Codec,
+    Codecs,
     Connection,
     ExtMap,
     Group,
@@ -18,6 +18,7 @@ from .description import (
     SessionDescription,
     Simulcast,
     SimulcastStreams,
+    kept,
 )
 from .errors import SdpError
 
@@ -27,7 +28,7 @@ def write(description: SessionDescription) -> str:
     return join(_description(description))
 
 
-def join(lines: Iterator[str]) -> str:
+def join(lines: Iterable[str]) -> str:
     """Lines with CRLF after each, none of which may hold what ends a line."""
     given = list(lines)
     text = "\r\n".join((*given, ""))
@@ -38,47 +39,49 @@ def join(lines: Iterator[str]) -> str:
     return text
 
 
-def _description(desc: SessionDescription) -> Iterator[str]:
-    yield f"v={desc.version}"
+def _description(desc: SessionDescription) -> list[str]:
     o = desc.origin
-    yield f"o={o.username} {o.session_id} {o.version} {o.network_type} {o.address_type} {o.address}"
-    yield f"s={desc.name}"
+    lines = [
+        f"v={desc.version}",
+        f"o={o.username} {o.session_id} {o.version} {o.network_type} {o.address_type} {o.address}",
+        f"s={desc.name}",
+    ]
     if desc.information is not None:
-        yield f"i={desc.information}"
+        lines.append(f"i={desc.information}")
     if desc.uri is not None:
-        yield f"u={desc.uri}"
-    yield from (f"e={email}" for email in desc.emails)
-    yield from (f"p={phone}" for phone in desc.phones)
-    yield from _connection_and_bandwidth(desc)
+        lines.append(f"u={desc.uri}")
+    lines += [f"e={email}" for email in desc.emails]
+    lines += [f"p={phone}" for phone in desc.phones]
+    lines += _connection_and_bandwidth(desc)
     for timing in desc.times:
-        yield f"t={timing.start} {timing.stop}"
-        yield from (f"r={repeat}" for repeat in timing.repeats)
+        lines.append(f"t={timing.start} {timing.stop}")
+        lines += [f"r={repeat}" for repeat in timing.repeats]
     if desc.time_zones is not None:
-        yield f"z={desc.time_zones}"
+        lines.append(f"z={desc.time_zones}")
     if desc.encryption_key is not None:
-        yield f"k={desc.encryption_key}"
-    yield from map(format_group, desc.groups)
+        lines.append(f"k={desc.encryption_key}")
+    lines += map(format_group, desc.groups)
     if desc.ice_lite:
-        yield "a=ice-lite"
+        lines.append("a=ice-lite")
     if desc.msid_semantic is not None:
-        yield f"a=msid-semantic:{desc.msid_semantic}"
+        lines.append(f"a=msid-semantic:{desc.msid_semantic}")
     if desc.identity is not None:
         extensions = f" {desc.identity.extensions}" if desc.identity.extensions is not None else ""
-        yield f"a=identity:{desc.identity.assertion}{extensions}"
-    yield from _common(desc)
-    yield from map(_attribute, desc.attributes)
+        lines.append(f"a=identity:{desc.identity.assertion}{extensions}")
+    lines += _common(desc)
+    lines += map(_attribute, desc.attributes)
     for section in desc.media:
-        yield from _media(section)
+        lines += _media(section)
+    return lines
 
 
 def format_group(group: Group) -> str:
     return "a=group:" + " ".join((group.semantics, *group.mids))
 
 
-def _connection_and_bandwidth(level: Level) -> Iterator[str]:
-    if level.connection is not None:
-        yield f"c={_connection(level.connection)}"
-    yield from (_bandwidth(b) for b in level.bandwidth)
+def _connection_and_bandwidth(level: Level) -> list[str]:
+    lines = [] if level.connection is None else [f"c={_connection(level.connection)}"]
+    return lines + [_bandwidth(b) for b in level.bandwidth]
 
 
 def _connection(c: Connection) -> str:
@@ -89,25 +92,26 @@ def _bandwidth(b: Bandwidth) -> str:
     return f"b={b.type}:{b.value}"
 
 
-def _common(level: Level) -> Iterator[str]:
+def _common(level: Level) -> list[str]:
     """Attributes that may stand at either level."""
+    lines = []
     if level.ice_ufrag is not None:
-        yield f"a=ice-ufrag:{level.ice_ufrag}"
+        lines.append(f"a=ice-ufrag:{level.ice_ufrag}")
     if level.ice_pwd is not None:
-        yield f"a=ice-pwd:{level.ice_pwd}"
+        lines.append(f"a=ice-pwd:{level.ice_pwd}")
     if level.ice_options:
-        yield "a=ice-options:" + " ".join(level.ice_options)
-    for fingerprint in level.fingerprints:
-        yield f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}"
+        lines.append("a=ice-options:" + " ".join(level.ice_options))
+    lines += [f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}" for fingerprint in level.fingerprints]
     if level.setup is not None:
-        yield f"a=setup:{level.setup}"
+        lines.append(f"a=setup:{level.setup}")
     if level.tls_id is not None:
-        yield f"a=tls-id:{level.tls_id}"
+        lines.append(f"a=tls-id:{level.tls_id}")
     if level.extmap_allow_mixed:
-        yield "a=extmap-allow-mixed"
-    yield from map(_extmap, level.extmaps)
+        lines.append("a=extmap-allow-mixed")
+    lines += map(_extmap, level.extmaps)
     if level.direction is not None:
-        yield f"a={level.direction}"
+        lines.append(f"a={level.direction}")
+    return lines
 
 
 def _extmap(entry: ExtMap) -> str:
@@ -120,69 +124,74 @@ def _attribute(attribute: Attribute) -> str:
     return f"a={attribute.name}" if attribute.value is None else f"a={attribute.name}:{attribute.value}"
 
 
-def _media(section: MediaSection) -> Iterator[str]:
+def _media(section: MediaSection) -> list[str]:
     port = str(section.port) if section.port_count is None else f"{section.port}/{section.port_count}"
-    yield " ".join((f"m={section.kind}", port, section.protocol, *section.formats))
+    lines = [" ".join((f"m={section.kind}", port, section.protocol, *section.formats))]
     if section.information is not None:
-        yield f"i={section.information}"
-    yield from _connection_and_bandwidth(section)
+        lines.append(f"i={section.information}")
+    lines += _connection_and_bandwidth(section)
     if section.encryption_key is not None:
-        yield f"k={section.encryption_key}"
+        lines.append(f"k={section.encryption_key}")
     if section.rtcp is not None:
         address = f" {_connection(section.rtcp.connection)}" if section.rtcp.connection is not None else ""
-        yield f"a=rtcp:{section.rtcp.port}{address}"
-    yield from (f"a={format_candidate(candidate)}" for candidate in section.candidates)
+        lines.append(f"a=rtcp:{section.rtcp.port}{address}")
+    lines += [f"a={format_candidate(candidate)}" for candidate in section.candidates]
     if section.end_of_candidates:
-        yield "a=end-of-candidates"
+        lines.append("a=end-of-candidates")
     if section.mid is not None:
-        yield f"a=mid:{section.mid}"
-    yield from _common(section)
-    yield from _flags(section)
-    yield from _rtp(section)
+        lines.append(f"a=mid:{section.mid}")
+    lines += _common(section)
+    lines += _flags(section)
+    lines += _rtp(section)
     if section.sctp_port is not None:
-        yield f"a=sctp-port:{section.sctp_port}"
+        lines.append(f"a=sctp-port:{section.sctp_port}")
     if section.max_message_size is not None:
-        yield f"a=max-message-size:{section.max_message_size}"
-    yield from map(_attribute, section.attributes)
+        lines.append(f"a=max-message-size:{section.max_message_size}")
+    lines += map(_attribute, section.attributes)
+    return lines
 
 
-def _flags(section: MediaSection) -> Iterator[str]:
-    for msid in section.msids:
-        yield f"a=msid:{msid.stream}" if msid.track is None else f"a=msid:{msid.stream} {msid.track}"
+def _flags(section: MediaSection) -> list[str]:
+    lines = [f"a=msid:{m.stream}" if m.track is None else f"a=msid:{m.stream} {m.track}" for m in section.msids]
     if section.bundle_only:
-        yield "a=bundle-only"
+        lines.append("a=bundle-only")
     if section.rtcp_mux:
-        yield "a=rtcp-mux"
+        lines.append("a=rtcp-mux")
     if section.rtcp_mux_only:
-        yield "a=rtcp-mux-only"
+        lines.append("a=rtcp-mux-only")
     if section.rtcp_rsize:
-        yield "a=rtcp-rsize"
+        lines.append("a=rtcp-rsize")
+    return lines
 
 
-def _rtp(section: MediaSection) -> Iterator[str]:
-    yield from (f"a=rtcp-fb:* {feedback}" for feedback in section.wildcard_feedback)
-    for codec in section.codecs:
-        yield from _codec(codec)
+def _rtp(section: MediaSection) -> list[str]:
+    lines = [f"a=rtcp-fb:* {feedback}" for feedback in section.wildcard_feedback]
+    lines += _codecs(section.codecs)
     if section.ptime is not None:
-        yield f"a=ptime:{section.ptime:.15g}"
+        lines.append(f"a=ptime:{section.ptime:.15g}")
     if section.maxptime is not None:
-        yield f"a=maxptime:{section.maxptime:.15g}"
-    yield from map(_rid, section.rids)
+        lines.append(f"a=maxptime:{section.maxptime:.15g}")
+    lines += map(_rid, section.rids)
     if section.simulcast is not None:
-        yield _simulcast(section.simulcast)
-    for group in section.ssrc_groups:
-        yield " ".join((f"a=ssrc-group:{group.semantics}", *map(str, group.ssrcs)))
+        lines.append(_simulcast(section.simulcast))
+    lines += [" ".join((f"a=ssrc-group:{group.semantics}", *map(str, group.ssrcs))) for group in section.ssrc_groups]
     for source in section.ssrcs:
         for name, value in source.attributes:
-            yield f"a=ssrc:{source.ssrc} {name}" if value is None else f"a=ssrc:{source.ssrc} {name}:{value}"
+            lines.append(f"a=ssrc:{source.ssrc} {name}" if value is None else f"a=ssrc:{source.ssrc} {name}:{value}")
+    return lines
 
 
-def _codec(codec: Codec) -> Iterator[str]:
-    channels = "" if codec.channels is None else f"/{codec.channels}"
-    yield f"a=rtpmap:{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}"
-    yield from (f"a=rtcp-fb:{codec.payload_type} {feedback}" for feedback in codec.feedback)
-    if codec.fmtp is not None:
-        yield f"a=fmtp:{codec.payload_type} {codec.fmtp}"
+@kept
+def _codecs(codecs: Codecs) -> tuple[str, ...]:
+    """Most lines of a description."""
+    lines = []
+    for codec in codecs:
+        channels = "" if codec.channels is None else f"/{codec.channels}"
+        lines.append(f"a=rtpmap:{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}")
+        lines += [f"a=rtcp-fb:{codec.payload_type} {feedback}" for feedback in codec.feedback]
+        if codec.fmtp is not None:
+            lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
+    return tuple(lines)
 
 
 def _rid(rid: Rid) -> str:
