@@ -158,16 +158,6 @@ void rtc_hub_run_refused(rtc_hub_t *h, const rtc_path_t *path) {
   if (t && rtc_path_eq(&t->out_path, path)) t->no_run = true;
 }
 
-/* The part of USERNAME before the colon is our own user name (RFC 8445 §7.2.2). */
-static rtc_transport_t *by_username(rtc_hub_t *h, const rtc_stun_t *m) {
-  uint8_t key[RTC_LOCAL_UFRAG_MAX] = {0};
-  size_t n = 0;
-  while (n < m->username_len && m->username[n] != ':') n++;
-  if (n == 0 || n > sizeof key || n == m->username_len) return NULL;
-  memcpy(key, m->username, n);
-  return rtc_map_get(&h->ufrags, key);
-}
-
 /* Who asked what this answers, as its transaction id says, which only we can have made. Several may ask one address by one socket. */
 static rtc_transport_t *by_transaction(rtc_hub_t *h, const rtc_stun_t *m) {
   uint32_t id = rtc_mark_read(m->tid, &h->mark);
@@ -183,7 +173,7 @@ static void on_stun(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
   }
   if (m.type == RTC_STUN_BINDING_INDICATION) return; /* keeps a NAT open and asks for nothing (RFC 8445 §11): no drop */
   bool asks = m.type == RTC_STUN_BINDING_REQUEST;
-  rtc_transport_t *t = asks ? by_username(h, &m) : by_transaction(h, &m);
+  rtc_transport_t *t = asks ? rtc_name_find(h, &m, &k->path) : by_transaction(h, &m);
   if (!t || t->state == RTC_T_CLOSED) {
     rtc_hub_drop(h, RTC_DROP_STUN_USER);
     return;

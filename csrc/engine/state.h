@@ -142,6 +142,14 @@ typedef struct rtc_agreed {
   char cname[RTC_CNAME_MAX + 1];
 } rtc_agreed_t;
 
+/* One of a transport's user names. */
+typedef struct rtc_name rtc_name_t;
+struct rtc_name {
+  uint8_t key[RTC_LOCAL_UFRAG_MAX];
+  rtc_transport_t *transport; /* NULL: not in use */
+  rtc_name_t *next;           /* of another one that has the same */
+};
+
 struct rtc_transport {
   rtc_heap_entry_t timer; /* first: the heap's entries lead here */
   uint32_t id;
@@ -166,8 +174,7 @@ struct rtc_transport {
   bool ice_survives;
   bool shared; /* another full agent here has checked one of its paths */
   uint8_t ice_state;
-  uint8_t ufrag_key[RTC_LOCAL_UFRAG_MAX], old_ufrag_key[RTC_LOCAL_UFRAG_MAX];
-  bool has_old_ufrag;
+  rtc_name_t name, old_name;             /* old: of before the last restart that the peer has followed */
   rtc_path_t *mapped;                    /* paths under which the hub finds it */
   int mapped_n, mapped_room, mapped_cap; /* there is room for mapped_room of them now, for mapped_cap at most */
 
@@ -248,7 +255,7 @@ struct rtc_hub {
   rtc_hub_cfg_t cfg;
   rtc_pool_t *pool;
   rtc_map_t paths;                    /* sock + remote -> transport */
-  rtc_map_t ufrags;                   /* local user name -> transport */
+  rtc_map_t ufrags;                   /* local user name -> the first that has it */
   rtc_map_t transports, recvs, sends; /* by id */
   rtc_heap_t timers;
   rtc_map_t relayed;      /* allocations by id */
@@ -283,6 +290,15 @@ void rtc_hub_touch(rtc_transport_t *t); /* something changed that the owner shou
 bool rtc_hub_path_free(const rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now);
 void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now); /* datagrams of this path are t's, if it is free */
 void rtc_hub_unmap_paths(rtc_transport_t *t);
+
+/* name.c: user names */
+/* n, which must not be in use, says from now on that t has this name. 0; RTC_EINVAL: t has it already, or another that is no full agent
+ * or would have to share it with one that is none; RTC_ENOMEM. */
+int rtc_name_put(rtc_name_t *n, rtc_transport_t *t, const char *ufrag);
+void rtc_name_drop(rtc_name_t *n);                 /* one that is not in use too */
+void rtc_name_move(rtc_name_t *n, rtc_name_t *to); /* what `to` was is dropped */
+/* Who a check is for, NULL: nobody. Of several whom it suits best. */
+rtc_transport_t *rtc_name_find(const rtc_hub_t *h, const rtc_stun_t *m, const rtc_path_t *from);
 
 /* transport.c: ICE, DTLS, life */
 rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transport_cfg_t *cfg, rtc_time_t now, int *err);

@@ -4,18 +4,10 @@
 
 #include "engine/state.h"
 
-static void ufrag_key(uint8_t key[RTC_LOCAL_UFRAG_MAX], const char *ufrag) {
-  memset(key, 0, RTC_LOCAL_UFRAG_MAX);
-  const char *end = memchr(ufrag, 0, RTC_LOCAL_UFRAG_MAX);
-  memcpy(key, ufrag, end ? (size_t)(end - ufrag) : RTC_LOCAL_UFRAG_MAX);
-}
-
 rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transport_cfg_t *cfg, rtc_time_t now, int *err) {
-  uint8_t key[RTC_LOCAL_UFRAG_MAX];
-  ufrag_key(key, cfg->ice.local_ufrag);
   rtc_dtls_ctx_t *dtls = cfg->dtls ? cfg->dtls : h->cfg.dtls;
   *err = RTC_EINVAL;
-  if (rtc_map_get(&h->ufrags, key) || cfg->fp_n > RTC_DTLS_FINGERPRINT_MAX) return NULL;
+  if (cfg->fp_n > RTC_DTLS_FINGERPRINT_MAX) return NULL;
   bool unknown = !cfg->ice.remote_ufrag[0] && cfg->ice_role != RTC_ICE_ROLE_LITE; /* who comes: RTC_OP_PEER says */
   if (dtls && !cfg->fp_n && !unknown) return NULL;
   *err = RTC_ENOMEM;
@@ -45,10 +37,8 @@ rtc_transport_t *rtc_transport_new(rtc_hub_t *h, uint32_t id, const rtc_transpor
     t->dtls = rtc_dtls_new(dtls, cfg->dtls_client, cfg->fp, cfg->fp_n);
     if (!t->dtls) goto fail;
   }
-  memcpy(t->ufrag_key, key, sizeof key);
-  if (rtc_map_put(&h->ufrags, key, t) < 0) goto fail;
-  *err = 0;
-  return t;
+  *err = rtc_name_put(&t->name, t, cfg->ice.local_ufrag);
+  if (*err == 0) return t;
 fail:
   rtc_transport_free(t);
   return NULL;
@@ -56,11 +46,9 @@ fail:
 
 /* From now on nobody finds it: no datagram, no user name. */
 static void unmap(rtc_transport_t *t) {
-  rtc_hub_t *h = t->hub;
   rtc_hub_unmap_paths(t);
-  if (rtc_map_get(&h->ufrags, t->ufrag_key) == t) rtc_map_del(&h->ufrags, t->ufrag_key);
-  if (t->has_old_ufrag && rtc_map_get(&h->ufrags, t->old_ufrag_key) == t) rtc_map_del(&h->ufrags, t->old_ufrag_key);
-  t->has_old_ufrag = false;
+  rtc_name_drop(&t->name);
+  rtc_name_drop(&t->old_name);
 }
 
 static void unqueue(rtc_transport_t *t) {
@@ -161,26 +149,17 @@ int rtc_transport_meet(rtc_transport_t *t, const rtc_peer_cfg_t *peer, rtc_time_
 }
 
 int rtc_transport_restart(rtc_transport_t *t, const rtc_ice_cfg_t *ice, rtc_time_t now) {
-  uint8_t key[RTC_LOCAL_UFRAG_MAX];
-  ufrag_key(key, ice->local_ufrag);
-  rtc_hub_t *h = t->hub;
-  if (rtc_map_get(&h->ufrags, key)) return RTC_EINVAL;
-  bool followed = rtc_way_used(t) || !t->has_old_ufrag; /* else the peer still uses the ones from before the last restart */
-  int err = rtc_map_put(&h->ufrags, key, t);
+  rtc_name_t name;
+  bool followed = rtc_way_used(t) || !t->old_name.transport; /* else the peer still uses the ones from before the last restart */
+  int err = rtc_name_put(&name, t, ice->local_ufrag);
   if (err < 0) return err;
   err = rtc_way_restart(t, ice, now);
   if (err < 0) {
-    rtc_map_del(&h->ufrags, key);
+    rtc_name_drop(&name);
     return err;
   }
-  if (followed) {
-    if (t->has_old_ufrag) rtc_map_del(&h->ufrags, t->old_ufrag_key);
-    memcpy(t->old_ufrag_key, t->ufrag_key, sizeof key);
-    t->has_old_ufrag = true;
-  } else {
-    rtc_map_del(&h->ufrags, t->ufrag_key);
-  }
-  memcpy(t->ufrag_key, key, sizeof key);
+  if (followed) rtc_name_move(&t->name, &t->old_name);
+  rtc_name_move(&name, &t->name);
   return 0;
 }
 

@@ -169,6 +169,9 @@ RTC_MUST_USE int rtc_ice_add_path(rtc_ice_t *c, const rtc_path_t *path, rtc_time
 void rtc_ice_lose(rtc_ice_t *c, uint32_t sock, rtc_time_t now);
 void rtc_ice_end(rtc_ice_t *c, bool local, bool remote, rtc_time_t now); /* no more will come from these sides */
 
+/* How well a check suits this agent, of several that have one user name; more is better: that it came to a socket of its candidates counts
+ * most, then that it names the peer, then that the peer has told the address. */
+int rtc_ice_fits(const rtc_ice_t *c, const rtc_stun_t *m, const rtc_path_t *from);
 /* A parsed STUN message (a request by its USERNAME, or an answer). When an answer is due it is written to out and *out_len set
  * (0 else); it goes back to `from`. rtc_ice_result_t, or RTC_ENOBUFS (cap < 100) with nothing changed. */
 RTC_MUST_USE int rtc_ice_on_stun(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, const rtc_path_t *from, uint8_t *out, size_t cap,

@@ -9,6 +9,10 @@ static const rtc_ice_creds_t *creds_of(const rtc_ice_t *c, const rtc_stun_t *m) 
   return c->has_old && rtc_stun_username_is(m, c->old.local_ufrag, c->old.remote_ufrag) ? &c->old : NULL;
 }
 
+int rtc_ice_fits(const rtc_ice_t *c, const rtc_stun_t *m, const rtc_path_t *from) {
+  return 4 * rtc_ice_serves(c, from) + 2 * (creds_of(c, m) != NULL) + rtc_ice_was_told(c, &from->remote);
+}
+
 /* §7.3.1.1: when both claim one role, the larger tie-breaker is the controlling one. True: the peer has to change. */
 static bool peer_must_switch(const rtc_ice_t *c, const rtc_stun_t *m) {
   bool larger = c->tie_breaker >= m->tie_breaker;

@@ -18,8 +18,10 @@ rtc_path_t rtc_ice_path(const rtc_ice_t *c, const rtc_ice_pair_t *p);
 int rtc_ice_find(rtc_ice_t *c, const rtc_path_t *from, bool learn, uint32_t priority, rtc_time_t now);
 /* The peer sees us at this address: the candidate of ours that has it, learnt if need be (§7.2.5.3.1). */
 void rtc_ice_seen_as(rtc_ice_t *c, rtc_ice_pair_t *p, const rtc_addr_t *mapped);
-void rtc_ice_sort(rtc_ice_t *c);                   /* priorities, after a change of role */
-void rtc_ice_repair(rtc_ice_t *c, rtc_time_t now); /* all pairs anew */
+bool rtc_ice_serves(const rtc_ice_t *c, const rtc_path_t *from);   /* it came to a socket of ours */
+bool rtc_ice_was_told(const rtc_ice_t *c, const rtc_addr_t *addr); /* a candidate of the peer, told or learnt */
+void rtc_ice_sort(rtc_ice_t *c);                                   /* priorities, after a change of role */
+void rtc_ice_repair(rtc_ice_t *c, rtc_time_t now);                 /* all pairs anew */
 
 /* ice_check.c: the checklist */
 void rtc_ice_trigger(rtc_ice_t *c, rtc_ice_pair_t *p, rtc_time_t now);

@@ -214,18 +214,30 @@ static int local_of(const rtc_ice_t *c, const rtc_path_t *from) {
   return found;
 }
 
-/* A connection that came in: a candidate of its own, like the one that listens where it came to. -1: nothing does, or no room. */
-static int connection_of(rtc_ice_t *c, const rtc_path_t *from) {
+/* The candidate of ours that listens where a connection came to, -1: none. */
+static int listener_of(const rtc_ice_t *c, const rtc_path_t *from) {
   for (int i = 0; i < c->local_n; i++) {
     const rtc_ice_cand_t *l = &c->local[i];
     if (!l->tcp || l->peer.port || l->base.port != from->local.port || memcmp(l->base.ip, from->local.ip, sizeof l->base.ip)) continue;
-    if (!more_local(c)) return -1;
-    c->local[c->local_n] = c->local[i];
-    c->local[c->local_n].sock = from->sock;
-    c->local[c->local_n].peer = from->remote;
-    return c->local_n++;
+    return i;
   }
   return -1;
+}
+
+/* A connection that came in: a candidate of its own, like the one that listens where it came to. -1: nothing does, or no room. */
+static int connection_of(rtc_ice_t *c, const rtc_path_t *from) {
+  int i = listener_of(c, from);
+  if (i < 0 || !more_local(c)) return -1;
+  c->local[c->local_n] = c->local[i];
+  c->local[c->local_n].sock = from->sock;
+  c->local[c->local_n].peer = from->remote;
+  return c->local_n++;
+}
+
+bool rtc_ice_serves(const rtc_ice_t *c, const rtc_path_t *from) { return local_of(c, from) >= 0 || listener_of(c, from) >= 0; }
+
+bool rtc_ice_was_told(const rtc_ice_t *c, const rtc_addr_t *addr) {
+  return find_remote(c, addr, false) >= 0 || find_remote(c, addr, true) >= 0;
 }
 
 /* Room for a peer-reflexive candidate: that of another one which nothing is sent to, when all places are taken. -1: none. */

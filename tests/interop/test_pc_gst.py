@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from rtcengine import (
-    RTCBundlePolicy,
-    RTCConfiguration,
     RTCIceCandidate,
     RTCPeerConnection,
     RTCRtpSender,
@@ -29,8 +27,7 @@ class Call:
     """`ours` is in this process; what the two signal is carried between them."""
 
     def __init__(self, theirs: peers.PeerProgram) -> None:
-        # webrtcbin 1.22 refuses bundled sections with credentials of their own, which an offer for peers without BUNDLE has.
-        self.ours = RTCPeerConnection(RTCConfiguration(bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self.ours = RTCPeerConnection()
         self.theirs = theirs
         self.tracks: list[Any] = []
         self.ours.on("track", self.tracks.append)

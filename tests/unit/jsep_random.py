@@ -198,6 +198,10 @@ class Duel:
         for described in state.described():
             assert len(set(described.mids)) == len(described.mids)
             self.check_numbers(who, described.sdp.media)
+        for described in (state.pending_local, state.current_local):
+            if described is not None:
+                told = {described.sdp.ice_of(section) for section in described.sdp.media if not section.is_rejected}
+                assert len(told) <= 1, "sections of one bundle with credentials of their own"
         for transceiver in state.transceivers:
             if transceiver.mid is not None:
                 known = [d for d in reversed(state.described()) if transceiver.mid in d.mids]

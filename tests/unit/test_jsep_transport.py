@@ -389,19 +389,33 @@ def told(jsep: Jsep) -> list[str | None]:
     return [section.ice_ufrag for section in jsep.state.local.sdp.media if not section.is_rejected]
 
 
+@pytest.mark.parametrize("policy", list(RTCBundlePolicy))
+def test_all_of_an_offer_tell_the_same(policy: RTCBundlePolicy) -> None:
+    a, b = four(policy), side(2)
+    offer(a, b)
+    assert len(set(told(a))) == 1 and len({t.ice_pwd for t in a.plan.transports.values()}) == 1
+    a.set_local("rollback")
+    assert not a.plan.transports
+    negotiate(a, b)
+    assert len(set(told(a))) == len(set(told(b))) == 1
+
+
 @pytest.mark.parametrize("other_offers", [False, True])
-def test_a_section_that_joined_another_tells_what_it_told(other_offers: bool) -> None:
+def test_a_section_that_joins_tells_what_the_others_do(other_offers: bool) -> None:
     """A browser that sees the credentials of one section change takes it for an ICE restart of a part."""
     a, b = pair()
     for kind in ("audio", "video"):
         a.add_transceiver(kind)
     negotiate(a, b)
     before = told(a)
-    assert len(set(before)) == 2 and len(a.plan.transports) == 1
+    assert len(set(before)) == 1 and len(a.plan.transports) == 1
     (link,) = a.plan.transports.values()
     b.add_transceiver("video") if other_offers else a.add_transceiver("video")
     outcome = negotiate_by(b, a) if other_offers else negotiate_by(a, b)
     assert told(a) == [*before, before[0]]
+    a.stop(a.transceivers[0])  # and so does the one that comes first then
+    outcome += negotiate_by(a, b)
+    assert told(a) == before
     assert not any(isinstance(e, RestartIce) for o in outcome for e in o.effects)
     (again,) = a.plan.transports.values()
     assert (again.id, again.ice_ufrag) == (link.id, link.ice_ufrag) and len(set(told(b))) == 1
@@ -411,19 +425,33 @@ def test_a_section_that_joined_another_tells_what_it_told(other_offers: bool) ->
     assert len(set(told(a))) == 1 and not set(told(a)) & set(before)
 
 
-def test_a_section_that_joined_another_and_comes_first_restarts() -> None:
-    a, b = pair()
-    for kind in ("audio", "video"):
-        a.add_transceiver(kind)
-    negotiate(a, b)
-    before = told(a)
-    a.add_transceiver("video")
-    negotiate(a, b)
-    a.stop(a.transceivers[0])
-    negotiate(a, b)
-    assert len(told(a)) == 2 and len(set(told(a))) == 1 and not set(told(a)) & set(before)
-    (link,) = a.plan.transports.values()
-    assert link.ice_ufrag == told(a)[0]
+def apart(a: Jsep, b: Jsep) -> list[Outcome]:
+    """As negotiate_by, with a peer that does not bundle."""
+    text = a.create_offer()
+    return [a.set_local("offer", text), b.set_remote("offer", unbundled(text)), *answer(a, b)]
+
+
+def test_transports_of_a_peer_that_does_not_bundle() -> None:
+    """They keep their number and one name, also when they restart together, or the peer restarts one of them."""
+    a, b = four(RTCBundlePolicy.MAX_COMPAT), side(2, bundle_policy=RTCBundlePolicy.MAX_COMPAT)
+    apart(a, b)
+    first = told(a)[0]
+    assert not any(isinstance(e, RestartIce) for o in apart(a, b) for e in o.effects)
+    assert set(told(a)) == {first} and len(set(told(b))) == 1
+    a.restart_ice()
+    offered, _, answered, _ = apart(a, b)
+    assert len(a.plan.transports) == 5 and set(told(a)) != {first} and len(set(told(a))) == 1
+    assert ice(offered) == [RestartIce] * 5 and ice(answered) == [RestartIce, ConnectTransport] * 5
+
+    text = unbundled(b.create_offer())
+    at = text.index("a=ice-ufrag")
+    second = parse(text).media[0]
+    assert second.ice_ufrag is not None and second.ice_pwd is not None
+    a.set_remote("offer", text[:at] + text[at:].replace(second.ice_ufrag, "other", 1).replace(second.ice_pwd, 22 * "p", 1))
+    assert ice(a.set_local()) == [RestartIce, ConnectTransport]
+    assert len(set(told(a))) == 2
+    a.set_local()  # an offer, which would bundle what differs
+    assert len(set(told(a))) == 1
 
 
 def negotiate_by(a: Jsep, b: Jsep) -> list[Outcome]:

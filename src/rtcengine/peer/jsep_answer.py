@@ -12,7 +12,7 @@ from ..sdp.extensions import RID, answer_extensions
 from ..types import Direction, DtlsRole
 from .capabilities import Capability
 from .configuration import RTCBundlePolicy
-from .jsep_section import add_sending, add_transport, frame, fresh_ice, intersect, keep_told_ice, rejected, with_candidates
+from .jsep_section import add_sending, add_transport, frame, intersect, own_ice, rejected, with_candidates
 from .state import Created, Described, JsepConfig, State, Transceiver
 
 _RTCP_RANGE = range(64, 96)  # RFC 5761 §4
@@ -49,8 +49,6 @@ def create_answer(state: State, config: JsepConfig, session_id: int, cname: str)
         media.append(section)
     group = next((g for g in offer.sdp.groups if g.semantics == "BUNDLE"), None)
     bundle = [mid for mid in group.mids if mid in accepted] if group is not None else []
-    live = [section for section in media if section.mid in bundle and section.port]
-    keep_told_ice(state, config, live, [state.transport_of.get(section.mid or "") for section in live])
     state.version += 1
     sdp = frame(state, session_id, media, bundle)
     sdp.extmap_allow_mixed = offer.sdp.extmap_allow_mixed or any(m.extmap_allow_mixed for m in offer.sdp.media)
@@ -189,14 +187,13 @@ def _ice(offer: Described, section: MediaSection, mid: str, state: State, config
     """Ours stay unless the offer restarts ICE, or the program wants to (RFC 9429 §5.3.1)."""
     id = transport_id(offer, section, mid, state)
     if id is None:
-        group = offer.sdp.bundle_of(section)
-        return fresh_ice(state, config, f"m{group.mids[0] if group is not None else mid}")
+        return own_ice(state, config, ())
     transport = state.transports[id]
     group = offer.sdp.bundle_of(section)
     tagged = offer.section(group.mids[0]) if group is not None and state.transport_of.get(group.mids[0]) == id else None
     offered = offer.sdp.ice_of(tagged or section)
     restarted = transport.remote is not None and offered != (transport.remote.ice_ufrag, transport.remote.ice_pwd)
-    return fresh_ice(state, config, f"t{id}") if restarted or transport.ice in state.stale_ice else transport.ice
+    return own_ice(state, config, (id,), anew=restarted)
 
 
 def _setup(offer: Described, section: MediaSection, mid: str, state: State) -> Setup:

@@ -364,7 +364,7 @@ def _settle(state: State, local: Described | None, remote: Described | None, out
     state.pending_local = state.pending_remote = None
     state.signaling = STABLE
     state.last_offer = state.last_answer = None
-    state.fresh_ice = {}
+    state.fresh_ice = None
     credentials = {state.transports[id].ice for id in state.transport_of.values()}
     if not credentials & state.stale_ice:
         state.stale_ice = frozenset()

@@ -16,9 +16,8 @@ from .jsep_section import (
     add_sending,
     add_transport,
     frame,
-    fresh_ice,
-    keep_told_ice,
     new_mid,
+    own_ice,
     rejected,
     with_candidates,
 )
@@ -40,18 +39,18 @@ def create_offer(state: State, config: JsepConfig, session_id: int, cname: str) 
     history = _history(state)
     payload_types = PayloadTypes(history)
     ids = ExtensionIds([(e.uri, e.id) for e in d.sdp.extmaps_of(s)] for d, s in _with_description(state))
+    ice = own_ice(state, config, ())
     media = []
     for slot in slots:
         if slot.owner is not None and not slot.owner.stopping:
-            media.append(_media(slot, state, config, payload_types, ids, cname))
+            media.append(_media(slot, state, config, payload_types, ids, ice, cname))
         elif slot.data:
-            media.append(_data(slot, state, config))
+            media.append(_data(slot, config, ice))
         else:
             old = slot.before
             kind, protocol = (old.kind, old.protocol) if old is not None else ("audio", RTP)
             media.append(rejected(kind, protocol, old.formats if old is not None else ("0",), slot.mid))
     active = [section for section in media if section.port]
-    keep_told_ice(state, config, active, [state.transport_of.get(section.mid or "") for section in active])
     _bundle_only(state, config, active)
     state.version += 1
     mids = tuple(slot.mid for slot in slots)
@@ -109,7 +108,13 @@ def _history(state: State) -> list[MediaSection]:
 
 
 def _media(
-    slot: _Slot, state: State, config: JsepConfig, payload_types: PayloadTypes, ids: ExtensionIds, cname: str
+    slot: _Slot,
+    state: State,
+    config: JsepConfig,
+    payload_types: PayloadTypes,
+    ids: ExtensionIds,
+    ice: tuple[str, str],
+    cname: str,
 ) -> MediaSection:
     transceiver = slot.owner
     assert transceiver is not None
@@ -130,7 +135,7 @@ def _media(
     )
     section.codecs = codecs
     section.extmaps = _extmaps(config.capabilities.extensions[kind], tuple(map(ids.give, config.capabilities.extensions[kind])))
-    add_transport(section, config, _ice(slot.mid, state, config), Setup.ACTPASS)
+    add_transport(section, config, ice, Setup.ACTPASS)
     add_sending(section, transceiver, cname, transceiver.direction)
     return section
 
@@ -154,22 +159,12 @@ def _extmaps(uris: tuple[str, ...], ids: tuple[int, ...]) -> tuple[ExtMap, ...]:
     return tuple(map(ExtMap, ids, uris))
 
 
-def _data(slot: _Slot, state: State, config: JsepConfig) -> MediaSection:
+def _data(slot: _Slot, config: JsepConfig, ice: tuple[str, str]) -> MediaSection:
     section = MediaSection(kind="application", port=9, protocol=SCTP, formats=("webrtc-datachannel",), mid=slot.mid)
     section.sctp_port = config.sctp_port
     section.max_message_size = config.max_message_size
-    add_transport(section, config, _ice(slot.mid, state, config), Setup.ACTPASS)
+    add_transport(section, config, ice, Setup.ACTPASS)
     return section
-
-
-def _ice(mid: str, state: State, config: JsepConfig) -> tuple[str, str]:
-    """What the section's transport has, unless it is to be replaced or the section has none yet."""
-    id = state.transport_of.get(mid)
-    if id is None and config.bundle_policy is RTCBundlePolicy.MAX_BUNDLE and state.transports:
-        id = next(iter(state.transports))
-    if id is None or state.transports[id].ice in state.stale_ice:
-        return fresh_ice(state, config, f"m{mid}" if id is None else f"t{id}")
-    return state.transports[id].ice
 
 
 def _bundle_only(state: State, config: JsepConfig, active: list[MediaSection]) -> None:
@@ -187,5 +182,3 @@ def _bundle_only(state: State, config: JsepConfig, active: list[MediaSection]) -
         )
         if agreed or not alone:
             section.port, section.bundle_only = 0, True
-            # It lives in the transport of the group's first section, whose credentials it repeats.
-            section.ice_ufrag, section.ice_pwd = active[0].ice_ufrag, active[0].ice_pwd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..sdp import MediaSection, SessionDescription
@@ -38,35 +39,17 @@ def text(config: JsepConfig, size: int) -> str:
     return base64.b64encode(config.random(size)).decode().rstrip("=")
 
 
-def fresh_ice(state: State, config: JsepConfig, transport: str) -> tuple[str, str]:
-    """Credentials of this round for a transport, however it is named: 24 and 144 random bits (RFC 8839 §5.4 asks for 24 and
-    128). Each has its own, for a check is told apart by its user name where several share a port."""
-    if transport not in state.fresh_ice or state.fresh_ice[transport] in state.stale_ice:
-        state.fresh_ice = state.fresh_ice | {transport: (text(config, 3), text(config, 18))}
-    return state.fresh_ice[transport]
-
-
-def keep_told_ice(state: State, config: JsepConfig, media: list[MediaSection], ids: list[int | None]) -> None:
-    """Sections that have joined another's transport (`ids`) go on to tell the credentials that they told first. Nobody uses
-    them, for the first of a group counts (RFC 9143 §7.1.3), but browsers compare each section with what it was: one that
-    changes alone is an ICE restart of a part, which Firefox refuses. When such a section comes first itself, all restart."""
-    before = state.current_local
-    if before is None:
-        return
-    first: dict[int, MediaSection] = {}
-    for section, id in zip(media, ids, strict=True):
-        if id is None or id not in state.transports or section.ice_ufrag is None or section.ice_pwd is None:
-            continue
-        old = before.section(section.mid or "")
-        told = before.sdp.ice_of(old) if old is not None and not old.is_rejected else None
-        if id not in first:
-            first[id] = section
-            if told is not None and told != state.transports[id].ice:
-                section.ice_ufrag, section.ice_pwd = fresh_ice(state, config, f"t{id}")
-        elif (first[id].ice_ufrag, first[id].ice_pwd) != state.transports[id].ice:
-            section.ice_ufrag, section.ice_pwd = first[id].ice_ufrag, first[id].ice_pwd
-        elif told is not None and told not in state.stale_ice:
-            section.ice_ufrag, section.ice_pwd = told
+def own_ice(state: State, config: JsepConfig, ids: Iterable[int], *, anew: bool = False) -> tuple[str, str]:
+    """Our credentials for a section in the transports `ids`: those that they have, or without any, all transports. It is one
+    pair for all that a description tells of, as browsers have it and GStreamer wants of sections that may be bundled; several
+    transports by one name, for a peer that does not bundle, are allowed (RFC 8839 §5.4). Where they have different ones, or
+    some that the program wants replaced, and `anew`, this round's take their place: an ICE restart."""
+    had = {state.transports[id].ice for id in ids} or {transport.ice for transport in state.transports.values()}
+    if anew or len(had) != 1 or had & state.stale_ice:
+        if state.fresh_ice is None or state.fresh_ice in state.stale_ice:
+            state.fresh_ice = (text(config, 3), text(config, 18))  # RFC 8839 §5.4 asks for 24 and 128 random bits
+        return state.fresh_ice
+    return had.pop()
 
 
 def new_mid(state: State, taken: set[str]) -> str:

@@ -125,8 +125,8 @@ class State:
     controlling: bool | None = None
     last_offer: Created | None = None
     last_answer: Created | None = None
-    fresh_ice: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Credentials for the transports that this round opens or restarts; never changed in place."""
+    fresh_ice: tuple[str, str] | None = None
+    """Credentials for what this round opens or restarts."""
     stale_ice: frozenset[tuple[str, str]] = frozenset()
     """LocalIceCredentialsToReplace."""
     default_stream: str | None = None
