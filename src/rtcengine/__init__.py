@@ -32,8 +32,21 @@ from .engine import (
 )
 
 if TYPE_CHECKING:
+    from .media.devices.constraints import Constrain as Constrain
+    from .media.devices.constraints import MediaStreamConstraints as MediaStreamConstraints
+    from .media.devices.constraints import MediaTrackConstraints as MediaTrackConstraints
+    from .media.devices.errors import MediaDeviceError as MediaDeviceError
+    from .media.devices.errors import NotAllowedError as NotAllowedError
+    from .media.devices.errors import NotFoundError as NotFoundError
+    from .media.devices.errors import NotReadableError as NotReadableError
+    from .media.devices.errors import OverconstrainedError as OverconstrainedError
+    from .media.devices.media_devices import InputDeviceInfo as InputDeviceInfo
+    from .media.devices.media_devices import MediaDevices as MediaDevices
+    from .media.devices.media_devices import mediaDevices as mediaDevices
+    from .media.devices.track import CaptureTrack as CaptureTrack
     from .media.record import Recorder as Recorder
     from .media.record import RecordError as RecordError
+    from .media.stream import MediaStream as MediaStream
     from .media.synthetic import SyntheticCamera as SyntheticCamera
     from .media.synthetic import SyntheticMicrophone as SyntheticMicrophone
     from .media.track import AudioStreamTrack as AudioStreamTrack
@@ -62,7 +75,6 @@ if TYPE_CHECKING:
     from .peer.errors import RTCError as RTCError
     from .peer.identity import RTCIdentityAssertion as RTCIdentityAssertion
     from .peer.journal import Moment as Moment
-    from .peer.media import MediaStream as MediaStream
     from .peer.media import RTCTrackEvent as RTCTrackEvent
     from .peer.network import NetworkOptions as NetworkOptions
     from .peer.parameters import RTCRtcpFeedback as RTCRtcpFeedback
@@ -109,6 +121,11 @@ _LATER = {
     name: module
     for module, names in {
         "media.record": "RecordError Recorder",
+        "media.devices.constraints": "Constrain MediaStreamConstraints MediaTrackConstraints",
+        "media.devices.errors": "MediaDeviceError NotAllowedError NotFoundError NotReadableError OverconstrainedError",
+        "media.devices.media_devices": "InputDeviceInfo MediaDevices mediaDevices",
+        "media.devices.track": "CaptureTrack",
+        "media.stream": "MediaStream",
         "media.synthetic": "SyntheticCamera SyntheticMicrophone",
         "media.track": "AudioStreamTrack MediaStreamError MediaStreamTrack VideoStreamTrack",
         "peer.certificate": "RTCCertificate RTCDtlsFingerprint",
@@ -123,7 +140,7 @@ _LATER = {
         ),
         "peer.identity": "RTCIdentityAssertion",
         "peer.journal": "Moment",
-        "peer.media": "MediaStream RTCTrackEvent",
+        "peer.media": "RTCTrackEvent",
         "peer.network": "NetworkOptions",
         "peer.parameters": (
             "RTCRtcpFeedback RTCRtcpParameters RTCRtpCapabilities RTCRtpCodecCapability "
@@ -162,8 +179,10 @@ __all__ = [
     "AudioStreamTrack",
     "Batch",
     "Capture",
+    "CaptureTrack",
     "Certificate",
     "ConnectionReport",
+    "Constrain",
     "EncodedFrame",
     "Engine",
     "EngineClosed",
@@ -172,16 +191,25 @@ __all__ = [
     "FrameStream",
     "IceCandidate",
     "IceConfig",
+    "InputDeviceInfo",
     "InvalidAccessError",
     "InvalidModificationError",
     "InvalidStateError",
+    "MediaDeviceError",
+    "MediaDevices",
     "MediaStream",
+    "MediaStreamConstraints",
     "MediaStreamError",
     "MediaStreamTrack",
+    "MediaTrackConstraints",
     "Moment",
     "NetworkOptions",
+    "NotAllowedError",
+    "NotFoundError",
+    "NotReadableError",
     "NotSupportedError",
     "OperationError",
+    "OverconstrainedError",
     "RTCBundlePolicy",
     "RTCCertificate",
     "RTCConfiguration",
@@ -245,4 +273,5 @@ __all__ = [
     "WhipClient",
     "WhipError",
     "__version__",
+    "mediaDevices",
 ]

@@ -264,7 +264,9 @@ async def test_one_track_for_many(buffered: bool) -> None:
     assert source.given == 0 and {track.kind for track in tracks} == {"video"}
     found = await asyncio.gather(*(to_the_end(track) for track in tracks))
     assert all([frame.pts for frame in frames] == [3000 * n for n in range(10)] for frames in found)
-    assert found[0][0] is found[1][0] and not relay._tasks and not relay._proxies
+    assert found[0][0] is found[1][0] and not any(tee.reading for tee in relay._tees.values())
+    tracks.clear()
+    assert not relay._tees
     with pytest.raises(MediaStreamError):
         await asyncio.wait_for(relay.subscribe(source).recv(), 5)
 
@@ -277,7 +279,7 @@ async def test_a_reader_that_is_not_buffered_gets_the_newest() -> None:
     assert (await slow.recv()).pts >= frames[-1].pts
     slow.stop()
     quick.stop()
-    await until(lambda: not relay._tasks, what="the source's rest")
+    await until(lambda: not any(tee.reading for tee in relay._tees.values()), what="the source's rest")
     assert camera.readyState == "live" and (await take(relay.subscribe(camera), 1))[0].pts > frames[-1].pts
 
 

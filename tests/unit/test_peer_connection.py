@@ -11,14 +11,13 @@ from collections.abc import Sequence
 import aiortc
 import pytest
 
-from rtcengine import NetworkOptions
+from rtcengine import MediaStream, NetworkOptions, RTCTrackEvent
 from rtcengine.peer import configuration, description, parameters
 from rtcengine.peer.chain import MAX_OPERATIONS
 from rtcengine.peer.connection import MAX_EARLY_CANDIDATES, RTCPeerConnection
 from rtcengine.peer.description import RTCIceCandidate, RTCSessionDescription
 from rtcengine.peer.effects import AddRemoteCandidate, Effect, OpenTransport
 from rtcengine.peer.errors import InvalidAccessError, InvalidModificationError, InvalidStateError, OperationError
-from rtcengine.peer.media import MediaStream, RTCTrackEvent
 from rtcengine.peer.states import connection_state, gathering_state, ice_connection_state
 from rtcengine.peer.transceiver import RTCRtpReceiver, RTCRtpSender
 from rtcengine.sdp import parse_candidate

@@ -38,14 +38,23 @@ class Done:
         yield
 
 
+CONTENT_HINTS = {
+    "audio": ("", "speech", "speech-recognition", "music"),
+    "video": ("", "motion", "detail", "text"),
+}
+
+
 class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
     """One source of pictures or sound; subclasses set `kind` and write `recv`.
 
     "ended" comes once, when it is stopped or its source has no more; "mute" and "unmute" when its source pauses and goes
-    on. `enabled` False sends black or silence in its place, whoever reads it.
+    on. `enabled` False sends black or silence in its place, whoever reads it. `error` is why its source ended, None when it
+    was not by a failure.
     """
 
     kind = "unknown"
+    error: Exception | None = None
+    __content_hint = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,6 +76,62 @@ class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
     def muted(self) -> bool:
         """Whether its source gives nothing at the moment."""
         return self.__muted
+
+    @property
+    def label(self) -> str:
+        """The source's name for people, "" for none."""
+        return ""
+
+    @property
+    def contentHint(self) -> str:
+        """What it shows or sounds like (W3C mst-content-hint): "motion", "detail", "text"; "speech", "speech-recognition",
+        "music"; "" for nothing known. TypeError for another kind's or an unknown one."""
+        return self.__content_hint
+
+    @contentHint.setter
+    def contentHint(self, hint: str) -> None:
+        known = CONTENT_HINTS.get(self.kind, ("",))
+        if hint not in known:
+            raise TypeError(f"contentHint of {self.kind} is one of {', '.join(map(repr, known))}, not {hint!r}")
+        self.__content_hint = hint
+
+    def getSettings(self) -> dict[str, Any]:
+        """The properties that can be constrained as they are now; empty for sources that have none."""
+        return {}
+
+    def getCapabilities(self) -> dict[str, Any]:
+        """What these properties can be: {"min": .., "max": ..} of numbers, lists of others."""
+        return {}
+
+    def getConstraints(self) -> dict[str, Any]:
+        """What was applied last."""
+        return {}
+
+    async def applyConstraints(self, constraints: Any = None) -> None:
+        """Other constraints in place of all before. OverconstrainedError when they cannot be met, and all stays as it was. A
+        source without capabilities takes any that requires nothing."""
+        from .devices.constraints import parse
+        from .devices.errors import OverconstrainedError
+        from .devices.select import failed_constraint
+
+        if failed := failed_constraint([{}], parse(constraints)):
+            raise OverconstrainedError(failed, f"a track that is no device's has no {failed}")
+
+    def clone(self) -> MediaStreamTrack:
+        """Another track of the same source, with an id, an end and what is enabled of its own. Those of devices are as the
+        W3C has them. One of another track reads what that one reads, so that it ends with it."""
+        twin = self._copy()
+        twin.enabled = self.enabled
+        twin.contentHint = self.__content_hint
+        twin._set_muted(self.muted)
+        if self.readyState == "ended":
+            twin.stop()
+        return twin
+
+    def _copy(self) -> MediaStreamTrack:
+        from .tee import twin_of
+
+        return twin_of(self)
 
     @abstractmethod
     async def recv(self) -> av.AudioFrame | av.VideoFrame | av.Packet[Any]:

@@ -22,6 +22,7 @@ from typing import Any
 from pyee.asyncio import AsyncIOEventEmitter
 
 from ..engine import Capture
+from ..media.stream import MediaStream
 from ..types import Candidate
 from .certificate import RTCCertificate, generate
 from .chain import OperationsChain
@@ -34,7 +35,7 @@ from .identity import Identities, IdentityProvider, PeerIdentity, RTCIdentityAss
 from .journal import Journal, Moment
 from .jsep import Jsep
 from .jsep_apply import Outcome
-from .media import MediaStream, RTCTrackEvent, stream_ids
+from .media import RTCTrackEvent, stream_ids
 from .network import NetworkOptions
 from .parameters import RTCRtpEncodingParameters
 from .report import ConnectionReport, said, why_of

@@ -1,13 +1,12 @@
-"""Streams: names under which tracks belong together (W3C mediacapture-main §4.2)."""
+"""Tracks and streams as negotiation has them."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pyee.asyncio import AsyncIOEventEmitter
+from ..media.stream import MediaStream
 
 
 class Track(Protocol):
@@ -18,39 +17,6 @@ class Track(Protocol):
 
     @property
     def id(self) -> str: ...
-
-
-class MediaStream(AsyncIOEventEmitter):
-    """Tracks that are played together. "addtrack" and "removetrack" tell what the peer changed."""
-
-    def __init__(self, tracks: Iterable[Any] = (), *, id: str | None = None) -> None:
-        super().__init__()
-        self.id = id if id is not None else str(uuid.uuid4())
-        self._tracks = list(tracks)
-
-    def getTracks(self) -> list[Any]:
-        return list(self._tracks)
-
-    def getAudioTracks(self) -> list[Any]:
-        return [track for track in self._tracks if track.kind == "audio"]
-
-    def getVideoTracks(self) -> list[Any]:
-        return [track for track in self._tracks if track.kind == "video"]
-
-    def getTrackById(self, id: str) -> Any:
-        return next((track for track in self._tracks if track.id == id), None)
-
-    def addTrack(self, track: Any) -> None:
-        if track not in self._tracks:
-            self._tracks.append(track)
-
-    def removeTrack(self, track: Any) -> None:
-        if track in self._tracks:
-            self._tracks.remove(track)
-
-    @property
-    def active(self) -> bool:
-        return any(getattr(track, "readyState", "live") == "live" for track in self._tracks)
 
 
 @dataclass(frozen=True, slots=True)

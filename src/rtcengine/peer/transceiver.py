@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..media.stream import MediaStream
 from ..media.track import Done
 from ..sdp.description import fmtp_parameters
 from ..types import Direction
 from . import capabilities
 from .effects import CodecUse, MediaPlan
 from .errors import InvalidModificationError, InvalidStateError
-from .media import MediaStream, stream_ids
+from .media import stream_ids
 from .parameters import (
     RTCRtcpFeedback,
     RTCRtcpParameters,

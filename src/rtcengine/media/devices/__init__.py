@@ -1,0 +1,1 @@
+"""Cameras, microphones and screens (W3C mediacapture-main, screen-capture)."""

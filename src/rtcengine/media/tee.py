@@ -1,0 +1,122 @@
+"""One source for many readers: each has a queue of its own, and all get the same frames, which nobody should change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .inbox import Inbox
+from .track import Done, MediaStreamError, MediaStreamTrack
+
+log = logging.getLogger("rtcengine.media")
+
+
+class Tee:
+    """Reads a track while there are readers, from the first `start` on; by `recv` where that is not the track's."""
+
+    def __init__(self, track: MediaStreamTrack, recv: Callable[[], Awaitable[Any]] | None = None) -> None:
+        self._track = track
+        self._recv = recv
+        self._readers: set[Inbox] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, reader: Inbox) -> None:
+        """This one gets frames from now on, on the loop that runs."""
+        self._readers.add(reader)
+        reader.begin()
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._run())
+
+    def leave(self, reader: Inbox) -> None:
+        """The source is not interrupted: who reads it last looks after the frame that it waits for."""
+        self._readers.discard(reader)
+
+    async def _run(self) -> None:
+        try:
+            while self._readers:
+                frame = await (self._recv or self._track.recv)()
+                for reader in list(self._readers):
+                    reader.put(frame)
+        except MediaStreamError:
+            self._end()
+        except Exception:
+            log.exception("%r failed, and is not read any more", self._track)
+            self._end()
+        finally:
+            self._task = None
+
+    @property
+    def reading(self) -> bool:
+        return self._task is not None
+
+    def _end(self) -> None:
+        readers, self._readers = self._readers, set()
+        for reader in readers:
+            reader.end()
+
+
+class TeeTrack(MediaStreamTrack):
+    """What a reader of a Tee holds. `waits`: how many frames, None for an Inbox's own number."""
+
+    def __init__(self, tee: Tee, source: MediaStreamTrack, waits: int | None = None) -> None:
+        super().__init__()
+        self.kind = source.kind
+        self._source = source
+        self._tee = tee
+        self._inbox = Inbox(source.kind, waits)
+
+    @property
+    def label(self) -> str:
+        return self._source.label
+
+    def getSettings(self) -> dict[str, Any]:
+        return self._source.getSettings()
+
+    def getCapabilities(self) -> dict[str, Any]:
+        return self._source.getCapabilities()
+
+    async def recv(self) -> Any:
+        if self.readyState != "live":
+            raise MediaStreamError
+        self._tee.start(self._inbox)
+        frame = await self._inbox.get()
+        if frame is None:
+            self.stop()
+        if self.readyState != "live":
+            raise MediaStreamError
+        return frame
+
+    def stop(self) -> Done:
+        super().stop()
+        self._tee.leave(self._inbox)
+        self._inbox.end()
+        return Done()
+
+    def _copy(self) -> MediaStreamTrack:
+        return twin_of(self._source)
+
+
+def twin_of(track: MediaStreamTrack) -> TeeTrack:
+    """A track that reads what `track` reads, whose `recv` goes by way of the same Tee from now on."""
+    tee: Tee | None = track.__dict__.get("_own_tee")
+    if tee is None:
+        tee = track.__dict__["_own_tee"] = Tee(track, track.recv)
+        own = Inbox(track.kind)
+
+        async def recv() -> Any:
+            if track.readyState != "live":
+                raise MediaStreamError
+            tee.start(own)
+            frame = await own.get()
+            if frame is None or track.readyState != "live":
+                raise MediaStreamError
+            return frame
+
+        track.__dict__["recv"] = recv
+        track.once("ended", own.end)
+    twin = TeeTrack(tee, track)
+    # One whose source is not being read would wait for ever.
+    track.once("ended", twin.stop)
+    return twin
