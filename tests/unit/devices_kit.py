@@ -27,6 +27,7 @@ class Hardware:
         self.modes: list[Mode | None] = []
         self.opened = self.closed = 0
         self.refuses: MediaDeviceError | None = None
+        self.refuses_width = 0
         self.fails = False
         self.silent = False
 
@@ -50,6 +51,8 @@ class FakeSource:
     def open(self, mode: Mode | None) -> None:
         if self._hardware.refuses is not None:
             raise self._hardware.refuses
+        if mode is not None and mode.width == self._hardware.refuses_width:
+            raise NotReadableError("no bandwidth for that")
         assert self._hardware.live == 0, "opened twice at once"
         self._hardware.opened += 1
         self._hardware.modes.append(mode)

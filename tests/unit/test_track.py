@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from rtcengine.media import track as ours
+from rtcengine.media.devices.errors import OverconstrainedError
 from rtcengine.media.pattern import read_number
 from rtcengine.media.synthetic import SyntheticCamera, SyntheticMicrophone
+from tests.unit.media_kit import Listed, take
 
 
 @pytest.mark.parametrize("name", ["AudioStreamTrack", "VideoStreamTrack"])
@@ -60,6 +62,64 @@ async def test_a_subclass_of_aiortcs_making() -> None:
         await Flag().recv()
     with pytest.raises(TypeError):
         ours.MediaStreamTrack()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [("video", ["motion", "detail", "text", ""], ["music", "Motion", None]), ("audio", ["speech", "music", ""], ["text", 3])],
+)
+async def test_content_hints_are_those_of_the_kind(kind: str, good: list[str], bad: list[Any]) -> None:
+    track = Listed(kind, [])
+    assert track.contentHint == ""
+    for hint in good:
+        track.contentHint = hint
+        assert track.contentHint == hint
+    for hint in bad:
+        with pytest.raises(TypeError, match=f"contentHint of {kind}"):
+            track.contentHint = hint
+    assert track.contentHint == good[-1]
+
+
+async def test_a_track_of_no_device_has_nothing_to_constrain() -> None:
+    track = ours.VideoStreamTrack()
+    assert (track.label, track.error, track.getSettings(), track.getCapabilities(), track.getConstraints()) == (
+        "",
+        None,
+        {},
+        {},
+        {},
+    )
+    await track.applyConstraints({"width": 320, "advanced": [{"height": 240}]})
+    with pytest.raises(OverconstrainedError) as refused:
+        await track.applyConstraints({"width": {"max": 320}})
+    assert refused.value.constraint == "width"
+
+
+async def test_clones_of_a_track_read_what_it_reads() -> None:
+    track = Listed("audio", list(range(20)))
+    one = track.clone()
+    two = one.clone()
+    assert len({track.id, one.id, two.id}) == 3 and (one.kind, one.readyState) == ("audio", "live")
+    found = await asyncio.gather(take(one, 5), take(two, 5), take(track, 5))
+    assert found == [[0, 1, 2, 3, 4]] * 3
+    two.stop()
+    assert (await take(one, 1), track.readyState) == ([5], "live")
+    ended: list[str] = []
+    one.on("ended", lambda: ended.append("ended"))
+    track.stop()
+    assert (one.readyState, ended) == ("ended", ["ended"])
+    with pytest.raises(ours.MediaStreamError):
+        await track.recv()
+    assert track.clone().readyState == "ended"
+
+
+async def test_a_clone_ends_with_its_source() -> None:
+    track = Listed("audio", [0, 1], ends=True)
+    clone = track.clone()
+    assert await take(clone, 2) == [0, 1]
+    with pytest.raises(ours.MediaStreamError):
+        await clone.recv()
+    assert clone.readyState == "ended"
 
 
 def test_time_bases() -> None:
