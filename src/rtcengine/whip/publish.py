@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..media.stream import MediaStream
 from ..peer.capabilities import DEFAULT
 from ..peer.connection import RTCPeerConnection
-from ..peer.media import MediaStream
 from ..peer.parameters import RTCRtpEncodingParameters
 from ..peer.transceiver import RTCRtpTransceiver
 from .client import Client

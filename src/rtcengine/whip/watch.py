@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from ..media.receive import RemoteTrack
+from ..media.stream import MediaStream
 from ..peer.configuration import RTCConfiguration
 from ..peer.connection import RTCPeerConnection
 from ..peer.engine_driver import EngineDriver
-from ..peer.media import MediaStream
 from ..peer.network import NetworkOptions
 from .client import Client
 
