@@ -9,7 +9,7 @@ enum { REPORT_BYTES = 88, SHARE = 20 /* one part in 20: 5 % */, START_US = 10000
 static rtc_time_t *slot(rtc_arrival_t *a, int64_t seq) { return &a->at[(uint64_t)seq % RTC_ARRIVAL_MAX]; }
 
 void rtc_arrival_init(rtc_arrival_t *a) {
-  *a = (rtc_arrival_t){.from = -1, .top = -1, .due = RTC_NEVER, .last_report = RTC_NEVER, .interval = START_US};
+  *a = (rtc_arrival_t){.from = -1, .top = -1, .due = RTC_NEVER, .late = RTC_NEVER, .last_report = RTC_NEVER, .interval = START_US};
   for (int i = 0; i < RTC_ARRIVAL_MAX; i++) a->at[i] = RTC_NEVER;
 }
 
@@ -23,12 +23,13 @@ static void advance(rtc_arrival_t *a, int64_t seq) {
 
 /* A report becomes due one interval after the last. After silence the old rate says nothing: counting starts anew. */
 static void schedule(rtc_arrival_t *a, rtc_time_t now) {
-  if (a->last_report == RTC_NEVER || a->last_report + a->interval < now) {
+  if (a->last_report == RTC_NEVER || a->last_report + a->interval + RTC_ARRIVAL_SLACK_US < now) {
     a->last_report = now;
     a->interval = START_US;
     a->bytes = 0;
   }
   a->due = a->last_report + a->interval;
+  a->late = a->due + RTC_ARRIVAL_SLACK_US;
 }
 
 void rtc_arrival_on_packet(rtc_arrival_t *a, uint16_t seq, uint32_t bytes, rtc_time_t now) {
@@ -48,6 +49,7 @@ void rtc_arrival_on_packet(rtc_arrival_t *a, uint16_t seq, uint32_t bytes, rtc_t
   if (a->due == RTC_NEVER) schedule(a, now);
   a->bytes += bytes;
   if (a->top - a->from >= RTC_ARRIVAL_MAX / 2) a->due = rtc_time_min(a->due, now);
+  if (a->due <= now) a->late = a->due;
 }
 
 int rtc_arrival_peek(const rtc_arrival_t *a, uint16_t *base, rtc_time_t *at, int cap, rtc_time_t now) {
@@ -65,7 +67,7 @@ void rtc_arrival_done(rtc_arrival_t *a, int n, rtc_time_t now) {
   a->from += n;
   if (a->from <= a->top) return; /* the rest is still due */
   a->from = a->top + 1;
-  a->due = RTC_NEVER;
+  a->due = a->late = RTC_NEVER;
   rtc_time_t span = now > a->last_report ? now - a->last_report : 1;
   rtc_time_t wait = a->bytes > 0 ? REPORT_BYTES * SHARE * span / a->bytes : RTC_ARRIVAL_MAX_US;
   if (wait < RTC_ARRIVAL_MIN_US) wait = RTC_ARRIVAL_MIN_US;
@@ -75,4 +77,4 @@ void rtc_arrival_done(rtc_arrival_t *a, int n, rtc_time_t now) {
   a->bytes = 0;
 }
 
-rtc_time_t rtc_arrival_next_at(const rtc_arrival_t *a) { return a->due; }
+rtc_time_t rtc_arrival_next_at(const rtc_arrival_t *a) { return a->late; }

@@ -1,6 +1,7 @@
 /* arrival: which transport-wide numbers came and when, until they are reported (transport-wide-cc-01). Owns a ring of arrival
  * times; does not know RTCP. Guarantee: every received number is reported at least once unless numbers advance by more than
- * RTC_ARRIVAL_MAX between two reports; at half of that a report is due at once; memory is fixed. */
+ * RTC_ARRIVAL_MAX between two reports; at half of that a report is due at once; memory is fixed. A report waits a little for packets
+ * that come anyway, so that it seldom wakes anybody by itself. */
 #ifndef RTC_PROTO_ARRIVAL_H
 #define RTC_PROTO_ARRIVAL_H
 
@@ -8,12 +9,18 @@
 
 #include "base/time.h"
 
-enum { RTC_ARRIVAL_MAX = 2048, RTC_ARRIVAL_MIN_US = 50000, RTC_ARRIVAL_MAX_US = 250000 };
+enum {
+  RTC_ARRIVAL_MAX = 2048,
+  RTC_ARRIVAL_MIN_US = 50000,
+  RTC_ARRIVAL_MAX_US = 250000,
+  RTC_ARRIVAL_SLACK_US = 40000, /* a picture of 25 a second */
+};
 
 typedef struct rtc_arrival {
-  int64_t from;   /* first number of the next report, -1 before any */
-  int64_t top;    /* highest seen */
-  rtc_time_t due; /* RTC_NEVER when there is nothing to report */
+  int64_t from;    /* first number of the next report, -1 before any */
+  int64_t top;     /* highest seen */
+  rtc_time_t due;  /* the first packet from then on is reported at once; RTC_NEVER when there is nothing to report */
+  rtc_time_t late; /* when there is a report though none came */
   uint8_t fb_count;
   int64_t bytes;                  /* since last_report */
   rtc_time_t last_report;         /* end of the last report, or when counting began after silence; RTC_NEVER before any packet */

@@ -3,7 +3,14 @@
 
 #define RATE_MAX INT64_C(1000000000000) /* 1 Tb/s: keeps rate times burst far from overflow */
 
-static int64_t burst(const rtc_pacer_t *p) { return p->rate_bps * RTC_PACER_BURST_US; }
+int64_t rtc_pacer_burst(int64_t rate_bps) {
+  const int64_t most = INT64_C(8000000) * RTC_PACER_PICTURE_BYTES;
+  int64_t least = rate_bps * RTC_PACER_BURST_US, picture = rate_bps * RTC_PACER_PICTURE_US;
+  if (picture > most) picture = most;
+  return picture > least ? picture : least;
+}
+
+static int64_t burst(const rtc_pacer_t *p) { return rtc_pacer_burst(p->rate_bps); }
 
 /* Earned over `span`, never above one burst. The comparison by division cannot overflow after a long silence. */
 static int64_t earn(const rtc_pacer_t *p, int64_t credit, rtc_time_t span) {

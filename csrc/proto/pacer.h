@@ -1,7 +1,7 @@
 /* pacer: when the next packet may leave. A leaky bucket over three classes (audio, repair, video and padding), in this order.
  * Owns queued packets (one reference each) under a cap a class; at the cap put refuses. Guarantees, over any span d at rate r
- * with B = RTC_PACER_BURST_US: (1) up to a repair or video packet, bytes popped <= r * (d + B) + that packet; (2) audio alone
- * <= r * (d + B) + one packet; (3) audio leaves exactly when it would if it were alone: the others pay for it afterwards. */
+ * with B = rtc_pacer_burst(r): (1) up to a repair or video packet, bytes popped <= r * d + B + that packet; (2) audio alone
+ * <= r * d + B + one packet; (3) audio leaves exactly when it would if it were alone: the others pay for it afterwards. */
 #ifndef RTC_PROTO_PACER_H
 #define RTC_PROTO_PACER_H
 
@@ -11,6 +11,10 @@
 
 enum {
   RTC_PACER_BURST_US = 10000,
+  /* A picture leaves as one, which wakes either side once: of a rate that has pictures leave 2.5 times as fast as they come, this is one
+   * of ten a second. libwebrtc's burst is as long; the bytes are a fifth of what sockets hold, ours and those of others. */
+  RTC_PACER_PICTURE_US = 40000,
+  RTC_PACER_PICTURE_BYTES = 100000,
   RTC_PACER_STEP_US = 5000,  /* what leaves together once the burst is used up; half of it, so that a late wake-up loses nothing */
   RTC_PACER_QUEUE_MAX = 512, /* packets a class */
 };
@@ -28,6 +32,8 @@ typedef struct rtc_pacer {
   uint64_t dropped;
 } rtc_pacer_t;
 
+/* What may leave at once after silence, in bits * 1e6: RTC_PACER_BURST_US of the rate, or RTC_PACER_PICTURE_US of it up to the bytes. */
+int64_t rtc_pacer_burst(int64_t rate_bps);
 void rtc_pacer_init(rtc_pacer_t *p, int64_t rate_bps, rtc_time_t now);
 void rtc_pacer_clear(rtc_pacer_t *p); /* puts the queued packets back */
 /* A rate of 0 holds everything back. What was earned until now counts at the old rate. */

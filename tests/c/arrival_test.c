@@ -29,7 +29,7 @@ static void test_one_report(void) {
     rtc_time_t at[16];
     rtc_arrival_init(&a);
     rtc_arrival_on_packet(&a, first, 100, MS(1000));
-    CHECK_EQ(rtc_arrival_next_at(&a), MS(1100)); /* starts at 100 ms */
+    CHECK_EQ(rtc_arrival_next_at(&a), MS(1140)); /* starts at 100 ms; 40 more when nothing comes */
     rtc_arrival_on_packet(&a, (uint16_t)(first + 3), 100, MS(1010));
     rtc_arrival_on_packet(&a, (uint16_t)(first + 1), 100, MS(1020)); /* reordered */
     rtc_arrival_on_packet(&a, (uint16_t)(first + 1), 100, MS(1030)); /* twice: the first time counts */
@@ -123,7 +123,7 @@ static void test_full(void) {
   static rtc_time_t at[4096];
   rtc_arrival_init(&a);
   for (int i = 0; i < RTC_ARRIVAL_MAX / 2; i++) rtc_arrival_on_packet(&a, (uint16_t)(65000 + i), 1200, MS(1));
-  CHECK_EQ(rtc_arrival_next_at(&a), MS(101));
+  CHECK_EQ(rtc_arrival_next_at(&a), MS(141));
   rtc_arrival_on_packet(&a, (uint16_t)(65000 + RTC_ARRIVAL_MAX / 2), 1200, MS(2));
   CHECK_EQ(rtc_arrival_next_at(&a), MS(2));
   rtc_arrival_on_packet(&a, (uint16_t)(65000 + 20000), 1200, MS(3));
@@ -173,7 +173,37 @@ static void test_silence(void) {
   rtc_arrival_on_packet(&a, 1, 10, 0);
   rtc_arrival_done(&a, rtc_arrival_peek(&a, &base, at, 4, MS(100)), MS(100));
   rtc_arrival_on_packet(&a, 2, 10, RTC_SEC(60));
-  CHECK_EQ(rtc_arrival_next_at(&a), RTC_SEC(60) + MS(100));
+  CHECK_EQ(rtc_arrival_next_at(&a), RTC_SEC(60) + MS(140));
+}
+
+/* Pictures of two packets: a report leaves when one comes anyway, with that one in it, and waits 40 ms for it at most. */
+static void test_waits_for_packets(void) {
+  static const struct {
+    rtc_time_t between;
+    int pictures; /* a report */
+  } t[] = {{MS(10), 5}, {33333, 2}, {MS(40), 2}, {MS(66), 1}, {MS(90), 1}};
+  uint16_t base, seq = 65500;
+  rtc_time_t at[16];
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    rtc_arrival_init(&a);
+    a.interval = MS(50); /* of a rate that has the shortest */
+    a.last_report = 0;
+    rtc_time_t now = t[i].between;
+    for (int report = 0; report < 100; report++) {
+      for (int k = 1; k <= t[i].pictures; k++, now += t[i].between) {
+        for (int p = 0; p < 2; p++) rtc_arrival_on_packet(&a, seq++, 5000, now);
+        CHECK_EQ(rtc_arrival_next_at(&a) <= now, k == t[i].pictures);
+        if (rtc_arrival_next_at(&a) > now) CHECK(rtc_arrival_next_at(&a) >= now + t[i].between); /* nobody is woken in between */
+      }
+      rtc_time_t sent = now - t[i].between;
+      int n = rtc_arrival_peek(&a, &base, at, 16, sent);
+      CHECK_EQ(n, 2 * t[i].pictures);
+      CHECK_EQ(at[n - 1], sent);
+      rtc_arrival_done(&a, n, sent);
+    }
+  }
+  rtc_arrival_on_packet(&a, seq, 5000, a.last_report + MS(91)); /* too long after: silence */
+  CHECK_EQ(rtc_arrival_next_at(&a), a.last_report + MS(140));
 }
 
 /* Random loss, reordering, repeats and message sizes: each received number is told at least once and with its own time; what is
@@ -228,6 +258,7 @@ int main(void) {
   RUN(test_full);
   RUN(test_interval);
   RUN(test_silence);
+  RUN(test_waits_for_packets);
   RUN(test_all_are_reported);
   return CHECK_END();
 }

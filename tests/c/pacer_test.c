@@ -4,7 +4,7 @@
 
 #include "check.h"
 
-enum { B = RTC_PACER_BURST_US, POPS = 200000 };
+enum { POPS = 200000 };
 
 static uint32_t seed = 1;
 static uint32_t below(uint32_t n) { return seed = seed * 1664525u + 1013904223u, (seed >> 8) % n; }
@@ -41,7 +41,36 @@ static void test_empty(void) {
   rtc_pacer_clear(&p);
 }
 
-/* 4 Mb/s is a byte in two microseconds: a burst is 5000 bytes, a step 2500. */
+/* 10 ms of the rate, or 40 up to 100,000 bytes. */
+static void test_burst(void) {
+  static const struct {
+    int64_t bps, bytes;
+  } t[] = {{0, 0}, {100000, 500}, {20000000, 100000}, {50000000, 100000}, {80000000, 100000}, {400000000, 500000}};
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) CHECK_EQ(rtc_pacer_burst(t[i].bps), t[i].bytes * 8000000);
+}
+
+/* Pictures of 30 a second at 2.5 times their rate: each leaves whole, at once, and the next one too. */
+static void test_pictures_leave_as_one(void) {
+  static const int64_t rates[] = {300000, 2500000, 20000000};
+  rtc_pool_t *pool = rtc_pool_new(1024);
+  for (size_t r = 0; r < sizeof rates / sizeof *rates; r++) {
+    rtc_pacer_t p;
+    rtc_pacer_init(&p, rates[r] * 5 / 2, 0);
+    for (int picture = 0; picture < 100; picture++) {
+      rtc_time_t now = picture * RTC_SEC(1) / 30;
+      int n = (int)(rates[r] / 8 / 30 / 1000) + 1;
+      for (int i = 0; i < n; i++) put(&p, pool, RTC_PACE_VIDEO, 1000, 0, now);
+      CHECK_EQ(strlen(pop_all(&p, now)), n);
+      CHECK_EQ(rtc_pacer_next_at(&p), RTC_NEVER);
+    }
+  }
+  CHECK_EQ(rtc_pool_used(pool), 0);
+  rtc_pool_free(pool);
+}
+
+#define V20 "vvvvvvvvvvvvvvvvvvvv"
+
+/* 4 Mb/s is a byte in two microseconds: a burst is 20000 bytes, a step 2500. */
 static void test_steps(void) {
   static const struct {
     rtc_time_t now;
@@ -49,16 +78,16 @@ static void test_steps(void) {
     const char *out;
     rtc_time_t next;
   } t[] = {
-      {0, 10, "vvvvvv", 7000}, /* five of the burst and one on debt; then a step's worth */
+      {0, 25, V20 "v", 7000}, /* 20 of the burst and one on debt; then a step's worth */
       {1998, 0, "", 7000},
       {2000, 0, "v", 8000}, /* who asks before gets what there is; the last of three is due at 8000 */
       {3000, 0, "", 8000},
       {7000, 0, "vv", 8000},
-      {8000, 0, "v", RTC_NEVER}, /* the tenth */
+      {8000, 0, "v", RTC_NEVER}, /* the last */
       {8000, 1, "", 10000},
       {10000, 0, "v", RTC_NEVER},
-      {22000, 7, "vvvvvv", 24000},                        /* full again after debt and burst */
-      {RTC_SEC(1000), 8, "vvvvvv", RTC_SEC(1000) + 6000}, /* silence earns no more than one burst */
+      {52000, 22, V20 "v", 54000},                        /* full again after debt and burst */
+      {RTC_SEC(1000), 23, V20 "v", RTC_SEC(1000) + 6000}, /* silence earns no more than one burst */
       {RTC_SEC(999), 0, "", RTC_SEC(1000) + 6000},        /* a clock that goes back earns nothing */
       {RTC_SEC(1000) + 2000, 0, "v", RTC_SEC(1000) + 6000},
   };
@@ -155,7 +184,7 @@ typedef struct pop {
 } pop_t;
 static pop_t pops[POPS];
 
-/* Most bits * 1e6 by which a span that ends with a packet of class `last` exceeds rate * (d + B) without that packet; counting
+/* Most bits * 1e6 by which a span that ends with a packet of class `last` exceeds rate * d + B without that packet; counting
  * audio alone when `audio`. For all spans at once: sent before i less the least of (sent before j - rate * time of j). */
 static int64_t excess(int n, int64_t rate, bool audio) {
   int64_t worst = INT64_MIN, sent = 0, least = INT64_MAX;
@@ -164,7 +193,7 @@ static int64_t excess(int n, int64_t rate, bool audio) {
     int64_t earned = rate * pops[i].at;
     if (sent - earned < least) least = sent - earned;
     bool counts = audio || pops[i].c != RTC_PACE_AUDIO;
-    if (counts && sent - earned - least - rate * B > worst) worst = sent - earned - least - rate * B;
+    if (counts && sent - earned - least - rtc_pacer_burst(rate) > worst) worst = sent - earned - least - rtc_pacer_burst(rate);
     sent += (int64_t)pops[i].len * 8000000;
   }
   return worst;
@@ -255,12 +284,14 @@ static void test_throughput(void) {
   for (int i = 0; i < 500; i++) plan[i] = (plan_t){0, RTC_PACE_VIDEO, 1250};
   int out = play(&p, pool, plan, 500, 10000000, false);
   CHECK_EQ(out, 500);
-  CHECK_EQ(pops[499].at, 499 * 1000 - B); /* one a millisecond, one burst ahead */
+  CHECK_EQ(pops[499].at, 499 * 1000 - RTC_PACER_PICTURE_US); /* one a millisecond, one burst ahead */
   rtc_pool_free(pool);
 }
 
 int main(void) {
   RUN(test_empty);
+  RUN(test_burst);
+  RUN(test_pictures_leave_as_one);
   RUN(test_steps);
   RUN(test_order);
   RUN(test_cap);
