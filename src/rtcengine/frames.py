@@ -11,7 +11,7 @@ MOST_FRAMES, MOST_BYTES = 64, 4 << 20
 """What waits for one of several readers, as in the engine (csrc/engine/frame.h) for the only one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, it would take four times as long to make
 class EncodedFrame:
     """One encoded frame as the peer sent it. H.264 is an Annex B stream with start codes, AV1 has OBUs with sizes.
 
@@ -83,7 +83,7 @@ class FrameStream:
 
     def __init__(self, share: FrameShare, *, skipping: bool = False) -> None:
         self._share = share
-        self._news = asyncio.Event()
+        self._woken: asyncio.Future[None] | None = None
         self._waiting: deque[EncodedFrame] = deque()
         self._bytes = 0
         self._skipping = skipping  # up to a key frame
@@ -95,10 +95,15 @@ class FrameStream:
 
     async def __anext__(self) -> EncodedFrame:
         while not self.closed:
-            self._news.clear()
             if (frame := self.pop() or self._share.take(self)) is not None:
                 return frame
-            await self._news.wait()
+            if self._woken is not None:
+                raise RuntimeError("another task waits for frames")
+            self._woken = asyncio.get_running_loop().create_future()
+            try:
+                await self._woken
+            finally:
+                self._woken = None
         raise StopAsyncIteration
 
     def pop(self) -> EncodedFrame | None:
@@ -131,7 +136,8 @@ class FrameStream:
 
     def wake(self) -> None:
         """There may be frames."""
-        self._news.set()
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     def close(self) -> None:
         """Ends the iteration. Idempotent."""
@@ -139,4 +145,4 @@ class FrameStream:
             self.closed = True
             self._share.drop(self)
             self._waiting.clear()
-            self._news.set()
+            self.wake()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import av
 import pytest
 
 from rtcengine import EncodedFrame, Engine, EngineError, FrameStream, RecvConfig, Transport
+from rtcengine.frames import FrameShare
 from tests.unit.engine_pair import AUDIO, DELTA_FRAME, KEY_FRAME, OPUS_FRAME, VIDEO, Names, send
 from tests.unit.test_engine import CLIENT, HERE, SERVER
 from tests.util import until
@@ -271,6 +274,48 @@ async def test_readers_go_at_their_own_pace() -> None:
             stream.close()
         side.video_out.send_frame(picture(200, False), 3000 * 200, False)
         assert (await take(third, 1))[0].timestamp == 3000 * 200
+
+
+async def test_frames_of_any_buffer() -> None:
+    async with Engine(SERVER, udp=HERE) as server, Engine(CLIENT, udp=HERE) as client:
+        side = Side(server, client)
+        await side.meet(server.port)
+        stream = side.video.frames()
+        kinds = [bytes, bytearray, memoryview, lambda data: array("B", data), av.Packet]
+        for number, kind in enumerate(kinds):
+            side.video_out.send_frame(kind(picture(number, number == 0)), 3000 * number, number == 0)
+        found = [bytes(frame.data) for frame in await take(stream, len(kinds))]
+        assert found == [picture(number, number == 0) for number in range(len(kinds))]
+        for wrong, why in ((b"", "empty"), (av.Packet(0), "empty"), (memoryview(KEY_FRAME)[::2], "contiguous")):
+            with pytest.raises(ValueError, match=why):
+                side.video_out.send_frame(wrong, 0, True)
+        with pytest.raises(TypeError):
+            side.video_out.send_frame("text", 0, True)  # type: ignore[arg-type]
+
+
+async def test_one_task_at_a_time_takes_frames() -> None:
+    waiting: list[Any] = []
+    stream = FrameShare(lambda: waiting.pop(0) if waiting else None).open()
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="another task"):
+        await anext(stream)
+    waiting.append("frame")
+    stream.wake()
+    stream.wake()
+    assert await asyncio.wait_for(first, 10) == "frame"
+    cancelled = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    waiting.append("next")  # nobody waits now, and it is not lost
+    stream.wake()
+    assert await anext(stream) == "next"
+    last = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    stream.close()
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(last, 10)
 
 
 async def test_frames_are_switched_on_and_off() -> None:

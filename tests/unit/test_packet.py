@@ -54,4 +54,4 @@ def test_a_packet_that_says_nothing_of_its_codec() -> None:
     packet = av.Packet(b"data")
     packet.pts, packet.time_base = 0, Fraction(1, 90000)
     reader = PacketReader(packet)
-    assert not reader.known and reader.codec is None and reader.read(packet) == b"data"
+    assert not reader.known and reader.codec is None and bytes(reader.read(packet)) == b"data"

@@ -273,18 +273,27 @@ cdef class Loop:
             raise err_exception(err, "socket")
         return get_addr(&bound)
 
-    def frame(self, uint32_t sender, const uint8_t[::1] data, uint32_t timestamp, bint key):
-        """One encoded frame, copied. Any thread. BufferError when too many wait."""
+    def frame(self, uint32_t sender, data, uint32_t timestamp, bint key):
+        """One encoded frame, copied out of any buffer. Any thread. BufferError when too many wait."""
         cdef rtc_cmd_t c
+        cdef Py_buffer view
         memset(&c, 0, sizeof(c))
+        try:
+            PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        except BufferError as error:
+            raise ValueError(str(error)) from None
+        try:
+            if not 0 < view.len <= 0xFFFFFFFF:
+                raise ValueError("an empty frame" if not view.len else f"a frame of {view.len} bytes")
+            c.u.frame.data = <uint8_t *>malloc(<size_t>view.len)
+            if c.u.frame.data == NULL:
+                raise MemoryError
+            memcpy(c.u.frame.data, view.buf, <size_t>view.len)
+            c.u.frame.len = <uint32_t>view.len
+        finally:
+            PyBuffer_Release(&view)
         c.op = RTC_OP_FRAME
         c.id = sender
-        c.u.frame.len = <uint32_t>data.shape[0]
-        c.u.frame.data = <uint8_t *>malloc(c.u.frame.len if c.u.frame.len else 1)
-        if c.u.frame.data == NULL:
-            raise MemoryError
-        if c.u.frame.len:
-            memcpy(c.u.frame.data, &data[0], c.u.frame.len)
         c.u.frame.ts = timestamp
         c.u.frame.key = key
         c.u.frame.captured = rtc_clock_now()
@@ -300,16 +309,6 @@ cdef class Loop:
 
     def frames_close(self, uint32_t receiver):
         rtc_loop_frames_close(self.loop, receiver)
-
-    def frames_news(self):
-        """Receivers that have got frames since they were named last."""
-        cdef uint32_t receiver
-        found = []
-        while True:
-            receiver = rtc_loop_frames_news(self.loop)
-            if receiver == 0:
-                return found
-            found.append(receiver)
 
     def take_frame(self, uint32_t receiver):
         """The oldest frame that waits: (data, RTP time, key, packets missing before it, monotonic microseconds, codec); or None."""
@@ -329,12 +328,14 @@ cdef class Loop:
         """Readable when there are events or results."""
         return rtc_loop_event_fd(self.loop)
 
-    def look(self):
-        """Before events and acks: what comes from now on makes event_fd readable again."""
+    def news(self):
+        """All that waits: events, results, receivers that have got frames since they were named last. What comes from now on makes
+        event_fd readable again."""
         rtc_loop_look(self.loop)
+        return self.events(), self.acks(), self.fed()
 
-    def events(self):
-        """All that wait: (type, id, state, reason, text, ssrc, srtp_profile, remote or None, added, checked, connected,
+    cdef list events(self):
+        """(type, id, state, reason, text, ssrc, srtp_profile, remote or None, added, checked, connected,
         first media), times in monotonic microseconds or 0, (ICE state, controlling, local type, remote type, ours or None, by TCP),
         and the peer's certificates or None; of an allocation the last but one is (code, relayed address or None); of a query to a STUN server its number stands in place of the SSRC, its error in place of the profile, our address
         as the remote one."""
@@ -354,8 +355,8 @@ cdef class Loop:
             found.append((e.type, e.id, e.state, e.reason, e.text.decode(), ssrc, profile, remote, times, ice, certs))
         return found
 
-    def acks(self):
-        """Results that wait: (ticket, 0 or error, number of the command that failed)."""
+    cdef list acks(self):
+        """(ticket, 0 or error, number of the command that failed)."""
         cdef uint64_t ticket
         cdef int err
         cdef uint32_t index
@@ -364,6 +365,15 @@ cdef class Loop:
             self.asked.pop(ticket, None)
             found.append((ticket, err, index))
         return found
+
+    cdef list fed(self):
+        cdef uint32_t receiver
+        found = []
+        while True:
+            receiver = rtc_loop_frames_news(self.loop)
+            if receiver == 0:
+                return found
+            found.append(receiver)
 
     def info(self):
         """Sockets and counters, as rtc_loop_info_t names them."""

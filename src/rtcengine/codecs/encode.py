@@ -141,10 +141,10 @@ def default_bitrate(width: int, height: int, rates: Rates | None = None) -> int:
 
 def rtp_time(frame: Any, clock_rate: int) -> int:
     """A frame's time in a codec's clock; 0 of a frame that has none."""
-    if frame.pts is None or frame.time_base is None:
+    pts, base = frame.pts, frame.time_base  # each reading makes a Fraction anew
+    if pts is None or base is None:
         return 0
-    base = frame.time_base
-    time, rest = divmod(frame.pts * base.numerator * clock_rate, base.denominator)
+    time, rest = divmod(pts * base.numerator * clock_rate, base.denominator)
     # round() of the fraction, without making one for each frame.
     return int(time + (2 * rest > base.denominator or (2 * rest == base.denominator and time & 1)))
 

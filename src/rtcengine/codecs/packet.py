@@ -32,10 +32,9 @@ class PacketReader:
         extradata = bytes(context.extradata or b"") if context is not None else b""
         self._avc = AvcStream(extradata) if self.codec == "h264" and extradata[:1] == b"\1" else None
 
-    def read(self, packet: Any) -> bytes:
-        """ValueError for what is damaged."""
-        data = bytes(packet)
-        return self._avc.to_annexb(data) if self._avc is not None else data
+    def read(self, packet: Any) -> Any:
+        """Its bytes, or itself where it has them as they are wanted. ValueError for what is damaged."""
+        return packet if self._avc is None else self._avc.to_annexb(bytes(packet))
 
 
 class AvcStream:

@@ -125,7 +125,7 @@ class Engine:
         assert self._loop is not None
         self._loop.remove_reader(self._core.event_fd())
         await asyncio.to_thread(self._core.stop)
-        self._take_acks(self._core)
+        self._take_acks(self._core.news()[1])
         for transport in list(self._transports.values()):
             self._forget(transport)
             transport._set_state("closed", "command")
@@ -453,20 +453,20 @@ class Engine:
         core = self._core
         if core is None or self._closed:
             return
-        core.look()
-        events = core.events()
-        self._take_acks(core)
+        events, acks, fed = core.news()
+        if acks:
+            self._take_acks(acks)
         for event in events:
             self._dispatch(event)
         if self._closed:  # by a callback
             return
-        for id in core.frames_news():
+        for id in fed:
             receiver = self._receivers.get(id)
             if receiver is not None and receiver._share is not None:
                 receiver._share.wake()
 
-    def _take_acks(self, core: _core.Loop) -> None:
-        for ticket, err, index in core.acks():
+    def _take_acks(self, acks: list[tuple[int, int, int]]) -> None:
+        for ticket, err, index in acks:
             batch, future = self._pending.pop(ticket, (None, None))
             if batch is None or future is None:
                 continue

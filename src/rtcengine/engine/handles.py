@@ -15,6 +15,8 @@ from ..stats import STATES, Address
 from .stun import StunQuery
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from .engine import Engine
 
 log = logging.getLogger("rtcengine")
@@ -230,8 +232,9 @@ class Receiver:
         if taken is None:
             return None
         data, timestamp, key, lost, at, codec = taken
-        known: list[RecvConfig | PayloadType] = [self.config, *self.config.others]
-        used = next((one for one in known if one.codec.lower() == codec), known[0])
+        used: RecvConfig | PayloadType = self.config
+        if used.codec.lower() != codec:
+            used = next((one for one in self.config.others if one.codec.lower() == codec), used)
         return EncodedFrame(
             data=data,
             timestamp=timestamp,
@@ -261,18 +264,17 @@ class Sender:
     def __repr__(self) -> str:
         return f"<Sender {self.id} {self.config.codec} of transport {self.transport.id}>"
 
-    def send_frame(self, data: bytes | bytearray | memoryview, timestamp: int, key: bool) -> None:
-        """One encoded frame, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream with start
-        codes, VP9 of one layer; AV1 is not sent so.
+    def send_frame(self, data: Buffer, timestamp: int, key: bool) -> None:
+        """One encoded frame in any buffer, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream
+        with start codes, VP9 of one layer; AV1 is not sent so.
 
         `timestamp` in units of the clock rate, taken mod 2^32. BufferError when 64 frames of this sender wait for the
         engine's thread; EngineClosed when the transport or the engine is closed.
         """
-        if self.transport.state == "closed":
-            raise EngineClosed(f"transport {self.transport.id} is closed")
-        if not len(data):
-            raise ValueError("an empty frame")
-        core = self.transport._engine._running()
+        transport = self.transport
+        if transport.state == "closed":
+            raise EngineClosed(f"transport {transport.id} is closed")
+        core = transport._engine._running()
         try:
             core.frame(self.id, data, timestamp & 0xFFFFFFFF, key)
         except RuntimeError as error:

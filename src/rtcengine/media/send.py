@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 
@@ -20,6 +20,9 @@ from .blank import BLACK_FRAMERATE, blank
 from .limits import FrameGate, Limits
 from .timeline import Timeline
 from .track import MediaStreamError, MediaStreamTrack
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 log = logging.getLogger("rtcengine.media")
 
@@ -122,7 +125,11 @@ class SendPump:
         try:
             await self.sender.transport.wait("connected")
             while True:
-                await self._take(track, await track.recv())
+                frame = await track.recv()
+                if isinstance(frame, av.Packet):
+                    self._pass(track, frame)
+                else:
+                    await self._take(track, frame)
         except (MediaStreamError, EngineError):
             return
         except Exception:
@@ -131,10 +138,6 @@ class SendPump:
     async def _take(self, track: MediaStreamTrack, frame: Any) -> None:
         now, limits, enabled = time.monotonic(), self._limits, bool(getattr(track, "enabled", True))
         self.counts.taken += 1
-        if isinstance(frame, av.Packet):
-            if limits.active and enabled:
-                self._pass(track, frame, now)
-            return
         clock_rate, video = self._times.clock_rate, isinstance(frame, av.VideoFrame)
         if video:
             self.counts.source_width, self.counts.source_height = frame.width, frame.height
@@ -164,7 +167,7 @@ class SendPump:
         if key and video and not any(encoded.key for encoded in found):
             self._key = True
         for encoded in found:
-            self._send(encoded)
+            self._send(*encoded)
 
     def _encode(self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits) -> list[Encoded]:
         started = time.perf_counter()
@@ -179,8 +182,9 @@ class SendPump:
         self.counts.encoded += len(found)
         return found
 
-    def _pass(self, track: MediaStreamTrack, packet: Any, now: float) -> None:
-        if not packet.size:
+    def _pass(self, track: MediaStreamTrack, packet: Any) -> None:
+        self.counts.taken += 1
+        if not (self._limits.active and getattr(track, "enabled", True) and packet.size):
             return
         if self._reader is None:
             self._reader = PacketReader(packet)
@@ -188,21 +192,22 @@ class SendPump:
                 log.error("%r gives packets of another codec than %s, which was agreed: they are not sent", track, self.codec)
         if self._reader.known and self._reader.codec != self.codec:
             return
-        at = self._times.at(rtp_time(packet, self._times.clock_rate) if packet.pts is not None else None, now, back=True)
+        time_ = rtp_time(packet, self._times.clock_rate) if packet.pts is not None else None
+        at = self._times.at(time_, time.monotonic(), back=True)
         try:
             data = self._reader.read(packet)
         except ValueError as error:
             log.warning("a packet of %r is left out: %s", track, error)
             self.counts.dropped += 1
             return
-        self._send(Encoded(data, at, packet.is_keyframe or not self.sender.config.video))
+        self._send(data, at, packet.is_keyframe or not self.sender.config.video)
 
-    def _send(self, encoded: Encoded) -> None:
+    def _send(self, data: Buffer, at: int, key: bool) -> None:
         try:
-            self.sender.send_frame(*encoded)
+            self.sender.send_frame(data, at, key)
         except BufferError:
             self.counts.dropped += 1
             self._key = True
             return
         self.counts.frames += 1
-        self.counts.keys += encoded.key
+        self.counts.keys += key
