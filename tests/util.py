@@ -11,9 +11,7 @@ T = TypeVar("T")
 
 
 @overload
-async def until(
-    cond: Callable[[], Awaitable[T | None]], timeout: float = ..., interval: float = ..., what: str = ...
-) -> T: ...
+async def until(cond: Callable[[], Awaitable[T | None]], timeout: float = ..., interval: float = ..., what: str = ...) -> T: ...
 
 
 @overload

@@ -15,6 +15,7 @@ DIGEST_BITS = {"sha-1": 1, "sha-256": 256, "sha-384": 384, "sha-512": 512}
 ICE_ROLES = ("lite", "controlling", "controlled")
 CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
 CODECS = ("opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722")
+_CODECS = frozenset(name.lower() for name in CODECS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def check_stream(config: RecvConfig | SendConfig) -> None:
 
 
 def check_payload_type(config: RecvConfig | SendConfig | PayloadType) -> None:
-    if config.codec.lower() not in {c.lower() for c in CODECS}:
+    if config.codec.lower() not in _CODECS:
         raise ValueError(f"codec {config.codec!r}: {', '.join(CODECS)} are known")
     check_number("pt", config.pt, 0, 127)
     if config.rtx_pt is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -82,10 +83,7 @@ class Candidate:
     def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         """The address when it is a literal one, else None: names need resolving first, and a zone is another machine's
         (RFC 4007 §11.2)."""
-        try:
-            return None if "%" in self.address else ipaddress.ip_address(self.address)
-        except ValueError:
-            return None
+        return _literal(self.address)
 
     @property
     def is_mdns(self) -> bool:
@@ -98,3 +96,11 @@ class Candidate:
 
     def extension(self, name: str) -> str | None:
         return next((value for key, value in self.extensions if key == name), None)
+
+
+@functools.lru_cache(maxsize=256)  # each is asked for several times
+def _literal(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return None if "%" in address else ipaddress.ip_address(address)
+    except ValueError:
+        return None

@@ -78,9 +78,7 @@ class DevTools:
         self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._task = asyncio.create_task(self._receive(), name="devtools")
 
-    async def call(
-        self, method: str, params: dict[str, Any] | None = None, session: str = "", timeout: float = 30.0
-    ) -> Any:
+    async def call(self, method: str, params: dict[str, Any] | None = None, session: str = "", timeout: float = 30.0) -> Any:
         """Send one command and return its result; BrowserError when the browser refuses it or is gone."""
         if self._task.done():
             raise self.process.failure(f"Chromium is gone, {method} not sent")

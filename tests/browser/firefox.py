@@ -68,9 +68,7 @@ _LEVELS = {"warn": "warning"}
 class BiDi:
     """A WebDriver BiDi session over one websocket."""
 
-    def __init__(
-        self, process: BrowserProcess, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse
-    ) -> None:
+    def __init__(self, process: BrowserProcess, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.process = process
         self.pages: dict[str, FirefoxPage] = {}
         self._http = http
@@ -140,9 +138,7 @@ class FirefoxPage(Page):
         return self._bidi.process.pid
 
     async def goto(self, url: str, timeout: float = 30.0) -> None:
-        await self._bidi.call(
-            "browsingContext.navigate", {"context": self._context, "url": url, "wait": "complete"}, timeout
-        )
+        await self._bidi.call("browsingContext.navigate", {"context": self._context, "url": url, "wait": "complete"}, timeout)
 
     async def screenshot(self, path: str | os.PathLike[str]) -> None:
         reply = await self._bidi.call("browsingContext.captureScreenshot", {"context": self._context})

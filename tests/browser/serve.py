@@ -22,9 +22,7 @@ async def blank_page_server(host: str = "127.0.0.1", name: str = "localhost") ->
 
 
 @asynccontextmanager
-async def signalling(
-    answer: Callable[[str], Awaitable[str]], token: str | None = None
-) -> AsyncIterator[tuple[str, list[str]]]:
+async def signalling(answer: Callable[[str], Awaitable[str]], token: str | None = None) -> AsyncIterator[tuple[str, list[str]]]:
     """A WHIP and WHEP endpoint that lets ``answer`` make the answers; gives its URL and the methods it has seen."""
     seen: list[str] = []
     cors = {
@@ -43,18 +41,14 @@ async def signalling(
         if request.method == "DELETE":
             return web.Response(headers=cors)
         sdp = await answer(await request.text())
-        return web.Response(
-            status=201, text=sdp, content_type="application/sdp", headers={**cors, "Location": "/session/1"}
-        )
+        return web.Response(status=201, text=sdp, content_type="application/sdp", headers={**cors, "Location": "/session/1"})
 
     async with _serve(handle) as port:
         yield f"http://127.0.0.1:{port}/room/whip", seen
 
 
 @asynccontextmanager
-async def _serve(
-    handle: Callable[[web.Request], Awaitable[web.Response]], host: str = "127.0.0.1"
-) -> AsyncIterator[int]:
+async def _serve(handle: Callable[[web.Request], Awaitable[web.Response]], host: str = "127.0.0.1") -> AsyncIterator[int]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app)

@@ -258,9 +258,7 @@ async def test_another_certificate_is_refused(echo: Path, chrome: ChromiumPage, 
         (["ufrag", "p" * 22, "sha-256 " + ":".join(["AB"] * 32), 111, "H261", 96, 97], 1, "no such codec"),
     ],
 )
-async def test_a_bad_argument_is_told(
-    arguments: list[object], status: int, word: str, echo: Path, tmp_path: Path
-) -> None:
+async def test_a_bad_argument_is_told(arguments: list[object], status: int, word: str, echo: Path, tmp_path: Path) -> None:
     if arguments:
         arguments = [*arguments, *write_certificate(tmp_path), 0]
     process = await asyncio.create_subprocess_exec(

@@ -190,9 +190,10 @@ def srtp() -> Seeds:
         yield f"reordered_{profile}", head + media * 8 + b"".join(reversed(deliver[:8])) + media + deliver[8]
         change = b"\7\0\5\x81\x0f\0\5\x81\7\0\5\0\7\0\5\x40\x0f\0\5\0"
         yield f"changed_{profile}", head + media + report + change + deliver[0] * 2
-        yield f"rolled_over_{profile}", head + b"".join(
-            seal(False, 0x40, bytes(20), 32000) + deliver[i] for i in range(8)
-        ) + deliver[0]
+        yield (
+            f"rolled_over_{profile}",
+            head + b"".join(seal(False, 0x40, bytes(20), 32000) + deliver[i] for i in range(8)) + deliver[0],
+        )
         yield f"sources_{profile}", head + b"".join(seal(False, i, bytes(20)) + deliver[i] for i in range(3))
         yield f"same_index_{profile}", head + media + seal(False, 0x80, bytes(40), 1) + deliver[0]
     yield "extension", b"\0" + seal(False, 0, b"\x91\x60" + bytes(14) + b"\xbe\xde\0\1\x10a\0\0payload") + deliver[0]

@@ -88,9 +88,7 @@ def least_edges(target: str, engine: str) -> int:
     return {name: int(edges) for name, edges in (line.split() for line in lines)}[engine]
 
 
-def run(
-    target: str, engine: str, seconds: float, *, fresh: bool, random_seed: int = 1, least: int | None = None
-) -> Result:
+def run(target: str, engine: str, seconds: float, *, fresh: bool, random_seed: int = 1, least: int | None = None) -> Result:
     """Runs a target that is built. With `fresh` it starts from the seeds alone, without what former runs have found;
     `least` is for those that ask for other edges than the file says. FuzzError when an input ended it."""
     corpus = BUILD / "corpus" / target

@@ -25,9 +25,7 @@ SLOW = 0.05
 TRACED = 4
 """One input of so many is traced, since that takes several times as long."""
 INPUT_MAX = 65536 + 16
-LOCAL = sdp.LocalTransport(
-    session_id=1, ice_ufrag="abcd", ice_pwd="p" * 24, fingerprints=(Fingerprint("sha-256", b"x" * 32),)
-)
+LOCAL = sdp.LocalTransport(session_id=1, ice_ufrag="abcd", ice_pwd="p" * 24, fingerprints=(Fingerprint("sha-256", b"x" * 32),))
 STREAMS = {kind: sdp.LocalStream(1, 2, "c", "s", "t") for kind in ("audio", "video")}
 SCRAPS = b"""
 a= m= : / ; = * -1 0 1 127 128 65535 65536 4294967295 4294967296 99999999999999999999 BUNDLE a=crypto:x pt=

@@ -33,9 +33,7 @@ async def run(*argv: str, timeout: float = 30.0) -> str:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise CommandError(
-            f"{' '.join(argv)}: exit status {process.returncode}: {err.decode(errors='replace').strip()}"
-        )
+        raise CommandError(f"{' '.join(argv)}: exit status {process.returncode}: {err.decode(errors='replace').strip()}")
     return out.decode(errors="replace")
 
 

@@ -66,9 +66,7 @@ class PeerProgram:
 
     async def wait_frames(self, video: int = 30, audio: int = 30, timeout: float = 30.0) -> Event:
         """Wait until the counts reach so many frames of each kind."""
-        return await self.wait(
-            "counts", lambda e: e.get("video", 0) >= video and e.get("audio", 0) >= audio, timeout=timeout
-        )
+        return await self.wait("counts", lambda e: e.get("video", 0) >= video and e.get("audio", 0) >= audio, timeout=timeout)
 
     async def news(self) -> None:
         """Wait until there are more events than at the last call; for one reader."""

@@ -294,9 +294,7 @@ async def test_candidates_that_trickle(by_mid: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", [AudioStreamTrack, VideoStreamTrack])
-async def test_directions(
-    kind: Any, offered: str, answers: bool, ours: tuple[str, str], theirs: tuple[str, str]
-) -> None:
+async def test_directions(kind: Any, offered: str, answers: bool, ours: tuple[str, str], theirs: tuple[str, str]) -> None:
     async with peers() as (a, b):
         what = kind() if "send" in offered else kind.kind
         a.addTransceiver(what, direction=offered)

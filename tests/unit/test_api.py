@@ -46,7 +46,7 @@ def mypy(*args: str | Path, cwd: Path) -> tuple[int, str]:
 
 
 # Checked as it stands, by a user's mypy: the ignored errors must be there, or mypy says that nothing is to be ignored.
-PROGRAM = '''
+PROGRAM = """
 import asyncio
 from typing import Any, assert_type
 
@@ -107,7 +107,7 @@ def frame(sender: Sender, config: SendConfig) -> None:
 
 
 asyncio.run(engine())
-'''
+"""
 
 
 @pytest.mark.slow

@@ -165,9 +165,7 @@ async def test_with_the_synthetic_publisher() -> None:
         assert relay.events[-1]["event"] == "leave"
 
 
-async def test_the_synthetic_publisher_comes_back(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_synthetic_publisher_comes_back(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(demo_module, "RETRY_S", 0.05)
     async with Relay(port=0, udp_port=0) as relay, Server(relay) as server:
         demo = Demo(server, "show", "")

@@ -123,9 +123,10 @@ def test_probes_tell_what_the_system_says() -> None:
     if os.geteuid():
         assert granted.receive == min(machine.BUFFER_WANTED, granted.receive_limit)
     assert granted.receive > 0 and granted.send > 0
-    assert machine.clock().source in Path(
-        "/sys/devices/system/clocksource/clocksource0/available_clocksource"
-    ).read_text().split() or machine.clock().source == "unknown"
+    assert (
+        machine.clock().source in Path("/sys/devices/system/clocksource/clocksource0/available_clocksource").read_text().split()
+        or machine.clock().source == "unknown"
+    )
     assert machine.opus_version().startswith("libopus ")
     assert machine.crypto_version().startswith("OpenSSL 3")
 

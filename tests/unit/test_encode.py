@@ -21,9 +21,7 @@ VIDEO = ["VP8", "VP9", "H264"]
 def decoded(codec: str, frames: list[Encoded], rate: int = 90000) -> list[Any]:
     decoder, found = make_decoder(codec), []
     for data, time, key in frames:
-        frame = EncodedFrame(
-            data=memoryview(data), timestamp=time, clock_rate=rate, codec=codec, key=key, lost=0, arrived=0.0
-        )
+        frame = EncodedFrame(data=memoryview(data), timestamp=time, clock_rate=rate, codec=codec, key=key, lost=0, arrived=0.0)
         found += decoder.decode(frame)
     return found
 

@@ -43,9 +43,9 @@ def test_real_offers_are_answered_whole(name: str, policy: RTCBundlePolicy) -> N
         assert {(e.id, e.uri) for e in ours.extmaps} <= {(e.id, e.uri) for e in offer.extmaps_of(theirs)}
     assert len(jsep.plan.transports) == 1
     assert not jsep.negotiation_needed
-    assert set(jsep.plan.receivers) == {
-        s.mid for s in offer.media if s.is_rtp and offer.direction_of(s).sends
-    } or not all(s.mid for s in offer.media)
+    assert set(jsep.plan.receivers) == {s.mid for s in offer.media if s.is_rtp and offer.direction_of(s).sends} or not all(
+        s.mid for s in offer.media
+    )
     assert aiortc.sdp.SessionDescription.parse(text)
 
 

@@ -53,9 +53,7 @@ def test_versions_agree() -> None:
 pytestmark = pytest.mark.slow  # it builds the library
 
 
-@pytest.mark.parametrize(
-    ("compiler", "suffix", "standard"), [(CC, ".c", "-std=c11"), ("c++", ".cc", "-std=c++11")]
-)
+@pytest.mark.parametrize(("compiler", "suffix", "standard"), [(CC, ".c", "-std=c11"), ("c++", ".cc", "-std=c++11")])
 def test_the_header_stands_alone(compiler: str, suffix: str, standard: str, tmp_path: Path) -> None:
     source = tmp_path / f"program{suffix}"
     source.write_text("#include <rtcengine.h>\n#include <rtcengine.h>\nint main(void) { return rtcengine_version() == 0; }\n")

@@ -26,9 +26,7 @@ from rtcengine.sdp import (
 from rtcengine.types import Fingerprint
 
 OFFERS = [path.read_bytes() for path in sorted((Path(__file__).parents[1] / "vectors" / "sdp").glob("*.sdp"))]
-LOCAL = LocalTransport(
-    session_id=1, ice_ufrag="abcd", ice_pwd="p" * 24, fingerprints=(Fingerprint("sha-256", b"x" * 32),)
-)
+LOCAL = LocalTransport(session_id=1, ice_ufrag="abcd", ice_pwd="p" * 24, fingerprints=(Fingerprint("sha-256", b"x" * 32),))
 STREAMS = {kind: LocalStream(1, 2, "c", "s", "t") for kind in ("audio", "video")}
 SCRAPS = b"a= m= : / ; = * -1 128 65536 4294967296 999999999999999999999999 BUNDLE a=crypto:x pt=".split(b" ")
 SCRAPS += [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\xff", b"\xc3\xa9", b"\xe2\x80\xa8"]

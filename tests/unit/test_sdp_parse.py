@@ -166,9 +166,7 @@ def test_static_payload_types_need_no_rtpmap() -> None:
 
 
 def test_lines_for_absent_payload_types_are_kept_in_order() -> None:
-    section = only(
-        "a=x-before:1", "a=rtcp-fb:50 nack", "a=x-between", "a=rtpmap:51 VP8/90000", "a=fmtp:52 a=b", "a=x-after:"
-    )
+    section = only("a=x-before:1", "a=rtcp-fb:50 nack", "a=x-between", "a=rtpmap:51 VP8/90000", "a=fmtp:52 a=b", "a=x-after:")
     assert [(a.name, a.value) for a in section.attributes] == [
         ("x-before", "1"),
         ("rtcp-fb", "50 nack"),

@@ -73,9 +73,7 @@ class Peer:
 
     def __init__(self, relay: FakeRelay, role: str = "publish", agent: str = "") -> None:
         codec = SimpleNamespace(name="VP8")
-        self.transport = SimpleNamespace(
-            state="new", reason="", error="", remote=None, srtp_profile="", times=TransportTimes()
-        )
+        self.transport = SimpleNamespace(state="new", reason="", error="", remote=None, srtp_profile="", times=TransportTimes())
         self.session = Session(
             room=relay.rooms["den"],
             role=role,

@@ -326,7 +326,7 @@ class Batch:
     def submit(self) -> None:
         """The same without waiting; a failure is logged."""
         if self._names:
-            self._engine._submit(self).add_done_callback(log_failure)
+            self._engine._send(self, None)
 
     def _candidate(
         self, transport: Transport, local: bool, candidate: IceCandidate, sock: int, peer: Address | None = None

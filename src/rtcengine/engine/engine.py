@@ -21,7 +21,7 @@ from ..config import TlsConfig
 from ..stats import PROFILES, STATES, Address, EngineStats, IceStats, OneTransportStats
 from .batch import Batch
 from .capture import Capture
-from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
+from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes, log
 from .stun import StunQuery
 from .turn import Allocation, TurnError
 
@@ -90,7 +90,7 @@ class Engine:
         self._allocations: dict[int, Allocation] = {}
         self._tcp: dict[int, Socket] = {}  # by number
         # By ticket: who waits for which batch.
-        self._pending: dict[int, tuple[Batch, asyncio.Future[None]]] = {}
+        self._pending: dict[int, tuple[Batch, asyncio.Future[None] | None]] = {}
 
     def open(self) -> None:
         """Binds and starts the thread; events go to the asyncio loop that runs now. OSError when an address cannot be bound,
@@ -342,6 +342,12 @@ class Engine:
         raise ValueError(f"no socket of ours is bound to {base}: bound are {self._bound} and {len(self._sockets)} others")
 
     def _submit(self, batch: Batch) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._send(batch, future)
+        return future
+
+    def _send(self, batch: Batch, future: asyncio.Future[None] | None) -> None:
+        """`future`: who waits for it; None: a failure is logged."""
         core = self._running()
         if batch._sent:
             raise EngineError("this batch was sent before")
@@ -375,9 +381,7 @@ class Engine:
             self._tcp.pop(socket.number, None)
             if self._sockets.get(socket.address) is socket:
                 del self._sockets[socket.address]
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending[ticket] = (batch, future)
-        return future
 
     def _register(self, made: Transport | Receiver | Sender | Allocation) -> None:
         if isinstance(made, Transport):
@@ -468,7 +472,7 @@ class Engine:
     def _take_acks(self, acks: list[tuple[int, int, int]]) -> None:
         for ticket, err, index in acks:
             batch, future = self._pending.pop(ticket, (None, None))
-            if batch is None or future is None:
+            if batch is None:
                 continue
             error: EngineError | None = None
             if err == _core.CLOSED:
@@ -479,9 +483,12 @@ class Engine:
                 for query in batch._queries:
                     self._drop_query(query, str(error))
                 self._undo(batch._made, batch._closing)
-            if future.done():
+            if future is None:
+                if error is not None:
+                    log.error("%s", error)
+            elif future.done():
                 continue
-            if error is None:
+            elif error is None:
                 future.set_result(None)
             else:
                 future.set_exception(error)

@@ -29,6 +29,7 @@ from .effects import (
     Send,
     StopReceiving,
     StopSending,
+    TransportPlan,
 )
 from .errors import InvalidStateError
 from .gather import Gatherer
@@ -116,12 +117,12 @@ class EngineDriver:
 
     async def gathered(self) -> None:
         """Servers have a second each, five at most; what they say later is told later."""
-        waiting = [asyncio.ensure_future(link.gathered.wait()) for link in self.links.values()]
-        if waiting:
-            servers = read_servers(self._configuration.iceServers)
-            _, late = await asyncio.wait(waiting, timeout=min(5.0, max(1.0, len(servers))))
-            for task in late:
-                task.cancel()
+        loop = asyncio.get_running_loop()
+        servers = read_servers(self._configuration.iceServers)
+        until = loop.time() + min(5.0, max(1.0, len(servers)))
+        # Again, since one that is restarted meanwhile gathers anew.
+        while (under_way := [link.gathering for link in self.links.values() if link.gathering]) and loop.time() < until:
+            await asyncio.wait(under_way, timeout=until - loop.time())
 
     def _on_addresses(self) -> None:
         here = self.network.present()
@@ -157,33 +158,39 @@ class EngineDriver:
                 self.links[effect.id].add_remote(effect.candidate)
 
     def _apply(self, batch: Batch, effect: Effect) -> None:
-        match effect:
-            case OpenTransport(plan):
-                if self.network.follows and self._unwatch is None:
-                    self._unwatch = watch(self._on_addresses)
-                link = self.links[plan.id] = Link(self, plan, batch)
-                self._dtls = None
-                if self._capture is not None and not self._capture.stopped:
-                    batch.capture(link.transport, self._capture)
-            case RestartIce(id, ufrag, pwd):
-                self.links[id].restart(ufrag, pwd)
-            case ConnectTransport(id, remote, role, controlling):
-                self.links[id].connect(batch, remote, role, controlling)
-            case CloseTransport(id):
-                self.links.pop(id).close(batch)
-            case Receive(media):
-                self._incoming(media.mid).apply(batch, media, self.links[media.transport])
-            case StopReceiving(mid):
-                if mid in self.incoming:
-                    self.incoming.pop(mid).end(batch)
-            case Send(media):
-                self._outgoing(media.mid).apply(batch, media, self.links[media.transport])
-            case StopSending(mid):
-                self._stop_sending(batch, mid)
-            case OpenData(data):
-                self.channels.open(data)
-            case CloseData():
-                self.channels.close()
+        # By `is`, not by match: a class pattern looks its fields up by names made each time, which CPython's cache of
+        # attributes then keeps, and with each of them the megabyte of memory that it happens to lie in.
+        if isinstance(effect, Receive):
+            media = effect.media
+            self._incoming(media.mid).apply(batch, media, self.links[media.transport])
+        elif isinstance(effect, Send):
+            media = effect.media
+            self._outgoing(media.mid).apply(batch, media, self.links[media.transport])
+        elif isinstance(effect, OpenTransport):
+            self._open(batch, effect.transport)
+        elif isinstance(effect, ConnectTransport):
+            self.links[effect.id].connect(batch, effect.remote, effect.role, effect.controlling)
+        elif isinstance(effect, RestartIce):
+            self.links[effect.id].restart(effect.ice_ufrag, effect.ice_pwd)
+        elif isinstance(effect, CloseTransport):
+            self.links.pop(effect.id).close(batch)
+        elif isinstance(effect, StopSending):
+            self._stop_sending(batch, effect.mid)
+        elif isinstance(effect, StopReceiving):
+            if effect.mid in self.incoming:
+                self.incoming.pop(effect.mid).end(batch)
+        elif isinstance(effect, OpenData):
+            self.channels.open(effect.data)
+        elif isinstance(effect, CloseData):
+            self.channels.close()
+
+    def _open(self, batch: Batch, plan: TransportPlan) -> None:
+        if self.network.follows and self._unwatch is None:
+            self._unwatch = watch(self._on_addresses)
+        link = self.links[plan.id] = Link(self, plan, batch)
+        self._dtls = None
+        if self._capture is not None and not self._capture.stopped:
+            batch.capture(link.transport, self._capture)
 
     def _incoming(self, mid: str) -> Incoming:
         if mid not in self.incoming:

@@ -49,7 +49,8 @@ class Journal:
         moment = Moment((time.monotonic() if at is None else at) - self._began, sys.intern(what), transport)
         self._moments.append(moment)
         del self._moments[:-MAX_MOMENTS]
-        log.log(level, "%s: %s", self.id, moment, extra={"connection": self.id})
+        if log.isEnabledFor(level):
+            log.log(level, "%s: %s", self.id, moment, extra={"connection": self.id})
 
     def fail(self, why: str) -> None:
         self.failure = why

@@ -114,6 +114,8 @@ def add_sending(section: MediaSection, transceiver: Transceiver, cname: str, dir
 def with_candidates(state: State, sdp: SessionDescription, mids: tuple[str, ...]) -> SessionDescription:
     """The description with what was gathered so far, in the first section of each transport."""
     seen: set[int] = set()
+    if not state.transports:
+        return sdp
     media = []
     for section, mid in zip(sdp.media, mids, strict=True):
         id = state.transport_of.get(mid)

@@ -76,7 +76,6 @@ class Link:
 
     def __init__(self, host: LinkHost, plan: TransportPlan, batch: Batch) -> None:
         self.id = plan.id
-        self.gathered = asyncio.Event()
         self.local: list[Candidate] = []
         self.ice_state, self.dtls_state = "new", "new"
         self._host = host
@@ -87,7 +86,7 @@ class Link:
         self._tcp = TcpSide(host.engine, host.network)
         self._peer: Peer | None = None
         self._agreed: tuple[dict[int, str], bool] = ({}, False)
-        self._gathering: asyncio.Task[None] | None = None
+        self.gathering: asyncio.Task[None] | None = None  # None: that is over
         self._allocations = Allocations(host.network)
         self._closed = False
         self._known = TransportTimes()  # those that the journal has
@@ -172,7 +171,7 @@ class Link:
         if self._closed or self.transport.state == "closed" or not here:
             return False
         new = [address for address in here if address not in self._sockets]
-        if not self.gathered.is_set():
+        if self.gathering is not None:
             self._gather()
             return False
         used = self._used_address()
@@ -200,7 +199,7 @@ class Link:
         elif (before.remote.ice_ufrag, before.remote.ice_pwd) != (remote.ice_ufrag, remote.ice_pwd) or self._used != self._ice:
             batch.restart(self.transport, ice)
             self._tcp.restart(batch, self.transport)
-            if self.gathered.is_set():  # said before, of candidates that now count for the new credentials
+            if self.gathering is None:  # said before, of candidates that now count for the new credentials
                 batch.end_of_candidates(self.transport, local=True)
             _cancel(before)
             self._peer = Peer(remote, role)
@@ -216,8 +215,10 @@ class Link:
         peer = self._peer
         if peer is None or self.transport.state == "closed":
             return
-        if candidate is None:
-            task = asyncio.ensure_future(self._end_of_remote(peer))
+        if candidate is None and not peer.names:
+            self._end_of_remote()
+        elif candidate is None:
+            task = asyncio.ensure_future(self._end_after_names(peer))
             peer.names.add(task)
             task.add_done_callback(peer.names.discard)
         elif candidate.component != 1 or candidate in peer.told or len(peer.told) >= MAX_CANDIDATES:
@@ -243,11 +244,11 @@ class Link:
         if self._closed:
             return
         self._closed = True
-        if self._gathering is not None:
-            self._gathering.cancel()
+        if self.gathering is not None:
+            self.gathering.cancel()
+            self.gathering = None
         if self._peer is not None:
             _cancel(self._peer)
-        self.gathered.set()
         if self.transport.state == "closed":
             self._close_sockets(batch)
         else:  # a handshake that is being worked on lets us say goodbye only after it: the end is told then
@@ -263,12 +264,11 @@ class Link:
     # --- gathering
 
     def _gather(self) -> None:
-        if self._gathering is not None:
-            self._gathering.cancel()
-        self.gathered.clear()
+        if self.gathering is not None:
+            self.gathering.cancel()
         gatherer = self._host.gatherer()
         self._tcp_wanted = gatherer.tcp
-        self._gathering = asyncio.ensure_future(self._run_gathering(gatherer, self._ice[0]))
+        self.gathering = asyncio.ensure_future(self._run_gathering(gatherer, self._ice[0]))
 
     async def _run_gathering(self, gatherer: Gatherer, ufrag: str) -> None:
         events, network = self._host.events, self._host.network
@@ -291,7 +291,7 @@ class Link:
                     self._add_local(found, ufrag)
             self._end_of_local()
         events.on_local_candidate(self.id, None, ufrag)
-        self.gathered.set()
+        self.gathering = None
         events.on_gathering_state(self.id, "complete")
 
     def _bind(self, addresses: list[str]) -> None:
@@ -375,12 +375,16 @@ class Link:
         else:
             self._tell(candidate, ip)
 
-    async def _end_of_remote(self, peer: Peer) -> None:
-        """After the names that are still being looked up."""
+    async def _end_after_names(self, peer: Peer) -> None:
+        """Those that are still being looked up."""
         mine = asyncio.current_task()
         while waiting := [task for task in peer.names if task is not mine]:
             await asyncio.wait(waiting)
-        if self._peer is peer and self.transport.state != "closed":
+        if self._peer is peer:
+            self._end_of_remote()
+
+    def _end_of_remote(self) -> None:
+        if self.transport.state != "closed":
             batch = self._host.engine.batch()
             batch.end_of_candidates(self.transport, remote=True)
             batch.submit()

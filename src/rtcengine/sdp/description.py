@@ -7,7 +7,7 @@ what holds for a section once inheritance and BUNDLE are considered.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -345,8 +345,10 @@ class SessionDescription(Level):
     def tagged_of(self, section: MediaSection) -> MediaSection:
         """The section whose transport this one uses: the first of its bundle (RFC 9143 §2), or itself."""
         group = self.bundle_of(section)
+        if group is None or section.mid == group.mids[0]:
+            return section
         mids = {m.mid: m for m in self.media}
-        return next((mids[mid] for mid in group.mids if mid in mids), section) if group else section
+        return next((mids[mid] for mid in group.mids if mid in mids), section)
 
     def direction_of(self, section: MediaSection) -> Direction:
         return section.direction or self.direction or Direction.SENDRECV
@@ -388,5 +390,7 @@ class SessionDescription(Level):
         source = section if section.candidates else self.tagged_of(section)
         return source.candidates, source.end_of_candidates
 
-    def _levels(self, section: MediaSection) -> tuple[Level, ...]:
-        return section, self, self.tagged_of(section)
+    def _levels(self, section: MediaSection) -> Iterator[Level]:
+        yield section
+        yield self
+        yield self.tagged_of(section)
