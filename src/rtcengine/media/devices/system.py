@@ -53,18 +53,20 @@ def named(deviceId: str) -> Device | None:
 
 
 def cameras(root: Path = ROOT) -> list[Device]:
-    """Nodes that can be opened and capture, and those that this user may not open: opening one says why."""
+    """Nodes that capture, and those that this user may not open, as nobody can tell: opening one says why."""
     nodes = sorted((root / "dev").glob("video*"), key=lambda path: (len(path.name), path.name))
     return [device for device in (camera(str(node), root) for node in nodes) if device is not None]
 
 
 def camera(path: str, root: Path = ROOT) -> Device | None:
-    """None for a node that captures nothing."""
+    """None for a node that captures nothing, or is none."""
     sysfs = root / "sys/class/video4linux" / Path(path).name
     try:
         found = _ask(path)
-    except OSError:
+    except PermissionError:
         found = Camera(_read(sysfs / "name") or Path(path).name, "", ())
+    except OSError:
+        return None
     if found is None:
         return None
     group = _usb_device(sysfs) or found.bus or path
