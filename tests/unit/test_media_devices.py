@@ -167,6 +167,13 @@ async def test_a_slow_reader_gets_the_newest(machine: Machine) -> None:
     assert after.pts - before.pts > 5 * 90000 / 30
 
 
+async def test_sound_that_nobody_reads_is_dropped(machine: Machine) -> None:
+    track = await track_of(machine, "audio")
+    await until(lambda: track.dropped > 3, what="sound that nobody read")
+    first = await track.recv()
+    assert first.pts >= 4 * 960 and (await track.recv()).pts > first.pts
+
+
 async def test_tracks_of_one_device_agree_on_a_mode(machine: Machine) -> None:
     hardware = machine.cameras[0]
     small = await track_of(machine, constraints={"width": 320})

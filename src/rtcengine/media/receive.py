@@ -6,7 +6,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..codecs.decode import DecodeCounts, DecodedStream
@@ -32,6 +33,7 @@ class RemoteTrack(MediaStreamTrack):
     """
 
     VIDEO_WAITS, AUDIO_WAITS, IDLE_S = VIDEO_WAITS, AUDIO_WAITS, 10.0
+    _settings: Mapping[str, Any] = MappingProxyType({})  # of its own once something was decoded
 
     def __init__(self, kind: str, id: str | None = None) -> None:
         super().__init__()
@@ -123,6 +125,9 @@ class RemoteTrack(MediaStreamTrack):
     def lost(self) -> None:
         """What it came by is gone for good."""
         self.stop()
+    def getSettings(self) -> dict[str, Any]:
+        """Of what was decoded last; empty before."""
+        return dict(self._settings)
 
     def stop(self) -> Done:
         super().stop()
@@ -189,9 +194,16 @@ class RemoteTrack(MediaStreamTrack):
         if self._times is None or self._times.clock_rate != rate:
             self._times = Timeline(rate)
         frame.pts = self._times.at(frame.pts, time.monotonic())
+        self._settings = _settings(frame)
         ready, news = self._queue()
         if len(ready) >= (self.VIDEO_WAITS if self.kind == "video" else self.AUDIO_WAITS):
             ready.popleft()
             self.dropped += 1
         ready.append(frame)
         news.set()
+
+
+def _settings(frame: Any) -> dict[str, Any]:
+    if hasattr(frame, "sample_rate"):
+        return {"sampleRate": frame.sample_rate, "channelCount": frame.layout.nb_channels, "sampleSize": 16}
+    return {"width": frame.width, "height": frame.height, "aspectRatio": round(frame.width / frame.height, 10)}
