@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rtcengine.peer.configuration import RTCBundlePolicy
 from rtcengine.peer.effects import (
@@ -352,8 +352,7 @@ CALLS: list[Callable[[Duel, int], None]] = [
 ]
 
 
-def play(seeds: range, steps: int) -> list[Duel]:
-    duels = []
+def play(seeds: range, steps: int) -> Iterator[Duel]:
     for seed in seeds:
         duel = Duel(seed)
         for number in range(steps):
@@ -370,5 +369,4 @@ def play(seeds: range, steps: int) -> list[Duel]:
         except AssertionError as e:
             e.add_note(f"seed {seed}, at the end")
             raise
-        duels.append(duel)
-    return duels
+        yield duel

@@ -15,7 +15,7 @@ import pytest
 from rtcengine.codecs.decode import DecodedStream, DecodeError, make_decoder
 from rtcengine.codecs.encode import make_encoder
 from rtcengine.codecs.opus import OpusEncoder
-from rtcengine.frames import EncodedFrame, FrameStream
+from rtcengine.frames import EncodedFrame, FrameShare
 from rtcengine.media.pattern import Pattern, Tone, read_number
 
 
@@ -147,7 +147,7 @@ async def test_a_stream_decodes_beside_the_event_loop() -> None:
     frames = [encoder.encode(pattern.video_frame(n, 3000 * n), n == 4)[0] for n in range(8)]
     waiting = [encoded(data, 3000 * n, "VP8", key=key) for n, (data, _, key) in enumerate(frames)]
     waiting[2] = encoded(b"\x00\x01\x02", 6000, "VP8", key=False)
-    stream = FrameStream(lambda: waiting.pop(0) if waiting else None)
+    stream = FrameShare(lambda: waiting.pop(0) if waiting else None).open()
     errors: list[DecodeError] = []
     decoded = DecodedStream(stream, on_broken=errors.append)
     found = []

@@ -187,6 +187,21 @@ async def test_what_waits_for_a_key_frame_is_not_lost(tmp_path: Path) -> None:
     assert len(packets(path)["audio"]) == 100
 
 
+async def test_a_header_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtcengine.media.record.MOST_HELD", 2000)
+    heard = await sounds("opus", 100)
+
+    class Never(Given):
+        async def encoded(self) -> AsyncGenerator[EncodedFrame, None]:
+            await asyncio.get_running_loop().create_future()
+            yield self.frames[0]
+
+    recorder = Recorder(str(tmp_path / "a.webm"), Given("audio", heard), Never("video", []))
+    await recorder.start()
+    await until(lambda: recorder.frames == len(heard), what="the sound is written")
+    await recorder.stop()
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
 async def test_a_full_disk_is_one_error() -> None:
     heard = await sounds("opus", 200)

@@ -26,8 +26,8 @@ _MOVED = {301, 302, 303, 307, 308}
 
 
 class Resource:
-    """`url` is the endpoint's. The token goes to its origin, and to that of the session which it made, wherever requests are
-    redirected. Every method raises WhipError."""
+    """`url` is the endpoint's. The token goes to its origin, and to that of a session which it made itself, wherever requests
+    are redirected. Every method raises WhipError."""
 
     def __init__(self, url: str, token: str, http: aiohttp.ClientSession, tls: ssl.SSLContext | bool) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
@@ -55,7 +55,7 @@ class Resource:
         if "Location" not in headers:
             raise WhipError(f"{self.url} answered 201 without the session's address", 201)
         self.session_url = urljoin(url, headers["Location"])
-        if _origin(self.session_url)[0] in ("https", _origin(self.url)[0]):
+        if _origin(url) in self._origins and _origin(self.session_url)[0] in ("https", _origin(self.url)[0]):
             self._origins.add(_origin(self.session_url))
         self._etag = headers.get("ETag", "")
         if found := ice_servers(headers.getall("Link", [])):
@@ -122,15 +122,25 @@ class Resource:
                     if response.status in _MOVED and "Location" in response.headers:
                         url = urljoin(url, response.headers["Location"])
                         continue
-                    text = (await response.content.read(MAX_ANSWER + 1)).decode(errors="replace")
+                    text = await _text(response)
+            except WhipError:
+                raise
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise WhipError(f"{url} cannot be reached: {_why(error)}") from error
             if response.status not in (ok or set()):
                 raise _refused(method, url, response.status, text, response.headers.get("Retry-After", ""))
-            if len(text) > MAX_ANSWER:
-                raise WhipError(f"{url} answered with more than {MAX_ANSWER} bytes", response.status)
             return url, response.headers, text
         raise WhipError(f"{self.url} redirects more than {MAX_REDIRECTS} times")
+
+
+async def _text(response: aiohttp.ClientResponse) -> str:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > MAX_ANSWER:
+            response.close()
+            raise WhipError(f"{response.url} answered with more than {MAX_ANSWER} bytes", response.status)
+    return body.decode(errors="replace")
 
 
 def _why(error: Exception) -> str:
