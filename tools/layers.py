@@ -61,7 +61,7 @@ PY_HEIGHT = {
     "types": 0,
     "_core": 0,
     **dict.fromkeys(("rtp", "srtp", "payload", "jitter", "bwe", "netsim", "crypto"), 1),
-    **dict.fromkeys(("certificate", "stats", "frames"), 1),
+    **dict.fromkeys(("certificate", "stats", "frames", "run"), 1),
     **dict.fromkeys(("sdp", "ice"), 1),
     "config": 2,
     "engine": 3,

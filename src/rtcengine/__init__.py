@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from .peer.transports import RTCIceGatherer as RTCIceGatherer
     from .peer.transports import RTCIceParameters as RTCIceParameters
     from .peer.transports import RTCIceTransport as RTCIceTransport
+    from .run import run as run
     from .whip import WhepClient as WhepClient
     from .whip import WhipClient as WhipClient
     from .whip import WhipError as WhipError
@@ -157,6 +158,7 @@ _LATER = {
         "peer.transports": (
             "RTCDtlsParameters RTCDtlsTransport RTCIceCandidatePair RTCIceGatherer RTCIceParameters RTCIceTransport"
         ),
+        "run": "run",
         "whip": "WhepClient WhipClient WhipError",
     }.items()
     for name in names.split()

@@ -12,9 +12,11 @@ VIDEO_WAITS, AUDIO_WAITS = 64, 128
 
 
 class Inbox:
-    """Holds `cap` items; with more the oldest go, which `dropped` counts. One loop takes them, any thread gives."""
+    """Holds `cap` items; with more the oldest go, or the one that comes when they are `kept`: `dropped` counts them. One loop
+    takes them, any thread gives."""
 
-    def __init__(self, kind: str, cap: int | None = None) -> None:
+    def __init__(self, kind: str, cap: int | None = None, *, kept: bool = False) -> None:
+        self._kept = kept
         self.cap = cap if cap is not None else VIDEO_WAITS if kind == "video" else AUDIO_WAITS
         self.dropped = 0
         self._items: deque[Any] = deque()
@@ -23,6 +25,7 @@ class Inbox:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
         self._read_at = 0.0
+        self._waiting = 0
 
     def begin(self) -> None:
         """On the loop that will take."""
@@ -32,8 +35,10 @@ class Inbox:
     def put(self, item: Any) -> None:
         with self._lock:
             if len(self._items) >= self.cap:
-                self._items.popleft()
                 self.dropped += 1
+                if self._kept:
+                    return
+                self._items.popleft()
             self._items.append(item)
         self._wake()
 
@@ -48,8 +53,13 @@ class Inbox:
             self._items.clear()
 
     def read_within(self, seconds: float) -> bool:
-        """Whether somebody took, or waited, not longer ago."""
+        """Whether somebody took, or began to wait, not longer ago."""
         return time.monotonic() - self._read_at < seconds
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits now."""
+        return self._waiting > 0
 
     @property
     def full(self) -> bool:
@@ -66,7 +76,11 @@ class Inbox:
                     return self._items.popleft()
             if self._ended:
                 return None
-            await self._news.wait()
+            self._waiting += 1
+            try:
+                await self._news.wait()
+            finally:
+                self._waiting -= 1
 
     def _wake(self) -> None:
         if self._loop is not None and not self._loop.is_closed():

@@ -13,6 +13,10 @@ from .track import Done, MediaStreamError, MediaStreamTrack
 log = logging.getLogger("rtcengine.media")
 
 
+IDLE_S = 2.0
+"""Who reads a track itself and has not for so long is not a reader any more, until the next time."""
+
+
 class Tee:
     """Reads a track while there are readers, from the first `start` on; by `recv` where that is not the track's."""
 
@@ -20,6 +24,7 @@ class Tee:
         self._track = track
         self._recv = recv
         self._readers: set[Inbox] = set()
+        self._own: Inbox | None = None  # of those who read the track itself, which they do not say when they stop
         self._task: asyncio.Task[None] | None = None
 
     def start(self, reader: Inbox) -> None:
@@ -38,7 +43,11 @@ class Tee:
             while self._readers:
                 frame = await (self._recv or self._track.recv)()
                 for reader in list(self._readers):
-                    reader.put(frame)
+                    if reader is self._own and not reader.wanted and not reader.read_within(IDLE_S):
+                        self._readers.discard(reader)
+                        reader.clear()
+                    else:
+                        reader.put(frame)
         except MediaStreamError:
             self._end()
         except Exception:
@@ -60,12 +69,17 @@ class Tee:
 class TeeTrack(MediaStreamTrack):
     """What a reader of a Tee holds. `waits`: how many frames, None for an Inbox's own number."""
 
-    def __init__(self, tee: Tee, source: MediaStreamTrack, waits: int | None = None) -> None:
+    def __init__(self, tee: Tee, source: MediaStreamTrack, waits: int | None = None, *, kept: bool = False) -> None:
         super().__init__()
         self.kind = source.kind
         self._source = source
         self._tee = tee
-        self._inbox = Inbox(source.kind, waits)
+        self._inbox = Inbox(source.kind, waits, kept=kept)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that nobody took in time."""
+        return self._inbox.dropped
 
     @property
     def label(self) -> str:
@@ -98,12 +112,57 @@ class TeeTrack(MediaStreamTrack):
         return twin_of(self._source)
 
 
-def twin_of(track: MediaStreamTrack) -> TeeTrack:
+class FrameReader:
+    """What `MediaStreamTrack.frames` gives. `close` ends it early, as does `async with`."""
+
+    def __init__(self, track: MediaStreamTrack, maxsize: int, drop: str) -> None:
+        if maxsize < 1:
+            raise ValueError(f"maxsize is {maxsize}, not 1 or more")
+        if drop not in ("latest", "fifo"):
+            raise ValueError(f'drop is "latest" or "fifo", not {drop!r}')
+        self._track, self._maxsize, self._kept = track, maxsize, drop == "fifo"
+        self._twin: TeeTrack | None = None
+        self._closed = False
+
+    @property
+    def dropped(self) -> int:
+        return self._twin.dropped if self._twin is not None else 0
+
+    def __aiter__(self) -> FrameReader:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._twin is None and not self._closed:
+            if self._track.readyState != "live":
+                raise StopAsyncIteration
+            self._twin = twin_of(self._track, self._maxsize, kept=self._kept)
+        try:
+            if self._closed or self._twin is None:
+                raise StopAsyncIteration
+            return await self._twin.recv()
+        except MediaStreamError:
+            raise StopAsyncIteration from None
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._closed = True
+        if self._twin is not None:
+            self._twin.stop()
+
+    async def __aenter__(self) -> FrameReader:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+
+def twin_of(track: MediaStreamTrack, waits: int | None = None, *, kept: bool = False) -> TeeTrack:
     """A track that reads what `track` reads, whose `recv` goes by way of the same Tee from now on."""
     tee: Tee | None = track.__dict__.get("_own_tee")
     if tee is None:
         tee = track.__dict__["_own_tee"] = Tee(track, track.recv)
-        own = Inbox(track.kind)
+        # As without a Tee: who is slow gets the newest picture.
+        own = tee._own = Inbox(track.kind, 1 if track.kind == "video" else None)
 
         async def recv() -> Any:
             if track.readyState != "live":
@@ -116,7 +175,7 @@ def twin_of(track: MediaStreamTrack) -> TeeTrack:
 
         track.__dict__["recv"] = recv
         track.once("ended", own.end)
-    twin = TeeTrack(tee, track)
+    twin = TeeTrack(tee, track, waits, kept=kept)
     # One whose source is not being read would wait for ever.
     track.once("ended", twin.stop)
     return twin

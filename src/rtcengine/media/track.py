@@ -15,6 +15,8 @@ from pyee.asyncio import AsyncIOEventEmitter
 if TYPE_CHECKING:
     import av
 
+    from .tee import FrameReader
+
 AUDIO_PTIME = 0.020
 VIDEO_CLOCK_RATE = 90000
 VIDEO_PTIME = 1 / 30
@@ -136,6 +138,14 @@ class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
     @abstractmethod
     async def recv(self) -> av.AudioFrame | av.VideoFrame | av.Packet[Any]:
         """The next frame, or the next packet of a source that is encoded. MediaStreamError when it has ended."""
+
+    def frames(self, maxsize: int = 4, drop: str = "latest") -> FrameReader:
+        """`async for frame in track.frames()`: every frame beside whoever else reads, from the first iteration on; it ends with
+        the track. Of what is not taken `maxsize` frames wait: with `drop` "latest" the oldest make way for the newest, with
+        "fifo" those that come are left out. `dropped` counts them."""
+        from .tee import FrameReader
+
+        return FrameReader(self, maxsize, drop)
 
     def stop(self) -> Done:
         """Ends the track, at once; awaiting it is allowed and does nothing."""
