@@ -18,10 +18,13 @@ import av
 import numpy as np
 import pytest
 
+from rtcengine import NetworkOptions, WhepClient
 from rtcengine.cli import main
+from rtcengine.media.arrays import image
 from rtcengine.media.pattern import Pattern, read_number
 from tests.browser.relay import serve
 from tests.interop import aiortc_whip
+from tests.interop.xvfb import Xvfb
 
 COMMAND = [sys.executable, "-c", "import sys; from rtcengine.cli import main; sys.exit(main())"]
 
@@ -115,6 +118,33 @@ async def test_a_file_is_published_watched_and_recorded(copy: bool, tmp_path: Pa
     assert len(numbers) > 30 and (steps == {1} if copy else max(steps) < 15)
 
 
+async def test_the_screen_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Xvfb(tmp_path, 640, 480)
+    monkeypatch.setenv("DISPLAY", screen.name)
+    try:
+        colours = np.zeros((480, 640, 3), np.uint8)
+        colours[:, :320], colours[:, 320:] = (250, 0, 0), (0, 0, 250)
+        screen.show(colours)
+        async with (
+            serve() as served,
+            program("publish", served.whip("live"), "--source", "screen", "--fps", "10", "--size", "320x240") as out,
+        ):
+            said = await out.event("publishing")
+            assert said["text"] == f"video of Screen {screen.name}"
+            async with WhepClient(served.whep("live"), network=NetworkOptions(addresses=("127.0.0.1",))) as client:
+                (video,) = (await client.watch(audio=False)).getVideoTracks()
+                async with asyncio.timeout(30):
+                    picture = image(await video.recv()).astype(int)
+            assert picture.shape == (240, 320, 3)
+            for place, colour in ((picture[120, 20], (250, 0, 0)), (picture[120, -20], (0, 0, 250))):
+                assert np.abs(place - colour).max() < 30
+            screen.end()  # the screen is gone: one clear end
+            ended, err = await out.ended()
+            assert ended == 0 and "is gone" in err, err
+    finally:
+        screen.end()
+
+
 async def test_a_file_ends_and_so_does_the_program(tmp_path: Path) -> None:
     given = tmp_path / "given.webm"
     make(given, 1.0)
@@ -129,6 +159,8 @@ async def test_a_file_ends_and_so_does_the_program(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["publish", "URL", "--source", "/nowhere.webm"], 1, "/nowhere.webm cannot be played: No such file or directory"),
+        (["publish", "URL", "--source", "screen"], 1, "no screen: there is no screen: DISPLAY names no X11 display"),
+        (["publish", "URL", "--source", "screen", "--no-video"], 2, "a screen has no sound: --no-video leaves nothing"),
         (["publish", "URL", "--size", "big"], 2, "--size big is not like 1280x720"),
         (["publish", "URL", "--codec", "mp3"], 2, "'mp3' is none of the codecs that can be sent"),
         (["publish", "ftp://a/b"], 2, "'ftp://a/b' is no address of http or https"),
@@ -142,8 +174,14 @@ async def test_a_file_ends_and_so_does_the_program(tmp_path: Path) -> None:
     ids=str,
 )
 def test_what_cannot_be_is_one_sentence(
-    arguments: list[str], code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
     there = tmp_path / "there.webm"
     there.write_bytes(b"mine")
     places = {"URL": "http://127.0.0.1:1/live", "FILE": str(there)}

@@ -42,6 +42,8 @@ async def open_source(args: argparse.Namespace) -> Source:
         raise ValueError("--no-audio and --no-video leave nothing")
     if args.source == "test":
         return _test(args, width, height)
+    if args.source in ("camera", "screen"):
+        return await _device(args, width, height)
     return _file(args)
 
 
@@ -67,6 +69,26 @@ def _test(args: argparse.Namespace, width: int, height: int) -> Source:
 
     camera = SyntheticCamera(width or 640, height or 360, round(args.fps) or 30)
     return Source("the test", _wanted(args, SyntheticMicrophone(), camera))
+
+
+async def _device(args: argparse.Namespace, width: int, height: int) -> Source:
+    """What is asked for is wished, not required: a camera gives what it has. The first camera and microphone that there are."""
+    from ..media.devices.errors import MediaDeviceError
+    from ..media.devices.media_devices import mediaDevices
+
+    wishes = {"width": width, "height": height, "frameRate": args.fps}
+    video = {name: value for name, value in wishes.items() if value} or True
+    try:
+        if args.source == "screen":
+            if args.no_video:
+                raise ValueError("a screen has no sound: --no-video leaves nothing")
+            stream = await mediaDevices.getDisplayMedia({"video": video})
+        else:
+            stream = await mediaDevices.getUserMedia({"video": not args.no_video and video, "audio": not args.no_audio})
+    except MediaDeviceError as error:
+        raise OSError(f"no {args.source}: {error}") from error
+    tracks = stream.getTracks()
+    return Source(", ".join(track.label for track in tracks if track.label) or args.source, tracks)
 
 
 def _file(args: argparse.Namespace) -> Source:
