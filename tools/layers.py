@@ -43,7 +43,8 @@ C_SYSTEM = [
     ("proto/dtls[._]*", {"sys/time.h", *(f"openssl/{name}.h" for name in ("bio", "err", "opensslv", "pem", "ssl", "x509"))}),
     ("proto/tls.c", {f"openssl/{name}.h" for name in ("bio", "err", "pem", "ssl", "x509", "x509v3")}),
     # The key derivation of the record keys, by OpenSSL's own TLS1-PRF.
-    ("proto/dtls_ctx.c", {"openssl/core_names.h", "openssl/params.h"}),  # a key from its numbers
+    ("proto/dtls_p256.c", {f"openssl/{name}.h" for name in ("core_names", "evp", "params")}),  # a key from its numbers
+    ("proto/dtls_cert.c", {"openssl/rand.h"}),  # serial numbers
     ("proto/dtls_export.c", {"openssl/core_names.h", "openssl/kdf.h", "openssl/params.h"}),
     # Fewer algorithms to search through.
     ("proto/dtls_lib.c", {f"openssl/{name}.h" for name in ("core_dispatch", "core_names", "crypto", "provider")}),
@@ -83,7 +84,7 @@ PY_APART = {"sdp", "ice"}
 # Names of aiortc's that lie in a lower module than what they stand for; loaded with their first use.
 PY_ALIASES = {("sdp/__init__.py", "peer")}
 # The pieces that are usable alone take classes from _core by name; its loops are the engine's alone.
-PY_PIECES = {"rtp", "srtp", "payload", "jitter", "bwe", "netsim", "crypto"}
+PY_PIECES = {"rtp", "srtp", "payload", "jitter", "bwe", "netsim", "crypto", "certificate"}
 PY_LOOP_CLASS = re.compile(r"Loop|Hub")
 
 

@@ -1,7 +1,5 @@
 #include <limits.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -50,41 +48,6 @@ static X509 *read_cert(const char *pem, size_t n) {
   return cert;
 }
 
-static EVP_PKEY *p256_of(uint8_t priv[32], uint8_t pub[65]) {
-  uint8_t native[32];
-  char group[] = "P-256";
-  BIGNUM *number = BN_bin2bn(priv, 32, NULL);
-  EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(rtc_dtls_lib(), "EC", NULL);
-  EVP_PKEY *key = NULL;
-  if (c && number && BN_bn2nativepad(number, native, sizeof native) == 32 && EVP_PKEY_fromdata_init(c) == 1) {
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-                           OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, pub, 65),
-                           OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, native, sizeof native), OSSL_PARAM_construct_end()};
-    if (EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, params) != 1) key = NULL;
-  }
-  rtc_cleanse(native, sizeof native);
-  BN_clear_free(number);
-  EVP_PKEY_CTX_free(c);
-  return key;
-}
-
-/* A key on P-256 in PKCS #8 with its public half (RFC 5958, RFC 5915), as certificates are made with. In DER all but the numbers is the
- * same in each, and OpenSSL 3 would try all its decoders on it, which takes longer than the arithmetic of a handshake. NULL: another. */
-static EVP_PKEY *read_p256(const uint8_t *der, long n) {
-  static const uint8_t head[] = {0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86,
-                                 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
-                                 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20};
-  static const uint8_t middle[] = {0xa1, 0x44, 0x03, 0x42, 0x00};
-  uint8_t priv[32], pub[65];
-  if (n != (long)(sizeof head + sizeof priv + sizeof middle + sizeof pub)) return NULL;
-  if (memcmp(der, head, sizeof head) || memcmp(der + sizeof head + sizeof priv, middle, sizeof middle)) return NULL;
-  memcpy(priv, der + sizeof head, sizeof priv);
-  memcpy(pub, der + n - sizeof pub, sizeof pub);
-  EVP_PKEY *key = p256_of(priv, pub);
-  rtc_cleanse(priv, sizeof priv);
-  return key;
-}
-
 static EVP_PKEY *read_key(const char *pem, size_t n) {
   if (n > INT_MAX) return NULL;
   char *name = NULL, *header = NULL;
@@ -93,7 +56,7 @@ static EVP_PKEY *read_key(const char *pem, size_t n) {
   EVP_PKEY *key = NULL;
   BIO *bio = BIO_new_mem_buf(pem, (int)n);
   if (bio && PEM_read_bio(bio, &name, &header, &der, &len) == 1 && !strcmp(name, PEM_STRING_PKCS8INF) && !*header)
-    key = read_p256(der, len);
+    key = rtc_dtls_p256_read(der, (size_t)len);
   BIO_free(bio);
   OPENSSL_free(name);
   OPENSSL_free(header);

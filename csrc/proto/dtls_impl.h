@@ -1,6 +1,6 @@
-/* dtls_impl: what dtls.c (the association), dtls_ctx.c (certificate and settings), dtls_lib.c (OpenSSL's algorithms), dtls_bio.c
- * (datagrams to and from OpenSSL) and dtls_export.c (handing the records over) share. Private to these, the only ones that know
- * openssl/ssl.h; here its types are names alone. */
+/* dtls_impl: what dtls.c (the association), dtls_ctx.c (certificate and settings), dtls_cert.c (new certificates), dtls_p256.c (their
+ * keys), dtls_lib.c (OpenSSL's algorithms), dtls_bio.c (datagrams to and from OpenSSL) and dtls_export.c (handing the records over) share.
+ * Private to these, the only ones that know openssl/ssl.h; here its types are names alone. */
 #ifndef RTC_PROTO_DTLS_IMPL_H
 #define RTC_PROTO_DTLS_IMPL_H
 
@@ -84,6 +84,11 @@ struct rtc_dtls {
 
 /* dtls_lib.c: where associations find algorithms; NULL: OpenSSL's default context. It lives as long as the process. */
 struct ossl_lib_ctx_st *rtc_dtls_lib(void);
+
+/* dtls_p256.c: a key in PKCS #8, the private number inside and the public point at its end. read: NULL for another. */
+enum { RTC_P256_POINT = 65, RTC_P256_PKCS8 = 138 };
+struct evp_pkey_st *rtc_dtls_p256_read(const uint8_t *der, size_t n);
+bool rtc_dtls_p256_write(const struct evp_pkey_st *key, uint8_t out[RTC_P256_PKCS8]);
 
 /* A record of a handshake: its messages, or ChangeCipherSpec. */
 bool rtc_dtls_of_handshake(uint8_t type);

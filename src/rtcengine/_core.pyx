@@ -4,6 +4,7 @@
 include "bind/err.pxi"
 include "bind/base.pxi"
 include "bind/srtp.pxi"
+include "bind/cert.pxi"
 include "bind/stats.pxi"
 include "bind/capture.pxi"
 include "bind/cmd.pxi"

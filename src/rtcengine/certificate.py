@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import datetime
 import functools
+import hashlib
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
-
+from ._core import make_certificate
 from .types import Fingerprint
+
+# What is read in certificates, and RSA, is cryptography's. It takes 10 MB, and a program that makes its own on P-256, as all do
+# unless they say otherwise, never needs it: it is imported where it is used.
 
 DAYS = 30
 KINDS = ("ECDSA", "RSA")
 RSA_BITS = 2048
-DIGESTS: dict[str, hashes.HashAlgorithm] = {
-    "sha-256": hashes.SHA256(),
-    "sha-384": hashes.SHA384(),
-    "sha-512": hashes.SHA512(),
-}
+DIGESTS = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512"}  # as hashlib calls them
 MAX_FILE = 65536
+
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s(.+?)-----END CERTIFICATE-----", re.DOTALL)
 
 
 class CertificateExpired(ValueError):
@@ -59,33 +58,22 @@ class Certificate:
             raise ValueError("either days or expires")
         if expires is not None and expires.tzinfo is None:
             raise ValueError("expires has no time zone")
-        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-        if kind == "ECDSA":
-            key = ec.generate_private_key(ec.SECP256R1())
-        else:
-            key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, secrets.token_hex(8))])
-        start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
-        end = expires if expires is not None else start + datetime.timedelta(days=DAYS if days is None else days)
+        start = int((datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)).timestamp())
+        end = int(expires.timestamp()) if expires is not None else start + round((DAYS if days is None else days) * 86400)
         if end <= start:
             raise ValueError("the certificate would end before it begins")
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(end)
-        )
-        cert = builder.sign(key, hashes.SHA256())
-        pkcs8 = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return cls(cert.public_bytes(serialization.Encoding.PEM), pkcs8)
+        name = secrets.token_hex(8)
+        return cls(*(make_certificate if kind == "ECDSA" else _make_rsa)(name, start, end))
 
     @classmethod
     def load(cls, cert_file: str | os.PathLike[str], key_file: str | os.PathLike[str]) -> Certificate:
         """What `save` wrote, or any PEM files with an EC or RSA key. OSError, ValueError that names the file that cannot be
         used or says that they do not belong together, CertificateExpired."""
+        from cryptography import x509
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
         cert_pem, key_pem = _read(Path(cert_file)), _read(Path(key_file))
         try:
             cert = x509.load_pem_x509_certificate(cert_pem)
@@ -115,7 +103,7 @@ class Certificate:
     @property
     def der(self) -> bytes:
         """The certificate alone, as DTLS shows it."""
-        return x509.load_pem_x509_certificate(self.cert_pem).public_bytes(serialization.Encoding.DER)
+        return _der(self.cert_pem)
 
     @property
     def expires(self) -> datetime.datetime:
@@ -144,14 +132,48 @@ class Certificate:
         return self.digest(algorithm).hex(":").upper()
 
 
-# Every answer asks for these, and reading the certificate is a tenth of a millisecond.
-@functools.lru_cache(maxsize=16)
+def _make_rsa(name: str, start: int, end: int) -> tuple[bytes, bytes]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.x509.oid import NameOID
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(named)
+        .issuer_name(named)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.datetime.fromtimestamp(start, datetime.UTC))
+        .not_valid_after(datetime.datetime.fromtimestamp(end, datetime.UTC))
+    )
+    cert = builder.sign(key, hashes.SHA256())
+    pkcs8 = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return cert.public_bytes(serialization.Encoding.PEM), pkcs8
+
+
+def _der(cert_pem: bytes) -> bytes:
+    """The first certificate in the text."""
+    found = _PEM.search(cert_pem)
+    if found is None:
+        raise ValueError("no certificate in PEM")
+    try:
+        return binascii.a2b_base64(found[1])
+    except binascii.Error:
+        raise ValueError("a certificate in PEM that is no base64") from None
+
+
+@functools.lru_cache(maxsize=16)  # every answer asks for it
 def _digest(cert_pem: bytes, name: str) -> bytes:
-    return x509.load_pem_x509_certificate(cert_pem).fingerprint(DIGESTS[name])
+    return hashlib.new(DIGESTS[name], _der(cert_pem)).digest()
 
 
 @functools.lru_cache(maxsize=16)
 def _expires(cert_pem: bytes) -> datetime.datetime:
+    from cryptography import x509
+
     cert = x509.load_pem_x509_certificate(cert_pem)
     if hasattr(cert, "not_valid_after_utc"):  # cryptography 42 and later
         return cert.not_valid_after_utc

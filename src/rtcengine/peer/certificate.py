@@ -6,14 +6,14 @@ import asyncio
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from typing import TYPE_CHECKING, Any
 
 from ..certificate import DAYS, Certificate
 from .errors import InvalidAccessError, NotSupportedError
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 MAX_LIFETIME_MS = 365 * 86400 * 1000
 """What the W3C lets `expires` of generateCertificate ask for; more is cut."""
@@ -31,6 +31,8 @@ class RTCCertificate:
     """A key and its certificate. `certificate` is the engine's value, which can be saved; equal ones are equal."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, cert: x509.Certificate) -> None:
+        from cryptography.hazmat.primitives import serialization
+
         if key.public_key() != cert.public_key():
             raise InvalidAccessError("the key is not that of the certificate")
         encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()

@@ -11,7 +11,6 @@ from typing import Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from . import tls
 from .app_aiohttp import make_app
 from .guard import Gate, Guard, Limits
 from .relay import Relay
@@ -93,6 +92,8 @@ class Server:
         config = self._relay.config
         if not config.tls:
             return None
+        from . import tls  # who serves plain http does without
+
         files = tls.self_signed(self._relay.advertised()) if config.self_signed else (config.cert_file, config.key_file)
         return tls.context(*files)
 
