@@ -30,7 +30,6 @@ rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *
   r->key_asked = r->probe_at = RTC_NEVER;
   r->key_gap = RTC_KEY_GAP_US;
   rtc_rxstat_init(&r->stat, cfg->clock_rate);
-  if (!t->route && !(t->route = malloc(RTC_SSRC_ROUTES_MAX * sizeof *t->route))) goto fail;
   if (rtc_keep_open(t->hub, &r->history, cfg->video ? RTC_HISTORY_VIDEO : RTC_HISTORY_AUDIO) < 0) goto fail;
   t->wants_arrivals = t->wants_arrivals || cfg->twcc;
   if (cfg->frames && rtc_tap_open(r) < 0) goto fail;
@@ -117,9 +116,20 @@ static void renew(rtc_recv_t *r, uint32_t ssrc, rtc_time_t now) {
   r->since = now;
 }
 
+/* Few at first, since most peers send one or two. */
+static bool has_room(rtc_transport_t *t) {
+  if (t->route_n < t->route_room) return true;
+  const int more = t->route_room ? RTC_SSRC_ROUTES_MAX : RTC_SSRC_ROUTES_FEW;
+  rtc_route_t *grown = more > t->route_room ? realloc(t->route, (size_t)more * sizeof *grown) : NULL;
+  if (!grown) return false;
+  t->route = grown;
+  t->route_room = more;
+  return true;
+}
+
 /* Makes room for one more SSRC: the one that was silent longest goes, but none that is in use. NULL: all are. */
 static rtc_route_t *free_route(rtc_transport_t *t) {
-  if (t->route_n < RTC_SSRC_ROUTES_MAX) return &t->route[t->route_n++];
+  if (has_room(t)) return &t->route[t->route_n++];
   rtc_route_t *idlest = NULL;
   for (int i = 0; i < t->route_n; i++) {
     rtc_route_t *e = &t->route[i];

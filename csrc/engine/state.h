@@ -22,6 +22,7 @@
 #include "wire/rtp.h"
 
 enum {
+  RTC_SSRC_ROUTES_FEW = 4,
   RTC_SSRC_ROUTES_MAX = 64,    /* SSRCs learnt a transport; beyond, the longest silent one is forgotten */
   RTC_HAND_OVER_US = 30000000, /* after this the peer will not ask for our last flight again, heard or not */
   RTC_AGAIN_US = 50000,        /* a finished server's flight that was repeated goes out once more after this */
@@ -209,8 +210,8 @@ struct rtc_transport {
 
   rtc_recv_t *recvs;
   rtc_send_t *sends;
-  rtc_route_t *route; /* RTC_SSRC_ROUTES_MAX of them; NULL until it has a receiver */
-  int route_n;
+  rtc_route_t *route; /* NULL until something has come */
+  int route_n, route_room;
   bool wants_arrivals;    /* some receiver wants transport-wide feedback */
   rtc_arrival_t *arrival; /* NULL until then, and until the first packet that has a number of it */
   uint32_t fb_media;      /* media SSRC named in that feedback */
