@@ -211,7 +211,7 @@ def check_stream(config: RecvConfig | SendConfig) -> None:
 
 
 def check_payload_type(config: RecvConfig | SendConfig | PayloadType) -> None:
-    if config.codec.lower() not in _CODECS:
+    if config.codec not in CODECS and config.codec.lower() not in _CODECS:
         raise ValueError(f"codec {config.codec!r}: {', '.join(CODECS)} are known")
     check_number("pt", config.pt, 0, 127)
     if config.rtx_pt is not None:

@@ -36,21 +36,22 @@ class Journal:
         self.id = f"pc{next(_numbers)}"
         self.failure = ""
         self._began = time.monotonic()
-        self._moments: list[Moment] = []
+        self._moments: list[tuple[float, str, int | None]] = []  # what a Moment has
 
     @property
     def moments(self) -> tuple[Moment, ...]:
         """In the order in which they happened, which may be another than the one in which they were told."""
-        return tuple(sorted(self._moments, key=lambda moment: moment.at))
+        return tuple(Moment(*moment) for moment in sorted(self._moments, key=lambda moment: moment[0]))
 
     def note(self, what: str, *, transport: int | None = None, at: float | None = None, level: int = logging.INFO) -> None:
         """`at`: of time.monotonic(), where that is not now."""
         # Interned: most is said of every connection.
-        moment = Moment((time.monotonic() if at is None else at) - self._began, sys.intern(what), transport)
+        moment = ((time.monotonic() if at is None else at) - self._began, sys.intern(what), transport)
         self._moments.append(moment)
-        del self._moments[:-MAX_MOMENTS]
+        if len(self._moments) > MAX_MOMENTS:
+            del self._moments[0]
         if log.isEnabledFor(level):
-            log.log(level, "%s: %s", self.id, moment, extra={"connection": self.id})
+            log.log(level, "%s: %s", self.id, Moment(*moment), extra={"connection": self.id})
 
     def fail(self, why: str) -> None:
         self.failure = why

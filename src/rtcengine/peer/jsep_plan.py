@@ -154,7 +154,7 @@ def _sender(
     encodings: tuple[Encoding, ...] = transceiver.encodings
     layered = ours.simulcast is not None and theirs.simulcast is not None
     if not (layered and ours.simulcast and ours.simulcast.send and theirs.simulcast and theirs.simulcast.recv):
-        encodings = (replace(encodings[0], rid=None),)
+        encodings = (replace(encodings[0], rid=None),) if encodings[0].rid is not None else encodings[:1]
     return MediaPlan(
         mid=transceiver.mid or "",
         kind=transceiver.kind,

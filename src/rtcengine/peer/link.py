@@ -176,8 +176,10 @@ class Link:
             return False
         used = self._used_address()
         self._bind(here)
+        batch = self._host.engine.batch()
         for found in self._host.gatherer().hosts({a: self._sockets[a] for a in new if a in self._sockets}):
-            self._take_local(found)
+            self._take_local(batch, found)
+        batch.submit()
         return used not in here if used is not None else bool(new)
 
     def _used_address(self) -> str | None:
@@ -278,21 +280,32 @@ class Link:
         with self._host.engine.together():
             self._bind(here)
             self._tcp.listen(here if gatherer.tcp else [])
+            batch = self._host.engine.batch()
             for host in gatherer.hosts(self._sockets, self._tcp):
-                self._add_local(host, ufrag)
+                self._add_local(batch, host, ufrag)
             if not gatherer.asks:
-                self._end_of_local()
+                self._end_of_local(batch)
+            self._submit(batch)
         if gatherer.asks:
             async for found in gatherer.run(self.transport, self._sockets, self._allocations):
+                batch = self._host.engine.batch()
                 if isinstance(found, RTCIceCandidateError):
                     self._errors.append(found)
                     events.on_candidate_error(self.id, found)
                 else:
-                    self._add_local(found, ufrag)
-            self._end_of_local()
+                    self._add_local(batch, found, ufrag)
+                self._submit(batch)
+            batch = self._host.engine.batch()
+            self._end_of_local(batch)
+            self._submit(batch)
         events.on_local_candidate(self.id, None, ufrag)
         self.gathering = None
         events.on_gathering_state(self.id, "complete")
+
+    def _submit(self, batch: Batch) -> None:
+        """Unless who was told of a candidate has closed it."""
+        if not self._closed:
+            batch.submit()
 
     def _bind(self, addresses: list[str]) -> None:
         """A socket an address; those that are gone from the machine are closed."""
@@ -318,26 +331,22 @@ class Link:
             except OSError as error:  # an address that has just gone, or no free port: the others may do
                 self._host.events.on_moment(self.id, f"no candidate for {address}: {error}")
 
-    def _add_local(self, found: Gathered, ufrag: str) -> None:
-        if self._take_local(found):
+    def _add_local(self, batch: Batch, found: Gathered, ufrag: str) -> None:
+        if self._take_local(batch, found):
             self._host.events.on_local_candidate(self.id, found.told, ufrag)
 
-    def _take_local(self, found: Gathered) -> bool:
+    def _take_local(self, batch: Batch, found: Gathered) -> bool:
         """False: it is there already, or one too many."""
         if self.transport.state == "closed" or found.told in self.local or len(self.local) >= MAX_CANDIDATES:
             return False
         if found.local is not None:
-            batch = self._host.engine.batch()
             batch.local_candidate(self.transport, found.local, found.base)
-            batch.submit()
         self.local.append(found.told)
         return True
 
-    def _end_of_local(self) -> None:
+    def _end_of_local(self, batch: Batch) -> None:
         if self.transport.state != "closed":
-            batch = self._host.engine.batch()
             batch.end_of_candidates(self.transport, local=True)
-            batch.submit()
 
     # --- the peer's candidates
 
