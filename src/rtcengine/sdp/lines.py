@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from typing import NamedTuple, NoReturn
 
 from .errors import Malformed, SdpError
@@ -16,7 +17,7 @@ MAX_SSRC = 2**32 - 1
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")  # RFC 8866 §9
 _LINE = re.compile(r"[a-z]=")
-_LINES = re.compile(r"[a-z]=[^\r\n]*(?:\n[a-z]=[^\r\n]*)*")
+_HEADS = frozenset(f"{letter}=" for letter in string.ascii_lowercase)
 
 
 class Line(NamedTuple):
@@ -54,16 +55,16 @@ def split_rows(data: str | bytes, *, max_bytes: int = MAX_BYTES, max_lines: int 
     text = _decode(data, max_bytes)
     if "\0" in text:
         raise _error_at(text, text.index("\0"), "NUL character")
+    text = text.replace("\r\n", "\n").removesuffix("\r")
     rows = text.split("\n")
-    while rows and rows[-1] in ("", "\r"):
+    while rows and not rows[-1]:
         rows.pop()
     if not rows:
         raise SdpError("the description is empty", 1, "")
     if len(rows) > max_lines:
         raise SdpError(f"more than {max_lines} lines", max_lines + 1, rows[max_lines])
-    rows = [row.removesuffix("\r") for row in rows]
     # All at once, since nearly every description is well formed; which line is wrong is looked for when one is.
-    if not _LINES.fullmatch("\n".join(rows)) or len(max(rows, key=len)) > MAX_LINE:
+    if "\r" in text or not _HEADS.issuperset([row[:2] for row in rows]) or len(max(rows, key=len)) > MAX_LINE:
         _complain(rows)
     return rows
 
@@ -136,7 +137,9 @@ def token(text: str, what: str, longest: int = 255) -> str:
 
 def fields(text: str, what: str, least: int, most: int | None = None) -> list[str]:
     """Space-separated fields, at least `least` of them and, when given, at most `most`."""
-    found = [part for part in text.split(" ") if part]
+    found = text.split(" ")
+    if "" in found:
+        found = [part for part in found if part]
     if len(found) < least or (most is not None and len(found) > most):
         count = str(least) if most == least else f"at least {least}" if most is None else f"{least} to {most}"
         raise Malformed(f"{what} needs {count} fields, has {len(found)}")

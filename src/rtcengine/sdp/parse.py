@@ -6,9 +6,10 @@ What is not interpreted is kept as it was, so nothing is lost by reading and wri
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise
+from typing import ClassVar
 
 from . import grammar
 from .candidate import parse_candidate
@@ -46,7 +47,7 @@ def parse(
         start = starts[max_sections]
         raise Line.of(start + 1, rows[start]).error(f"more than {max_sections} media sections")
     bounds = [*starts, len(rows)]
-    session = _Session([Line.of(number, row) for number, row in enumerate(rows[: bounds[0]], 1)])
+    session = _Session(rows[: bounds[0]])
     mids: set[str] = set()
     for start, end in pairwise(bounds):
         section = _Media(start + 1, rows[start:end]).section
@@ -59,8 +60,17 @@ def parse(
     return session.description
 
 
+Once = dict[str, tuple[str, Callable[[str], object]]]
+"""Attributes that a level has once: the field that each goes into, and what reads it."""
+
+Numbered = Iterable[tuple[int, str]]
+"""Lines with their numbers."""
+
+
 class _Reader:
     """Dispatches lines of one level and turns Malformed into SdpError with the line at hand."""
+
+    ONCE: ClassVar[Once]
 
     def __init__(self, level: Level) -> None:
         self.level = level
@@ -69,44 +79,44 @@ class _Reader:
         # Attributes nobody interprets, with their line numbers: some are known as such only when the section ends.
         self.unread: list[tuple[int, Attribute]] = []
 
-    def read(self, lines: list[Line]) -> None:
-        for line in lines:
+    def read(self, rows: Numbered) -> None:
+        for at, row in rows:
             try:
-                if line.type == "a":
-                    self.attribute(line)
+                if row[0] == "a":
+                    self.attribute(at, row[2:])
                 else:
-                    self.line(line)
+                    self.line(row[0], row[2:])
             except Malformed as e:
-                raise line.error(str(e)) from None
+                raise Line.of(at, row).error(str(e)) from None
 
-    def attribute(self, line: Line) -> None:
-        name, colon, value = line.value.partition(":")
+    def attribute(self, at: int, text: str) -> None:
+        name, colon, given = text.partition(":")
+        value = given if colon else None
+        if name in self.ONCE:
+            field, read = self.ONCE[name]
+            self.once(field, read(self.required(value)))
+            return
         if name not in _NAMES:
             token(name, "attribute name")
-        if not self.known(line, name, value if colon else None):
-            self.unread.append((line.number, Attribute(name, value if colon else None)))
+        if not self.known(at, name, value):
+            self.unread.append((at, Attribute(name, value)))
 
-    def known(self, line: Line, name: str, value: str | None) -> bool:
+    def known(self, at: int, name: str, value: str | None) -> bool:
         """Reads an attribute of either level; False when it is none of them."""
         level = self.level
-        if name in grammar.DIRECTIONS:
+        if name == "extmap":
+            self.extmap(self.required(value))
+        elif name in grammar.DIRECTIONS:
             self.no_value(value)
-            self.once(level, "direction", grammar.DIRECTIONS[name])
+            self.once("direction", grammar.DIRECTIONS[name])
         elif name == "extmap-allow-mixed":
             self.no_value(value)
             level.extmap_allow_mixed = True
-        elif name in _BOTH_ONCE:
-            field, read = _BOTH_ONCE[name]
-            self.once(level, field, read(self.required(value)))
-        elif name == "ice-options":
-            self.once(level, "ice_options", [option for option in self.required(value).split(" ") if option])
         elif name == "fingerprint":
             digest = grammar.fingerprint(self.required(value))
             if digest is None:
                 return False
             level.fingerprints.append(digest)
-        elif name == "extmap":
-            self.extmap(self.required(value))
         else:
             return False
         return True
@@ -120,26 +130,25 @@ class _Reader:
             self.given.add(key)
         self.extmaps.append(entry)
 
-    def line(self, line: Line) -> None:
-        level, value = self.level, line.value
-        match line.type:
+    def line(self, type: str, value: str) -> None:
+        match type:
             case "i":
-                self.once(level, "information", value)
+                self.once("information", value)
             case "c":
-                self.once(level, "connection", grammar.connection(value))
+                self.once("connection", grammar.connection(value))
             case "b":
-                level.bandwidth.append(grammar.bandwidth(value))
+                self.level.bandwidth.append(grammar.bandwidth(value))
             case "k":
-                self.once(level, "encryption_key", value)
+                self.once("encryption_key", value)
             case _:
                 raise Malformed("line of a type that has no place here")
 
-    def once(self, target: object, field: str, value: object) -> None:
+    def once(self, field: str, value: object) -> None:
         """Sets a field. Saying the same again is let pass, contradicting oneself is not."""
-        if field in self.given and getattr(target, field) != value:
+        if field in self.given and getattr(self.level, field) != value:
             raise Malformed("contradicts an earlier line")
         self.given.add(field)
-        setattr(target, field, value)
+        setattr(self.level, field, value)
 
     @staticmethod
     def required(value: str | None) -> str:
@@ -160,7 +169,8 @@ class _Reader:
             self.level.attributes = [attribute for _, attribute in self.unread]
 
 
-_BOTH_ONCE: dict[str, tuple[str, Callable[[str], object]]] = {
+_BOTH_ONCE: Once = {
+    "ice-options": ("ice_options", lambda value: [option for option in value.split(" ") if option]),
     "ice-ufrag": ("ice_ufrag", grammar.ice_ufrag),
     "ice-pwd": ("ice_pwd", grammar.ice_pwd),
     "setup": ("setup", grammar.setup),
@@ -169,30 +179,35 @@ _BOTH_ONCE: dict[str, tuple[str, Callable[[str], object]]] = {
 
 
 class _Session(_Reader):
-    def __init__(self, lines: list[Line]) -> None:
-        first = next((line for line in lines if line.type == "o"), None)
+    ONCE = _BOTH_ONCE | {
+        "msid-semantic": ("msid_semantic", str),
+        "identity": ("identity", grammar.identity),
+    }
+
+    def __init__(self, rows: list[str]) -> None:
+        first = next((i for i, row in enumerate(rows) if row.startswith("o=")), None)
         if first is None:
-            raise lines[-1].error("no o= line before the end of the session level")
+            raise Line.of(len(rows), rows[-1]).error("no o= line before the end of the session level")
         try:
-            self.description = SessionDescription(origin=grammar.origin(first.value), times=[])
+            self.description = SessionDescription(origin=grammar.origin(rows[first][2:]), times=[])
         except Malformed as e:
-            raise first.error(str(e)) from None
+            raise Line.of(first + 1, rows[first]).error(str(e)) from None
         super().__init__(self.description)
         self.given.add("origin")
-        self.read(lines[1:])
+        self.read([(at, row) for at, row in enumerate(rows[1:], 2) if at != first + 1])
         if not self.description.times:
             self.description.times = SessionDescription(origin=self.description.origin).times
         self.finish()
 
-    def line(self, line: Line) -> None:
-        desc, value = self.description, line.value
-        match line.type:
+    def line(self, type: str, value: str) -> None:
+        desc = self.description
+        match type:
             case "o":
-                self.once(desc, "origin", grammar.origin(value))
+                self.once("origin", grammar.origin(value))
             case "s":
-                self.once(desc, "name", value)
+                self.once("name", value)
             case "u":
-                self.once(desc, "uri", value)
+                self.once("uri", value)
             case "e":
                 desc.emails.append(value)
             case "p":
@@ -204,23 +219,19 @@ class _Session(_Reader):
                     raise Malformed("r= before any t=")
                 desc.times[-1] = replace(desc.times[-1], repeats=(*desc.times[-1].repeats, value))
             case "z":
-                self.once(desc, "time_zones", value)
+                self.once("time_zones", value)
             case _:
-                super().line(line)
+                super().line(type, value)
 
-    def known(self, line: Line, name: str, value: str | None) -> bool:
+    def known(self, at: int, name: str, value: str | None) -> bool:
         desc = self.description
         if name == "group":
             desc.groups.append(grammar.group(self.required(value)))
         elif name == "ice-lite":
             self.no_value(value)
             desc.ice_lite = True
-        elif name == "msid-semantic":
-            self.once(desc, "msid_semantic", self.required(value))
-        elif name == "identity":
-            self.once(desc, "identity", grammar.identity(self.required(value)))
         else:
-            return super().known(line, name, value)
+            return super().known(at, name, value)
         return True
 
 
@@ -232,19 +243,20 @@ _FLAGS = {
     "end-of-candidates": "end_of_candidates",
 }
 _OF_FORMATS = frozenset({"rtpmap", "fmtp", "rtcp-fb"})
-_ONCE: dict[str, tuple[str, Callable[[str], object]]] = {
-    "mid": ("mid", grammar.mid),
-    "rtcp": ("rtcp", grammar.rtcp),
-    "simulcast": ("simulcast", grammar.simulcast),
-    "ptime": ("ptime", lambda value: grammar.milliseconds(value, "ptime")),
-    "maxptime": ("maxptime", lambda value: grammar.milliseconds(value, "maxptime")),
-    "sctp-port": ("sctp_port", lambda value: number(value, "sctp-port", 65535)),
-    "max-message-size": ("max_message_size", lambda value: number(value, "max-message-size", 2**64 - 1)),
-}
 
 
 class _Media(_Reader):
     """A section of which the rows are these, `first` being the number of their first."""
+
+    ONCE = _BOTH_ONCE | {
+        "mid": ("mid", grammar.mid),
+        "rtcp": ("rtcp", grammar.rtcp),
+        "simulcast": ("simulcast", grammar.simulcast),
+        "ptime": ("ptime", lambda value: grammar.milliseconds(value, "ptime")),
+        "maxptime": ("maxptime", lambda value: grammar.milliseconds(value, "maxptime")),
+        "sctp-port": ("sctp_port", lambda value: number(value, "sctp-port", 65535)),
+        "max-message-size": ("max_message_size", lambda value: number(value, "max-message-size", 2**64 - 1)),
+    }
 
     def __init__(self, first: int, rows: list[str]) -> None:
         try:
@@ -260,7 +272,7 @@ class _Media(_Reader):
         self.feedback: list[tuple[Line, int, str]] = []
         self.wildcard: list[str] = []
         if not (self.rtp and self.take_known(first, rows)):
-            self.read([Line.of(number, row) for number, row in enumerate(rows[1:], first + 1)])
+            self.read(enumerate(rows[1:], first + 1))
             if self.rtp:
                 self.assemble_codecs()
         self.finish()
@@ -275,20 +287,16 @@ class _Media(_Reader):
         if known is None:
             return False
         self.section.formats, self.section.codecs, self.section.wildcard_feedback = known
-        others = [Line.of(number, row) for number, row in enumerate(rows, first) if not row.startswith(_FORMAT_ROWS)]
-        self.read(others[1:])
+        self.read([(at, row) for at, row in enumerate(rows[1:], first + 1) if not row.startswith(_FORMAT_ROWS)])
         return True
 
-    def known(self, line: Line, name: str, value: str | None) -> bool:
+    def known(self, at: int, name: str, value: str | None) -> bool:
         section = self.section
-        if name in _OF_FORMATS and self.rtp:  # most of all lines
-            self.format_line(line, name, self.required(value))
+        if name in _OF_FORMATS and self.rtp:
+            self.format_line(Line(at, "a", f"{name}:{value}"), name, self.required(value))
         elif name in _FLAGS:
             self.no_value(value)
             setattr(section, _FLAGS[name], True)
-        elif name in _ONCE:
-            field, read = _ONCE[name]
-            self.once(section, field, read(self.required(value)))
         elif name == "candidate":
             section.candidates.append(parse_candidate(self.required(value)))
         elif name == "ssrc":
@@ -308,7 +316,7 @@ class _Media(_Reader):
             self.rids.add(rid.id)
             section.rids.append(rid)
         else:
-            return super().known(line, name, value)
+            return super().known(at, name, value)
         return True
 
     def format_line(self, line: Line, name: str, value: str) -> None:
@@ -382,7 +390,7 @@ def _formats(formats: tuple[str, ...], rows: tuple[str, ...]) -> tuple[tuple[str
     return None if section.unread else (formats, section.section.codecs, section.section.wildcard_feedback)
 
 
-_NAMES = frozenset({*_BOTH_ONCE, *_FLAGS, *_OF_FORMATS, *_ONCE, "candidate", "extmap", "fingerprint", "msid", "ssrc"})
+_NAMES = frozenset({*_FLAGS, *_OF_FORMATS, *grammar.DIRECTIONS, "candidate", "extmap", "fingerprint", "msid", "ssrc"})
 """Those that come often, which are tokens."""
 
 __all__ = ["SdpError", "parse"]
