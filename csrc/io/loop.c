@@ -140,11 +140,33 @@ static void receive(rtc_loop_t *l, rtc_udp_t *u, uint32_t sock, int first, bool 
   }
 }
 
+/* The same of a socket whose datagrams come joined. */
+static void receive_joined(rtc_loop_t *l, rtc_udp_t *u, uint32_t sock, bool crowded) {
+  for (int batch = 0; batch < RTC_LOOP_BATCHES; batch++) {
+    int n = rtc_udp_fetch(u);
+    rtc_udp_tally(u, &l->count);
+    rtc_time_t now = rtc_clock_now();
+    while (rtc_udp_left(u)) {
+      rtc_pkt_t *k = rtc_hub_slot(l->hub);
+      rtc_udp_next(u, k);
+      if (!k) {
+        rtc_hub_dropped(l->hub, RTC_DROP_POOL);
+        continue;
+      }
+      k->path.sock = sock;
+      rtc_loop_take(l, k, now, crowded || n == RTC_UDP_FETCH);
+    }
+    flush(l);
+    if (n < RTC_UDP_FETCH) return;
+  }
+}
+
 static void receive_socks(rtc_loop_t *l) {
   uint32_t ready[SOCKS_TURN], n = rtc_socks_ready(&l->socks, ready, SOCKS_TURN);
   for (uint32_t i = 0; i < n; i++) {
     rtc_sock_t *s = rtc_socks_get(&l->socks, ready[i]);
-    if (s && s->kind == RTC_SOCK_UDP) receive(l, &s->udp, s->number, SOCK_BATCH, n == SOCKS_TURN);
+    if (s && s->kind == RTC_SOCK_UDP && s->udp.gro) receive_joined(l, &s->udp, s->number, n == SOCKS_TURN);
+    if (s && s->kind == RTC_SOCK_UDP && !s->udp.gro) receive(l, &s->udp, s->number, SOCK_BATCH, n == SOCKS_TURN);
     if (!s || s->kind == RTC_SOCK_UDP) continue;
     rtc_conns_ready(l, s, n == SOCKS_TURN);
     flush(l);

@@ -70,6 +70,7 @@ int rtc_socks_init(rtc_socks_t *t, bool portable, const uint8_t seed[16]) {
   rtc_map_init(&t->by_number, sizeof(uint32_t), seed);
   t->scratch = rtc_udp_scratch_new();
   if (!t->scratch) return RTC_ENOMEM;
+  if (!portable) t->gro = rtc_udp_gro_new(); /* datagrams come one by one without it */
 #ifdef __linux__
   if (!portable && (t->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) return RTC_ENOBUFS;
 #else
@@ -83,6 +84,7 @@ void rtc_socks_clear(rtc_socks_t *t) {
   if (t->epoll_fd >= 0) close(t->epoll_fd);
   rtc_map_clear(&t->by_number);
   rtc_udp_scratch_free(t->scratch);
+  rtc_udp_gro_free(t->gro);
   free(t->v);
   free(t->polled);
   *t = (rtc_socks_t){.epoll_fd = -1};
@@ -133,7 +135,7 @@ static int add(rtc_socks_t *t, rtc_sock_t *s, uint32_t number) {
     rtc_map_del(&t->by_number, &number);
     return err;
   }
-  if (s->kind == RTC_SOCK_UDP) rtc_udp_lend(&s->udp, t->scratch);
+  if (s->kind == RTC_SOCK_UDP) rtc_udp_lend(&s->udp, t->scratch, t->gro);
   t->v[t->n++] = s;
   return 0;
 }

@@ -43,6 +43,7 @@ typedef struct rtc_socks {
   uint32_t n, cap, turn; /* turn: where a look at all of them begins */
   int epoll_fd;          /* readable when one of them is; -1: there is none */
   rtc_udp_scratch_t *scratch;
+  rtc_udp_gro_t *gro; /* NULL: the system has none, or is not asked */
 } rtc_socks_t;
 
 /* cfg->lent is set here. NULL and *why (its index is 0); portable must be the loop's. Any thread. */

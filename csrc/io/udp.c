@@ -99,14 +99,17 @@ void rtc_udp_close(rtc_udp_t *u) {
   u->fd = -1;
   if (!u->lent) rtc_udp_scratch_free(u->scratch);
   u->scratch = NULL;
+  u->gro = NULL;
 }
 
-void rtc_udp_lend(rtc_udp_t *u, rtc_udp_scratch_t *s) {
-  if (u->lent) u->scratch = s;
+void rtc_udp_lend(rtc_udp_t *u, rtc_udp_scratch_t *s, rtc_udp_gro_t *g) {
+  if (!u->lent) return;
+  u->scratch = s;
+  if (g && u->runs && rtc_udp_gro_start(u->fd)) u->gro = g;
 }
 
 int rtc_udp_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n) {
-  u->unix_offset_us = rtc_clock_unix_offset();
+  rtc_udp_mark_time(u);
   return u->portable ? rtc_udp_posix_recv(u, slots, n) : rtc_udp_linux_recv(u, slots, n);
 }
 

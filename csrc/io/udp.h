@@ -10,6 +10,7 @@
 
 enum {
   RTC_UDP_BATCH = 64,                 /* datagrams a call */
+  RTC_UDP_FETCH = 8,                  /* messages of several datagrams a call */
   RTC_UDP_TOO_BIG = RTC_PKT_DATA + 1, /* rtc_pkt.len of a datagram that did not fit its slot */
   RTC_UDP_BUFFER_DEFAULT = 4 << 20,   /* what a loop asks for when it is told nothing */
   RTC_UDP_BUFFER_SMALL = 512 << 10,   /* and for a socket that is one peer's */
@@ -24,6 +25,7 @@ typedef struct rtc_udp_cfg {
 } rtc_udp_cfg_t;
 
 typedef struct rtc_udp_scratch rtc_udp_scratch_t;
+typedef struct rtc_udp_gro rtc_udp_gro_t;
 
 typedef struct rtc_udp_counts {
   uint64_t recv_calls, send_calls;
@@ -44,21 +46,30 @@ typedef struct rtc_udp {
   uint32_t kernel_drops_seen;
   int64_t unix_offset_us; /* of this moment, for the kernel's time stamps */
   rtc_udp_scratch_t *scratch;
+  rtc_udp_gro_t *gro; /* NULL: rtc_udp_recv; else rtc_udp_fetch */
 } rtc_udp_t;
 
 /* 0, RTC_ENOMEM, or RTC_EINVAL with *sys = errno. */
 RTC_MUST_USE int rtc_udp_open(rtc_udp_t *u, const rtc_udp_cfg_t *cfg, int *sys);
 void rtc_udp_close(rtc_udp_t *u); /* idempotent */
 
-/* What a socket works with (some 15 KB), for sockets of one thread to share; NULL: memory is out. Borrowed: outlives them. */
+/* What a socket works with (some 15 KB), for sockets of one thread to share; NULL: memory is out. Borrowed: outlives them. With `gro` (512
+ * KB of addresses; NULL where the system has none, or as the caller likes) what comes together comes joined, where the kernel can. */
 rtc_udp_scratch_t *rtc_udp_scratch_new(void);
 void rtc_udp_scratch_free(rtc_udp_scratch_t *s);
-void rtc_udp_lend(rtc_udp_t *u, rtc_udp_scratch_t *s);
+rtc_udp_gro_t *rtc_udp_gro_new(void);
+void rtc_udp_gro_free(rtc_udp_gro_t *g);
+void rtc_udp_lend(rtc_udp_t *u, rtc_udp_scratch_t *s, rtc_udp_gro_t *g);
 
 /* Receives up to n datagrams (n <= RTC_UDP_BATCH) into the slots' data, without waiting. Sets len, path.remote,
  * path.local (no port) and at (when the kernel took it in, on the monotonic clock; 0 where it does not tell) of each. Returns how many; 0
  * when there are none. */
 int rtc_udp_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);
+/* The same where u->gro is set: up to RTC_UDP_FETCH messages, then while some are left one datagram after the other into a slot; NULL: it
+ * is thrown away. All of one message arrived when its first did. Nothing else uses this gro in between. */
+int rtc_udp_fetch(rtc_udp_t *u);
+bool rtc_udp_left(const rtc_udp_t *u);
+void rtc_udp_next(rtc_udp_t *u, rtc_pkt_t *slot);
 /* Throws away up to n datagrams for which there is no slot; returns how many. */
 int rtc_udp_discard(rtc_udp_t *u, int n);
 

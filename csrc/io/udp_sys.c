@@ -103,8 +103,7 @@ bool rtc_udp_any_source(struct msghdr *m, int why) {
 
 void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sockaddr_t *from, rtc_udp_control_t *control) {
   memset(m, 0, sizeof *m);
-  iov->iov_base = k->data;
-  iov->iov_len = RTC_PKT_DATA;
+  *iov = k ? (struct iovec){k->data, RTC_PKT_DATA} : (struct iovec){0};
   m->msg_name = from;
   m->msg_namelen = sizeof *from;
   m->msg_iov = iov;
@@ -113,13 +112,12 @@ void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sock
   m->msg_controllen = sizeof *control;
 }
 
-static void take_control(rtc_udp_t *u, const struct cmsghdr *c, rtc_pkt_t *k) {
-  rtc_addr_t *local = &k->path.local;
+static void take_control(rtc_udp_t *u, const struct cmsghdr *c, rtc_addr_t *local, rtc_time_t *at) {
 #ifdef SCM_TIMESTAMPNS
   if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
     struct timespec t;
     memcpy(&t, CMSG_DATA(c), sizeof t);
-    k->at = (rtc_time_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 - u->unix_offset_us;
+    *at = (rtc_time_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 - u->unix_offset_us;
     return;
   }
 #endif
@@ -151,17 +149,23 @@ static void take_control(rtc_udp_t *u, const struct cmsghdr *c, rtc_pkt_t *k) {
 }
 
 void rtc_udp_take_in(rtc_udp_t *u, rtc_pkt_t *k, struct msghdr *m, size_t len) {
-  k->at = 0;
   k->len = m->msg_flags & MSG_TRUNC ? RTC_UDP_TOO_BIG : (uint32_t)len;
-  rtc_sockaddr_get(m->msg_name, &k->path.remote);
-  rtc_addr_t *local = &k->path.local;
+  rtc_udp_take_path(u, &k->path, &k->at, m);
+}
+
+void rtc_udp_take_path(rtc_udp_t *u, rtc_path_t *path, rtc_time_t *at, struct msghdr *m) {
+  *at = 0;
+  rtc_sockaddr_get(m->msg_name, &path->remote);
+  rtc_addr_t *local = &path->local;
   memset(local, 0, sizeof *local);
   if (!u->wildcard) {
     *local = u->bound;
     local->port = 0;
   }
-  for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) take_control(u, c, k);
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) take_control(u, c, local, at);
 }
+
+void rtc_udp_mark_time(rtc_udp_t *u) { u->unix_offset_us = rtc_clock_unix_offset(); }
 
 bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us) {
   struct pollfd p = {.fd = u->fd, .events = POLLOUT};

@@ -31,9 +31,11 @@ bool rtc_udp_fill_out(const rtc_udp_t *u, const rtc_pkt_t *k, struct msghdr *m, 
 /* After a refusal: the address it was to leave from may not be ours any more (a host that has changed networks under a call). Then any
  * will do, and the peer's agent takes it for a NAT that has moved us. True when there was one to take back. */
 bool rtc_udp_any_source(struct msghdr *m, int why);
-/* fill_out's counterpart for one datagram in, and what came back with it. */
+/* fill_out's counterpart for one datagram in (k NULL: the caller says where to), and what came back with it. */
 void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sockaddr_t *from, rtc_udp_control_t *control);
 void rtc_udp_take_in(rtc_udp_t *u, rtc_pkt_t *k, struct msghdr *m, size_t len);
+void rtc_udp_take_path(rtc_udp_t *u, rtc_path_t *path, rtc_time_t *at, struct msghdr *m);
+void rtc_udp_mark_time(rtc_udp_t *u); /* before receiving: what the kernel's time stamps are to be seen against */
 
 /* Waits until the socket takes datagrams, at most *wait_us, which shrinks. False: it still takes none. */
 bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us);
@@ -45,6 +47,9 @@ bool rtc_udp_let_cut(rtc_udp_t *u);
 /* udp_posix.c */
 int rtc_udp_posix_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n);
 int rtc_udp_posix_send(rtc_udp_t *u, rtc_pkt_t *const *v, int n, int64_t *wait_us);
+
+/* udp_gro.c: asks the kernel to join. False: it cannot. */
+bool rtc_udp_gro_start(int fd);
 
 /* udp_linux.c: scratch is theirs, and whether `runs` stays set. False: out of memory. */
 bool rtc_udp_linux_init(rtc_udp_t *u);

@@ -1,4 +1,4 @@
-/* links: io/udp.c io/udp_sys.c io/udp_linux.c io/udp_posix.c io/clock.c base/addr.c base/pkt.c base/err.c */
+/* links: io/udp.c io/udp_sys.c io/udp_linux.c io/udp_gro.c io/udp_posix.c io/clock.c base/addr.c base/pkt.c base/err.c */
 #define _GNU_SOURCE
 #include "io/udp.h"
 
