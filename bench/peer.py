@@ -3,7 +3,8 @@
     python bench/peer.py [--rounds 4] [--seconds 2] [--calls 500] [--theirs 50]
 
 Packets: two processes with a connection between them, each on a core of its own, at 2.5, 20 and 100 Mb/s of pictures that are
-encoded already; CPU of each whole process, all threads, by the packets that it sent or got. Set-up: calls between two peers of
+encoded already; CPU of each whole process, all threads, by the packets that it sent or got. A third process reads such pictures
+and sends none: what the program's own timer and track cost. Set-up: calls between two peers of
 one process, one after the other, with sound and a picture both ways. Memory: calls of one process that stay, --calls of this
 engine and --theirs of aiortc. Both by the API that they share (kit/peers.py). Writes results/peer.json and peer.md.
 """
@@ -56,6 +57,7 @@ class Pair:
         return {
             "sending_us": cpu[0] / max(sent, 1),
             "receiving_us": cpu[1] / max(received, 1),
+            "picture_us": cpu[0] / max(after[0]["pictures"] - before[0]["pictures"], 1),
             "packets": received / seconds,
             "frames": (after[1]["frames"] - before[1]["frames"]) / seconds / fps,
             "lost": max(0.0, 1 - received / max(sent, 1)),
@@ -63,6 +65,30 @@ class Pair:
 
     async def close(self) -> None:
         await asyncio.gather(self.sender.close(), self.receiver.close())
+
+
+class Source:
+    """A process that reads the pictures of such a pair's sender, and has no connection."""
+
+    def __init__(self, process: Lines) -> None:
+        self.process = process
+
+    @classmethod
+    async def start(cls) -> Source:
+        self = cls(await Lines.start(RELAY_CORE, sys.executable, PROGRAM, "engine", "media"))
+        tell(self.process, do="source")
+        return self
+
+    async def run(self, mbps: float, fps: float, seconds: float) -> float:
+        """µs a picture."""
+        tell(self.process, do="pace", bps=mbps * 1e6, fps=fps)
+        await asyncio.sleep(SETTLE_S)
+        before = await ask(self.process, do="used")
+        await asyncio.sleep(seconds)
+        after = await ask(self.process, do="used")
+        tell(self.process, do="pace", bps=0, fps=1)
+        await asyncio.sleep(0.2)
+        return float(after["cpu_ns"] - before["cpu_ns"]) / 1e3 / max(after["pictures"] - before["pictures"], 1)
 
 
 def tell(side: Lines, **what: Any) -> None:
@@ -90,22 +116,25 @@ def in_turn(number: int) -> tuple[str, ...]:
 async def packets(rounds: int, seconds: float) -> list[dict[str, Any]]:
     """Rounds of all rates by both kinds; the first is left out."""
     pairs = {kind: await Pair.start(kind) for kind in KINDS}
+    source = await Source.start()
     found = []
     try:
         for number in range(rounds + 1):
             for mbps, fps in RATES:
-                row: dict[str, Any] = {"mbps": mbps}
+                row: dict[str, Any] = {"mbps": mbps, "source": await source.run(mbps, fps, seconds if number else 0.5)}
                 for kind in in_turn(number):
                     row[kind] = run = await pairs[kind].run(mbps, fps, seconds if number else 0.5)
                     print(
                         f"  {mbps:5} Mb/s {kind:6} sending {run['sending_us']:6.2f} µs, "
                         f"receiving {run['receiving_us']:6.2f} µs a packet; {run['packets']:.0f} a second, "
-                        f"{run['frames']:.1%} of the pictures whole",
+                        f"{run['frames']:.1%} of the pictures whole; sending {run['picture_us']:.0f} µs a picture, "
+                        f"{row['source']:.0f} of them the source's",
                         flush=True,
                     )
                 if number:
                     found.append(row)
     finally:
+        await source.process.close()
         for one in pairs.values():
             await one.close()
     return found
@@ -139,6 +168,17 @@ def ratios(rows: list[dict[str, Any]], name: str) -> str:
     return kit.spread((row["aiortc"][name] / row["engine"][name] for row in rows), 1)
 
 
+def sources(rows: list[dict[str, Any]]) -> str:
+    """A picture's sending, with the program's own part beside it."""
+    table = []
+    for mbps, _ in RATES:
+        mine = [row for row in rows if row["mbps"] == mbps]
+        each = [kit.spread((row[kind]["picture_us"] for row in mine), 0) for kind in KINDS]
+        less = [(row["aiortc"]["picture_us"] - row["source"]) / (row["engine"]["picture_us"] - row["source"]) for row in mine]
+        table.append([f"{mbps} Mb/s", *each, kit.spread((row["source"] for row in mine), 0), kit.spread(less, 1)])
+    return kit.table(["sending, µs a picture", "engine", "aiortc", "the source alone", "aiortc / engine less that"], table)
+
+
 def report(found: dict[str, Any], info: dict[str, str], calls: dict[str, int]) -> str:
     parts = ["# A peer connection", f"`{kit.command()}`", kit.facts(info), "## Packets"]
     rows = []
@@ -153,6 +193,9 @@ def report(found: dict[str, Any], info: dict[str, str], calls: dict[str, int]) -
         "CPU of the whole process, Python and all threads, a packet of media. aiortc's decoder is replaced by one that does "
         "nothing; of the engine encoded frames are taken.",
         kit.table(head, rows),
+        "The program's own part of sending, a timer of asyncio and a track's recv, measured in a process that does only that; "
+        "it is in the figures above.",
+        sources(found["packets"]),
         "## From offer to connected",
     ]
     walls = {kind: [kit.middle(row[kind]["wall_ms"])[0] for row in found["setup"]] for kind in KINDS}

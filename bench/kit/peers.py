@@ -1,6 +1,7 @@
 """Peer connections of this engine and of aiortc, by the one API that both have. A process of bench/peer.py.
 
-    python peers.py KIND media                 one connection, told by stdin's lines of JSON, answered by lines of JSON
+    python peers.py KIND media                 one connection, told by stdin's lines of JSON, answered by lines of JSON; told to
+                                               do "source", it reads its pictures and has no connection
     python peers.py KIND calls N               N calls between two peers of this process, one after the other
     python peers.py KIND crowd CALLS AT_ONCE   calls that stay, their memory
 
@@ -99,7 +100,10 @@ class Silent:
 
 
 class Paced:
-    """Frames of one size, evenly, none before `pace`."""
+    """Frames of one size, evenly, none before `pace`. What it costs is in the figures of both, so it makes its two packets
+    once: either implementation has taken the bytes of one before it asks for the next."""
+
+    TIME_BASE = Fraction(1, 90000)
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +115,9 @@ class Paced:
             self.started.clear()
             return
         fill = os.urandom(int(bps / 8 / fps) - len(VP8_KEY))
-        self.data = (VP8_KEY + fill, VP8_DELTA + fill)
+        self.packets: tuple[av.Packet[Any], ...] = (av.Packet(VP8_KEY + fill), av.Packet(VP8_DELTA + fill))
+        for packet, key in zip(self.packets, (True, False), strict=True):
+            packet.is_keyframe, packet.time_base = key, self.TIME_BASE
         self.period, self.due = 1 / fps, time.monotonic()
         self.started.set()
 
@@ -119,9 +125,8 @@ class Paced:
         await self.started.wait()
         self.due = max(self.due + self.period, time.monotonic() - 0.1)
         await asyncio.sleep(self.due - time.monotonic())
-        packet: av.Packet[Any] = av.Packet(self.data[self.count % KEY_EVERY > 0])
-        packet.is_keyframe = self.count % KEY_EVERY == 0
-        packet.pts, packet.time_base = int(time.monotonic() * 90000), Fraction(1, 90000)
+        packet = self.packets[self.count % KEY_EVERY > 0]
+        packet.pts = int(time.monotonic() * 90000)
         self.count += 1
         return packet
 
@@ -166,6 +171,11 @@ def rss() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+async def read(stream: Paced) -> None:
+    while True:
+        await stream.recv()
+
+
 def answer(**what: Any) -> None:
     print(json.dumps(what), flush=True)
 
@@ -192,13 +202,17 @@ async def media(kind: Kind) -> None:
                 await pc.setRemoteDescription(kind.Description(told["sdp"], "answer"))
                 await connected(pc)
                 answer(connected=True)
+            case "source":
+                kind.tasks.append(asyncio.ensure_future(read(stream)))
             case "pace":
                 stream.pace(told["bps"], told["fps"])
             case "used":
                 rows = list((await pc.getStats()).values())
                 sent = sum(row.packetsSent for row in rows if row.type == "outbound-rtp")
                 received = kind.packets or sum(row.packetsReceived for row in rows if row.type == "inbound-rtp")
-                answer(cpu_ns=time.process_time_ns(), sent=sent, received=received, frames=kind.frames)
+                answer(
+                    cpu_ns=time.process_time_ns(), sent=sent, received=received, frames=kind.frames, pictures=stream.count
+                )
     await pc.close()
 
 
