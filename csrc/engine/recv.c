@@ -402,8 +402,11 @@ void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
   const rtc_route_t *e = route(t, &m, now);
   if (!e) return;
   rtc_recv_t *r = e->recv;
+  r->came_packets++;
+  r->came_bytes += m.rtp.payload_len;
   if (e->rtx) {
     r->rtx_packets++;
+    r->rtx_bytes += m.rtp.payload_len;
     if (!undo_rtx(r, &m)) return;
   }
   on_media(r, &m, now);

@@ -71,6 +71,7 @@ static void send_nack(rtc_recv_t *r, rtc_time_t now) {
   for (int i = 0; i < n; i++) wire[i] = (uint16_t)seqs[i];
   rtc_rtcp_write_nack(&w, t->cfg->ssrc, r->ssrc, wire, n);
   r->nacks += (uint64_t)n;
+  r->nack_messages++;
   if (r->probe_at == RTC_NEVER && seqs[n - 1] > r->probe_seq) {
     r->probe_seq = seqs[n - 1];
     r->probe_at = now;

@@ -196,12 +196,13 @@ static void repair(rtc_send_t *s, int64_t seq, rtc_time_t now) {
   rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.rtx_pt, s->cfg.rtx_ssrc, s->rtx_next, ts, (uint16_t)seq}, &at);
   if (!copy) return;
   s->rtx_packets++;
-  s->rtx_bytes += m.rtp.payload_len;
+  s->rtx_bytes += m.rtp.payload_len + 2; /* its payload begins with the number of before (RFC 4588 §4) */
   pace(s->transport, copy, RTC_PACE_REPAIR, s->rtx_next++, at, now);
 }
 
 void rtc_send_on_nack(rtc_send_t *s, const uint16_t *seqs, int n, rtc_time_t now) {
   s->nacks += (uint64_t)n;
+  s->nack_messages++;
   if (!s->cfg.rtx_ssrc || s->cfg.rtx_pt < 0 || !s->live) return;
   for (int i = 0; i < n; i++) repair(s, rtc_seq_near(s->top, seqs[i]), now);
   rtc_send_pace(s->transport, now);

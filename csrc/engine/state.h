@@ -81,7 +81,8 @@ struct rtc_recv {
   rtc_time_t probe_at; /* when it was asked for, RTC_NEVER when nothing is timed */
   rtc_time_t last;
   int64_t key_ts; /* of the latest key frame */
-  uint64_t packets, bytes, repeated, rtx_packets, nacks, pli, fir, frames, key_frames;
+  uint64_t packets, bytes, repeated, rtx_packets, rtx_bytes, nacks, nack_messages, pli, fir, frames, key_frames;
+  uint64_t came_packets, came_bytes;
   uint32_t sr_n, sr_packets, sr_bytes; /* as the publisher reports */
 };
 
@@ -119,7 +120,7 @@ struct rtc_send {
   uint32_t sr_n;
   rtc_time_t key_told;      /* last RTC_EV_KEYFRAME; RTC_NEVER before */
   bool key_event, key_owed; /* owed: wanted again too soon, told when it is time */
-  uint64_t rtx_packets, rtx_bytes, nacks, pli, fir, remb_bps;
+  uint64_t rtx_packets, rtx_bytes, nacks, nack_messages, pli, fir, remb_bps;
   int fir_last; /* last FIR number seen, -1 before */
   int64_t lost;
   double fraction_lost, jitter_s;
@@ -343,7 +344,6 @@ void rtc_way_stats(const rtc_transport_t *t, rtc_transport_stats_t *o);
 void rtc_way_capture(const rtc_transport_t *t, const rtc_path_t *path, rtc_kind_t kind, bool sent, const uint8_t *p, size_t n,
                      rtc_time_t at);
 void rtc_way_rows(rtc_transport_t *t, rtc_ice_stats_t *o, rtc_time_t now);
-void rtc_way_count_stun(rtc_transport_t *t, const rtc_pkt_t *k); /* it was counted as come in, and is no flow */
 
 /* relayed.c: allocations on TURN servers */
 int rtc_relayed_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);

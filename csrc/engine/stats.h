@@ -27,7 +27,7 @@ typedef struct rtc_transport_stats {
   uint8_t ice_state; /* rtc_ice_state_t, of full agents */
   bool has_path, nominated;
   rtc_path_t path;
-  uint64_t in_packets, in_bytes, out_packets, out_bytes;
+  uint64_t in_packets, in_bytes, out_packets, out_bytes; /* without STUN */
   rtc_time_t heard, added, connected;
   uint32_t stun_requests, stun_answers;
   int64_t rtt_us; /* of checks, or by reports; 0 unknown */
@@ -35,6 +35,10 @@ typedef struct rtc_transport_stats {
   bool dtls_client;
   int64_t pacer_bps;
   uint32_t twcc_sent, twcc_received;
+  /* Of a full agent's chosen pair, as below, but requests without repeats. */
+  uint32_t pair_requests, pair_answers, pair_requests_in, pair_answers_out, pair_consents;
+  int64_t pair_rtt_us, pair_rtt_sum_us;
+  rtc_ice_flow_t pair_flow;
 } rtc_transport_stats_t;
 
 /* A full agent's candidates and pairs, for who asks (RTC_OP_ICE_STATS); all empty of a lite one. */
@@ -61,7 +65,9 @@ typedef struct rtc_recv_stats {
   uint64_t packets, bytes, repeated; /* authentic media, each once, repaired ones too; repeated: not needed or too late */
   int64_t lost;                      /* on the way, repaired or not (RFC 3550: may be below zero) */
   double jitter_s;
-  uint64_t rtx_packets, nacks, pli, fir, frames, key_frames;
+  uint64_t rtx_packets, rtx_bytes;   /* by the stream of repairs, of use or not; bytes with their heads (RFC 4588 §4) */
+  uint64_t came_packets, came_bytes; /* all authentic ones, repairs among them */
+  uint64_t nacks, nack_messages, pli, fir, frames, key_frames;       /* nacks: numbers asked for */
   uint64_t frames_given, frames_dropped, frames_late, frames_broken; /* to the owner, since they are wanted */
   rtc_time_t last;
   /* The publisher's own word, by its latest report: sr_at 0 before the first, sr_ntp is its clock. */
@@ -73,8 +79,8 @@ typedef struct rtc_recv_stats {
 typedef struct rtc_send_stats {
   uint32_t id, transport, ssrc, source; /* source: receiver that feeds it, 0 none */
   uint64_t packets, bytes, rtx_packets, rtx_bytes, rtx_refused;
-  uint64_t nacks, pli, fir; /* asked by the viewer */
-  int64_t lost;             /* as the peer reports */
+  uint64_t nacks, nack_messages, pli, fir; /* asked by the viewer */
+  int64_t lost;                            /* as the peer reports */
   double fraction_lost, jitter_s;
   int64_t rtt_us;     /* 0 unknown */
   uint32_t reports;   /* of the peer on it */

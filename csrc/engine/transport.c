@@ -237,8 +237,6 @@ void rtc_transport_on_stun(rtc_transport_t *t, rtc_pkt_t *k, const rtc_stun_t *m
     rtc_hub_drop(h, RTC_DROP_STUN_AUTH);
     return;
   }
-  count_in(t, k);
-  rtc_way_count_stun(t, k);
   if (n) {
     rtc_captured(t, &k->path, RTC_KIND_STUN, true, out, n, now);
     answer(h, &k->path, out, n);

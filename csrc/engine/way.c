@@ -19,21 +19,24 @@ static void follow(rtc_transport_t *t, rtc_time_t now) {
   rtc_hub_touch(t);
 }
 
-/* What has flowed since the last time went over the chosen pair: before another one may be chosen. */
-static void credit(rtc_transport_t *t) {
-  rtc_ice_flow_t all = {t->in_packets, t->in_bytes, t->out_packets, t->out_bytes}, was = t->flow;
-  t->flow = all;
-  if (t->ice->selected < 0) return;
-  rtc_ice_flow_t *f = &t->ice->pair[t->ice->selected].flow;
-  f->packets_in += all.packets_in - was.packets_in;
-  f->bytes_in += all.bytes_in - was.bytes_in;
-  f->packets_out += all.packets_out - was.packets_out;
-  f->bytes_out += all.bytes_out - was.bytes_out;
+static rtc_ice_flow_t all_flow(const rtc_transport_t *t) {
+  return (rtc_ice_flow_t){t->in_packets, t->in_bytes, t->out_packets, t->out_bytes};
 }
 
-void rtc_way_count_stun(rtc_transport_t *t, const rtc_pkt_t *k) {
-  t->flow.packets_in++;
-  t->flow.bytes_in += k->len;
+/* What went over the chosen pair, with what has flowed since it was credited last. */
+static rtc_ice_flow_t flow_of(const rtc_transport_t *t) {
+  rtc_ice_flow_t f = t->ice->pair[t->ice->selected].flow, all = all_flow(t), was = t->flow;
+  f.packets_in += all.packets_in - was.packets_in;
+  f.bytes_in += all.bytes_in - was.bytes_in;
+  f.packets_out += all.packets_out - was.packets_out;
+  f.bytes_out += all.bytes_out - was.bytes_out;
+  return f;
+}
+
+/* Before another one may be chosen. */
+static void credit(rtc_transport_t *t) {
+  if (t->ice->selected >= 0) t->ice->pair[t->ice->selected].flow = flow_of(t);
+  t->flow = all_flow(t);
 }
 
 int rtc_way_new(rtc_transport_t *t, const rtc_transport_cfg_t *cfg) {
@@ -258,6 +261,17 @@ void rtc_way_event(const rtc_transport_t *t, rtc_event_t *e) {
 
 void rtc_way_stats(const rtc_transport_t *t, rtc_transport_stats_t *o) {
   const rtc_ice_t *c = t->ice;
+  if (c && c->selected >= 0) {
+    const rtc_ice_pair_t *p = &c->pair[c->selected];
+    o->pair_requests = p->requests_out - p->repeats_out;
+    o->pair_answers = p->answers_in;
+    o->pair_requests_in = p->requests_in;
+    o->pair_answers_out = p->answers_out;
+    o->pair_consents = p->consents_out;
+    o->pair_rtt_us = p->rtt_us;
+    o->pair_rtt_sum_us = p->rtt_sum_us;
+    o->pair_flow = flow_of(t);
+  }
   o->nominated = c ? c->nominated : t->consent.nominated;
   o->stun_requests = c ? c->requests : t->consent.requests;
   o->stun_answers = c ? c->answers : 0;

@@ -92,6 +92,7 @@ typedef struct rtc_ice_pair {
   rtc_time_t wanted_at; /* latest nomination by the controlling peer, 0 before */
   int64_t rtt_us;       /* 0 unknown */
   int64_t rtt_sum_us;   /* one for each answer: of a repeated request, whose own is unknown, the one before */
+  uint32_t repeats_out; /* of these requests, repeats */
   uint32_t requests_out, answers_in, requests_in, answers_out;
   uint32_t consents_out; /* requests since it was chosen */
   rtc_ice_flow_t flow;

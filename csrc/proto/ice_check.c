@@ -150,7 +150,7 @@ int rtc_ice_pop(rtc_ice_t *c, uint8_t *out, size_t cap, rtc_path_t *path, rtc_ti
   }
   if (n > 0) {
     *path = rtc_ice_path(c, p);
-    p->sends++;
+    if (p->sends++) p->repeats_out++;
     p->requests_out++;
     p->sent = now;
     if (keep) {

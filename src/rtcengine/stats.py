@@ -43,7 +43,8 @@ class HubStats(TypedDict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportStats:
     """Times are of time.monotonic() in seconds, None for what has not happened. `heard`: last authenticated packet.
-    `rtt_us` 0: unknown."""
+    `rtt_us` 0: unknown. STUN is not among packets and bytes. `pair_*`: of a full agent's chosen pair, its checks (`requests`)
+    and what flowed over it."""
 
     id: int
     state: str
@@ -66,11 +67,23 @@ class TransportStats:
     pacer_bps: int
     twcc_sent: int
     twcc_received: int
+    pair_requests: int = 0
+    pair_answers: int = 0
+    pair_requests_in: int = 0
+    pair_answers_out: int = 0
+    pair_consents: int = 0
+    pair_rtt_us: int = 0
+    pair_rtt_sum_us: int = 0
+    pair_packets_in: int = 0
+    pair_bytes_in: int = 0
+    pair_packets_out: int = 0
+    pair_bytes_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiverStats:
     """Authentic media of one stream. `lost` as RFC 3550 §6.4.1 counts it: may be below zero. `repeated`: duplicates.
+    `came_packets`, `came_bytes`: all, repairs among them; `nacks`: numbers asked for by `nack_messages`.
     `last`: time.monotonic() of the last packet. Of the four of frames that Python wants, all 0 without: `frames_given`, those
     that were whole; `frames_dropped`, those of them that met a full queue; `frames_late`, how often something missing was given
     up; `frames_broken`, those that were no frames of the codec. The publisher's own word is in its reports: `sr_n` of them, the
@@ -90,6 +103,10 @@ class ReceiverStats:
     fir: int
     frames: int
     key_frames: int
+    rtx_bytes: int = 0
+    came_packets: int = 0
+    came_bytes: int = 0
+    nack_messages: int = 0
     frames_given: int = 0
     frames_dropped: int = 0
     frames_late: int = 0
@@ -131,6 +148,7 @@ class SenderStats:
     rtt_sum_us: int
     remb_bps: int
     waiting: bool
+    nack_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from rtcengine import RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
 from tests.browser import media
+from tests.browser.between import Between
 from tests.browser.drivers import Page
 from tests.util import until
 
@@ -29,11 +30,12 @@ async def functions(page: Page) -> Callable[..., Awaitable[Any]]:
 
 class Call:
     """`ours` and the page's connection. `trickle`: descriptions go at once, candidates after them, in both directions;
-    `grouped`: offers keep their BUNDLE group on the way."""
+    `grouped`: offers keep their BUNDLE group on the way; `way`: by which all goes that the two send each other."""
 
     def __init__(self, page: Page, ours: RTCPeerConnection, trickle: bool) -> None:
         self.page, self.ours, self.trickle = page, ours, trickle
         self.grouped = True
+        self.way: Between | None = None
         self.tracks: list[Any] = []
         self._carrying: asyncio.Task[None] | None = None
         ours.on("track", self.tracks.append)
@@ -65,10 +67,10 @@ class Call:
             await self.ours.setLocalDescription()
             await self._to_page()
             answer = await self("describe", {"type": "answer", "gather": not self.trickle})
-            await self.ours.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            await self.ours.setRemoteDescription(RTCSessionDescription(self._to_us(answer), "answer"))
         else:
             offer = await self("describe", {"type": "offer", "gather": not self.trickle, "restart": restart})
-            await self.ours.setRemoteDescription(RTCSessionDescription(self._passed(offer), "offer"))
+            await self.ours.setRemoteDescription(RTCSessionDescription(self._to_us(self._passed(offer)), "offer"))
             await self.ours.setLocalDescription()
             await self._to_page()
         if self.trickle and self._carrying is None:
@@ -78,7 +80,10 @@ class Call:
         description = self.ours.localDescription
         assert description is not None
         sdp = self._passed(description.sdp) if description.type == "offer" else description.sdp
-        await self("hear", {"type": description.type, "sdp": sdp})
+        await self("hear", {"type": description.type, "sdp": self.way.to_page(sdp) if self.way is not None else sdp})
+
+    def _to_us(self, sdp: str) -> str:
+        return self.way.to_us(sdp) if self.way is not None else sdp
 
     def _passed(self, offer: str) -> str:
         lines = offer.splitlines(keepends=True)

@@ -117,6 +117,9 @@ static void repair_does_not_hide_loss(void) {
   CHECK_EQ(s->packets, 100);
   CHECK_EQ(s->lost, 10);
   CHECK_EQ(s->rtx_packets, 10);
+  CHECK_EQ(s->came_packets, 90 + 10);
+  CHECK_EQ(s->came_bytes, s->bytes + s->rtx_packets * 2); /* each repair begins with the number of before */
+  CHECK(s->rtx_bytes > 20 && s->rtx_bytes < s->came_bytes);
   CHECK_EQ(rig_media_n(&r, 1, 9000), 100);
   double jitter = s->jitter_s;
   CHECK(jitter < 0.04);

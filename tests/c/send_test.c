@@ -52,6 +52,11 @@ static void mid_until_reported(void) {
   nack(&r, 1, 9000, &(uint16_t){rig_media(&r, 1, 9000, 11)->rtp.seq}, 1);
   CHECK_EQ(rig_media_n(&r, 1, 9001), 1);
   CHECK(rig_media_n(&r, 1, 9001) && has_mid(rig_media(&r, 1, 9001, 0)));
+  uint16_t two[2] = {rig_media(&r, 1, 9000, 9)->rtp.seq, rig_media(&r, 1, 9000, 10)->rtp.seq};
+  nack(&r, 1, 9000, two, 2);
+  const rtc_send_stats_t *s = rig_send_stats(&r, 2);
+  CHECK(s->nacks == 3 && s->nack_messages == 2 && s->rtx_packets == 3);
+  CHECK_EQ(s->rtx_bytes, 3 * (s->bytes / s->packets + 2)); /* its payload begins with the number of before */
   rig_close(&r);
 }
 

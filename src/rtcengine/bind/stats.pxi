@@ -23,6 +23,11 @@ cdef extern from "engine/stats.h":
         uint64_t forwarded
         uint64_t *drops
         uint32_t pool_used
+    ctypedef struct rtc_ice_flow_t:
+        uint64_t packets_in
+        uint64_t bytes_in
+        uint64_t packets_out
+        uint64_t bytes_out
     ctypedef struct rtc_transport_stats_t:
         uint32_t id
         uint8_t state
@@ -45,6 +50,14 @@ cdef extern from "engine/stats.h":
         int64_t pacer_bps
         uint32_t twcc_sent
         uint32_t twcc_received
+        uint32_t pair_requests
+        uint32_t pair_answers
+        uint32_t pair_requests_in
+        uint32_t pair_answers_out
+        uint32_t pair_consents
+        int64_t pair_rtt_us
+        int64_t pair_rtt_sum_us
+        rtc_ice_flow_t pair_flow
     ctypedef struct rtc_recv_stats_t:
         uint32_t id
         uint32_t transport
@@ -55,7 +68,11 @@ cdef extern from "engine/stats.h":
         int64_t lost
         double jitter_s
         uint64_t rtx_packets
+        uint64_t rtx_bytes
+        uint64_t came_packets
+        uint64_t came_bytes
         uint64_t nacks
+        uint64_t nack_messages
         uint64_t pli
         uint64_t fir
         uint64_t frames
@@ -81,6 +98,7 @@ cdef extern from "engine/stats.h":
         uint64_t rtx_bytes
         uint64_t rtx_refused
         uint64_t nacks
+        uint64_t nack_messages
         uint64_t pli
         uint64_t fir
         int64_t lost
@@ -93,11 +111,6 @@ cdef extern from "engine/stats.h":
         int64_t rtt_sum_us
         uint64_t remb_bps
         bint waiting
-    ctypedef struct rtc_ice_flow_t:
-        uint64_t packets_in
-        uint64_t bytes_in
-        uint64_t packets_out
-        uint64_t bytes_out
     ctypedef struct rtc_pair_stats_t:
         uint8_t local
         uint8_t remote
@@ -246,7 +259,10 @@ cdef dict transport_row(const rtc_transport_stats_t *t):
         "in_bytes": t.in_bytes, "out_packets": t.out_packets, "out_bytes": t.out_bytes, "heard": t.heard, "added": t.added,
         "connected": t.connected, "stun_requests": t.stun_requests, "stun_answers": t.stun_answers, "rtt_us": t.rtt_us,
         "srtp_profile": t.srtp_profile, "dtls_client": t.dtls_client, "pacer_bps": t.pacer_bps, "twcc_sent": t.twcc_sent,
-        "twcc_received": t.twcc_received,
+        "twcc_received": t.twcc_received, "pair_requests": t.pair_requests, "pair_answers": t.pair_answers,
+        "pair_requests_in": t.pair_requests_in, "pair_answers_out": t.pair_answers_out, "pair_consents": t.pair_consents,
+        "pair_rtt_us": t.pair_rtt_us, "pair_rtt_sum_us": t.pair_rtt_sum_us, "pair_packets_in": t.pair_flow.packets_in,
+        "pair_bytes_in": t.pair_flow.bytes_in, "pair_packets_out": t.pair_flow.packets_out, "pair_bytes_out": t.pair_flow.bytes_out,
     }
 
 
@@ -254,6 +270,7 @@ cdef dict recv_row(const rtc_recv_stats_t *r):
     return {
         "id": r.id, "transport": r.transport, "ssrc": r.ssrc, "packets": r.packets, "bytes": r.bytes, "repeated": r.repeated,
         "lost": r.lost, "jitter_s": r.jitter_s, "rtx_packets": r.rtx_packets, "nacks": r.nacks, "pli": r.pli, "fir": r.fir,
+        "rtx_bytes": r.rtx_bytes, "came_packets": r.came_packets, "came_bytes": r.came_bytes, "nack_messages": r.nack_messages,
         "frames": r.frames, "key_frames": r.key_frames, "frames_given": r.frames_given, "frames_dropped": r.frames_dropped,
         "frames_late": r.frames_late, "frames_broken": r.frames_broken, "last": r.last,
         "sr_n": r.sr_n, "sr_packets": r.sr_packets, "sr_bytes": r.sr_bytes, "sr_ntp": r.sr_ntp, "sr_at": r.sr_at,
@@ -263,7 +280,8 @@ cdef dict recv_row(const rtc_recv_stats_t *r):
 cdef dict send_row(const rtc_send_stats_t *s):
     return {
         "id": s.id, "transport": s.transport, "ssrc": s.ssrc, "source": s.source, "packets": s.packets, "bytes": s.bytes,
-        "rtx_packets": s.rtx_packets, "rtx_bytes": s.rtx_bytes, "rtx_refused": s.rtx_refused, "nacks": s.nacks, "pli": s.pli,
+        "rtx_packets": s.rtx_packets, "rtx_bytes": s.rtx_bytes, "rtx_refused": s.rtx_refused, "nacks": s.nacks,
+        "nack_messages": s.nack_messages, "pli": s.pli,
         "fir": s.fir, "lost": s.lost, "fraction_lost": s.fraction_lost, "jitter_s": s.jitter_s, "rtt_us": s.rtt_us,
         "reports": s.reports, "report": s.report, "rtt_n": s.rtt_n, "rtt_sum_us": s.rtt_sum_us,
         "remb_bps": s.remb_bps, "waiting": s.waiting,

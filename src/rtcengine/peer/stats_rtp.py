@@ -47,7 +47,7 @@ class SentRows:
         found["active"] = plan.encodings[0].active
         found["packetsSent"], found["bytesSent"] = row["packets"] + row["rtx_packets"], row["bytes"] + row["rtx_bytes"]
         found["retransmittedPacketsSent"], found["retransmittedBytesSent"] = row["rtx_packets"], row["rtx_bytes"]
-        found["nackCount"] = row["nacks"]
+        found["nackCount"] = row["nack_messages"]
         if plan.kind == "video":
             found["firCount"], found["pliCount"] = row["fir"], row["pli"]
             found["framesSent"], found["framesEncoded"], found["keyFramesEncoded"] = counts.frames, counts.encoded, counts.keys
@@ -134,12 +134,13 @@ class ReceivedRows:
         found = RTCInboundRtpStreamStats(self._stream)
         found["timestamp"] = now
         found["trackIdentifier"] = track.id
-        found["packetsReceived"], found["bytesReceived"] = row["packets"] + row["repeated"], row["bytes"]
+        found["packetsReceived"], found["bytesReceived"] = row["came_packets"], row["came_bytes"]
         found["packetsLost"], found["jitter"] = row["lost"], row["jitter_s"]
-        found["retransmittedPacketsReceived"], found["nackCount"] = row["rtx_packets"], row["nacks"]
+        found["retransmittedPacketsReceived"], found["retransmittedBytesReceived"] = row["rtx_packets"], row["rtx_bytes"]
+        found["nackCount"] = row["nack_messages"]
         found["lastPacketReceivedTimestamp"] = wall_ms(row["last"] / 1e6)
         if plan.kind == "video":
-            found["firCount"], found["pliCount"], found["framesReceived"] = row["fir"], row["pli"], row["frames"]
+            found["firCount"], found["pliCount"], found["framesReceived"] = row["fir"], row["pli"], row["frames_given"]
             found["framesDecoded"], found["keyFramesDecoded"] = counts.decoded, counts.keys
             found["framesDropped"], found["totalDecodeTime"] = row["frames_dropped"] + track.dropped, counts.decode_s
             if counts.width:

@@ -128,8 +128,13 @@ class TransportRows:
             return
         found = report[self._pair["id"]] = RTCIceCandidatePairStats(self._pair, timestamp=now, nominated=row["nominated"])
         transport["selectedCandidatePairId"] = found["id"]
-        if row["rtt_us"]:
-            found["currentRoundTripTime"] = row["rtt_us"] / 1e6
+        found["packetsSent"], found["bytesSent"] = row["pair_packets_out"], row["pair_bytes_out"]
+        found["packetsReceived"], found["bytesReceived"] = row["pair_packets_in"], row["pair_bytes_in"]
+        found["requestsSent"], found["responsesReceived"] = row["pair_requests"], row["pair_answers"]
+        found["requestsReceived"], found["responsesSent"] = row["pair_requests_in"], row["pair_answers_out"]
+        found["consentRequestsSent"], found["totalRoundTripTime"] = row["pair_consents"], row["pair_rtt_sum_us"] / 1e6
+        if row["pair_rtt_us"]:
+            found["currentRoundTripTime"] = row["pair_rtt_us"] / 1e6
         if row["heard"]:
             found["lastPacketReceivedTimestamp"] = wall_ms(row["heard"] / 1e6)
         for one in (self._pair_local, self._pair_remote):
