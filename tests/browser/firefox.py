@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.browser.authority import trust
 from tests.browser.drivers import BrowserError, BrowserProcess, ConsoleMessage, Page, temporary_profile
 from tests.util import until
 
@@ -195,12 +196,13 @@ async def firefox(
     ignore_certificate_errors: bool = False,
     window: tuple[int, int] = (1280, 800),
     prefs: Mapping[str, Pref] | None = None,
+    authority: bytes | None = None,
     start_timeout: float = 60.0,
 ) -> AsyncIterator[FirefoxPage]:
     """Start Firefox and give its first page; ``await page.new_page()`` opens more in the same process.
 
     fake_devices: a synthetic camera and microphone. mdns: hide local addresses behind ``.local`` names.
-    prefs: further preferences (about:config names), which win over ours.
+    prefs: further preferences (about:config names), which win over ours. authority: one more whose word on servers counts, PEM.
     """
     profile = temporary_profile("firefox")
     settings = {
@@ -210,6 +212,8 @@ async def firefox(
         **(prefs or {}),
     }
     (profile / "user.js").write_text(_user_js(settings))
+    if authority is not None:
+        await trust(profile, authority)
     # Chromium ends with its pipes; Firefox would outlive tests that are killed.
     argv = [
         "setpriv",

@@ -14,9 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from rtcengine import NetworkOptions, RTCConfiguration, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnection
+from tests.browser.authority import vouched
 from tests.browser.chromium import ChromiumPage, chromium
 from tests.browser.drivers import Page
-from tests.browser.firefox import FirefoxPage
+from tests.browser.firefox import FirefoxPage, firefox
 from tests.browser.relay import Pages
 from tests.browser.talk import HERE, Ends, talk
 from tests.interop.coturn import PASSWORD, USER, Coturn, coturn
@@ -27,8 +28,8 @@ URLS = {"udp": "turn:{}:{}", "tcp": "turn:{}:{}?transport=tcp", "tls": "turns:{}
 long = pytest.mark.long
 
 
-def url(server: Coturn, over: str) -> str:
-    return URLS[over].format(HERE, server.tls_port if over == "tls" else server.port)
+def url(server: Coturn, over: str, host: str = HERE) -> str:
+    return URLS[over].format(host, server.tls_port if over == "tls" else server.port)
 
 
 def ours_by_relay(server: Coturn, over: str) -> RTCPeerConnection:
@@ -45,8 +46,9 @@ async def we_are_relayed(page: Page, server: Coturn, over: str, we_offer: bool) 
     return used
 
 
-async def page_is_relayed(page: Page, server: Coturn, over: str, we_offer: bool) -> Ends:
-    servers = [{"urls": url(server, over), "username": USER, "credential": PASSWORD}]
+async def page_is_relayed(page: Page, server: Coturn, over: str, we_offer: bool, host: str = HERE) -> Ends:
+    """`host`: the server's name for the page."""
+    servers = [{"urls": url(server, over, host), "username": USER, "credential": PASSWORD}]
     ours = RTCPeerConnection(network=NetworkOptions(addresses=(HERE,)))
     configuration = {"iceServers": servers, "iceTransportPolicy": "relay"}
     said = f"page's relay by {over}"
@@ -106,3 +108,16 @@ async def test_chromium_by_relay_over_tls(we_offer: bool, blank: str, tmp_path: 
     async with coturn(tmp_path) as server, trusting(server.certificate) as page:
         await page.goto(blank)
         await page_is_relayed(page, server, "tls", we_offer)
+
+
+@pytest.mark.parametrize("we_offer", [pytest.param(True, marks=long), False], ids=["we offer", "it offers"])
+async def test_firefox_by_relay_over_tls(we_offer: bool, blank: str, tmp_path: Path) -> None:
+    """It checks the certificate, by the server's name: without one it does not connect at all."""
+    known = vouched("localhost")
+    async with (
+        coturn(tmp_path, cert_pem=known.cert_pem, key_pem=known.key_pem) as server,
+        firefox(authority=known.authority) as page,
+    ):
+        await page.goto(blank)
+        await page_is_relayed(page, server, "tls", we_offer, host="localhost")
+        assert any("TLS" in line and "cipher" in line.lower() for line in server.said)

@@ -43,13 +43,18 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def coturn(folder: Path, *options: str, loopback_peers: bool = True) -> AsyncIterator[Coturn]:
+async def coturn(
+    folder: Path, *options: str, loopback_peers: bool = True, cert_pem: bytes = b"", key_pem: bytes = b""
+) -> AsyncIterator[Coturn]:
+    """`cert_pem`, `key_pem`: what it shows by TLS, else one that signed itself."""
     program = shutil.which("turnserver") or "/usr/bin/turnserver"
     port, tls_port = free_port(), free_port()
-    certificate = Certificate.generate()
+    if not cert_pem:
+        made = Certificate.generate()
+        cert_pem, key_pem = made.cert_pem, made.key_pem
     cert, key = folder / "turn-cert.pem", folder / "turn-key.pem"
-    cert.write_bytes(certificate.cert_pem)
-    key.write_bytes(certificate.key_pem)
+    cert.write_bytes(cert_pem)
+    key.write_bytes(key_pem)
     command = ["stdbuf", "-oL", program, "-n", "-c", "/dev/null", "--log-file=stdout", "--simple-log", "--verbose", "--no-cli"]
     command += [f"--pidfile={folder / 'turn.pid'}", f"--userdb={folder / 'turn.db'}", f"--cert={cert}", f"--pkey={key}"]
     command += [f"--listening-ip={HERE}", f"--relay-ip={HERE}", f"--listening-port={port}", f"--tls-listening-port={tls_port}"]
@@ -59,7 +64,7 @@ async def coturn(folder: Path, *options: str, loopback_peers: bool = True) -> As
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=folder
     )
-    server = Coturn(port, tls_port, [], certificate.cert_pem)
+    server = Coturn(port, tls_port, [], cert_pem)
     assert process.stdout is not None
     output = process.stdout
 
