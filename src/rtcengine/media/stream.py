@@ -8,10 +8,15 @@ from typing import Any
 
 from pyee.asyncio import AsyncIOEventEmitter
 
+from .handlers import Handler
+
 
 class MediaStream(AsyncIOEventEmitter):
     """Made of nothing, of another stream's tracks, or of tracks. "addtrack" and "removetrack" tell what the peer changed, not
     what the program did."""
+
+    onaddtrack = Handler("addtrack", lambda _, track: track)
+    onremovetrack = Handler("removetrack", lambda _, track: track)
 
     def __init__(self, tracks: MediaStream | Iterable[Any] = (), *, id: str | None = None) -> None:
         super().__init__()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyee.asyncio import AsyncIOEventEmitter
 
+from .handlers import Handler
+
 if TYPE_CHECKING:
     import av
 
@@ -56,6 +58,9 @@ class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
 
     kind = "unknown"
     error: Exception | None = None
+    onended = Handler("ended")
+    onmute = Handler("mute")
+    onunmute = Handler("unmute")
     __content_hint = ""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyee.asyncio import AsyncIOEventEmitter
 
+from ..media.handlers import Handler, MessageEvent
 from .driver import RTCDataChannelParameters
 from .effects import DataPlan
 from .errors import InvalidStateError
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 class RTCDataChannel(AsyncIOEventEmitter):
     """Events: open, message, bufferedamountlow, closing, close, error."""
+
+    onopen = Handler("open")
+    onmessage = Handler("message", lambda target, data: MessageEvent(data, target))
+    onbufferedamountlow = Handler("bufferedamountlow")
+    onclosing = Handler("closing")
+    onclose = Handler("close")
+    onerror = Handler("error", lambda _, error=None: error)
 
     def __init__(self, transport: RTCSctpTransport, parameters: RTCDataChannelParameters) -> None:
         super().__init__()

@@ -35,6 +35,15 @@ from .identity import Identities, IdentityProvider, PeerIdentity, RTCIdentityAss
 from .journal import Journal, Moment
 from .jsep import Jsep
 from .jsep_apply import Outcome
+from .legacy import (
+    Handlers,
+    LegacyStreams,
+    as_candidate,
+    as_configuration,
+    as_description,
+    channel_options,
+    with_callbacks,
+)
 from .media import RTCTrackEvent, stream_ids
 from .network import NetworkOptions
 from .parameters import RTCRtpEncodingParameters
@@ -51,18 +60,19 @@ TURNS = 4
 """Of the event loop, until who awaited setLocalDescription, be it in a task of its own or with a time limit, has gone on."""
 
 
-class RTCPeerConnection(AsyncIOEventEmitter):
-    """A connection to a peer. Listeners are called in the order of the W3C's algorithms, before the call returns."""
+class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
+    """A connection to a peer. Listeners are called in the order of the W3C's algorithms, before the call returns.
+    Configuration, descriptions and candidates may be dicts, as JSON has them."""
 
     def __init__(
         self,
-        configuration: RTCConfiguration | None = None,
+        configuration: RTCConfiguration | Mapping[str, Any] | None = None,
         *,
         network: NetworkOptions | None = None,
         driver: DriverFactory | None = None,
     ) -> None:
         super().__init__()
-        self._configuration = checked_new(configuration)
+        self._configuration = checked_new(as_configuration(configuration))
         self.driver: Driver = (driver or partial(EngineDriver, network=network))(self, self._configuration)
         self.jsep = Jsep(
             JsepConfig(
@@ -163,10 +173,10 @@ class RTCPeerConnection(AsyncIOEventEmitter):
     def getConfiguration(self) -> RTCConfiguration:
         return checked(self._configuration)
 
-    def setConfiguration(self, configuration: RTCConfiguration | None = None) -> None:
+    def setConfiguration(self, configuration: RTCConfiguration | Mapping[str, Any] | None = None) -> None:
         self._assert_open()
         described = self.jsep.state.local is not None
-        wanted = checked_change(self._configuration, configuration or RTCConfiguration(), described=described)
+        wanted = checked_change(self._configuration, as_configuration(configuration) or RTCConfiguration(), described=described)
         self._configuration = wanted
         self.driver.configure(wanted)
 
@@ -232,13 +242,16 @@ class RTCPeerConnection(AsyncIOEventEmitter):
     def createDataChannel(
         self,
         label: str,
-        maxPacketLifeTime: int | None = None,
+        maxPacketLifeTime: int | Mapping[str, Any] | None = None,
         maxRetransmits: int | None = None,
         ordered: bool = True,
         protocol: str = "",
         negotiated: bool = False,
         id: int | None = None,
     ) -> Any:
+        """Options as arguments, as in aiortc, or all in one dict after the label, as the W3C's RTCDataChannelInit."""
+        if isinstance(maxPacketLifeTime, Mapping):
+            return self.createDataChannel(label, **channel_options(maxPacketLifeTime))
         self._assert_open()
         if maxPacketLifeTime is not None and maxRetransmits is not None:
             raise TypeError("maxPacketLifeTime and maxRetransmits exclude each other")
@@ -277,24 +290,28 @@ class RTCPeerConnection(AsyncIOEventEmitter):
 
     # --- negotiation
 
+    @with_callbacks
     async def createOffer(self, *, iceRestart: bool = False) -> RTCSessionDescription:
         async with self._chain.turn():
             self.jsep.state.identity = await self._identities.attribute(fresh=True)
             return RTCSessionDescription(self.jsep.create_offer(ice_restart=iceRestart), "offer")
 
+    @with_callbacks
     async def createAnswer(self) -> RTCSessionDescription:
         async with self._chain.turn():
             self.jsep.state.identity = await self._identities.attribute(fresh=True)
             return RTCSessionDescription(self.jsep.create_answer(), "answer")
 
-    async def setLocalDescription(self, description: RTCSessionDescription | None = None) -> None:
+    @with_callbacks
+    async def setLocalDescription(self, description: RTCSessionDescription | Mapping[str, Any] | None = None) -> None:
+        given: RTCSessionDescription | None = as_description(description)
         async with self._chain.turn():
-            if description is None or (not description.sdp and description.type != "rollback"):
+            if given is None or (not given.sdp and given.type != "rollback"):
                 self.jsep.state.identity = await self._identities.attribute(fresh=False)
-            if description is None:
+            if given is None:
                 outcome = self.jsep.set_local()
             else:
-                outcome = self.jsep.set_local(description.type, description.sdp)
+                outcome = self.jsep.set_local(given.type, given.sdp)
             self._identities.spend()
             self._setting += 1
             try:
@@ -304,12 +321,14 @@ class RTCPeerConnection(AsyncIOEventEmitter):
         if not self.listeners("icecandidate") and self.signalingState != CLOSED:
             await self.driver.gathered()
 
-    async def setRemoteDescription(self, description: RTCSessionDescription) -> None:
-        if not isinstance(getattr(description, "sdp", None), str):
+    @with_callbacks
+    async def setRemoteDescription(self, description: RTCSessionDescription | Mapping[str, Any]) -> None:
+        given: RTCSessionDescription = as_description(description)
+        if not isinstance(getattr(given, "sdp", None), str):
             raise TypeError("description is not an RTCSessionDescription")
         async with self._chain.turn():
-            proved = await self._prove(description)
-            outcome = self.jsep.set_remote(description.type, description.sdp)
+            proved = await self._prove(given)
+            outcome = self.jsep.set_remote(given.type, given.sdp)
             self._identities.settle(proved)
             await self._tell(outcome)
             if self.jsep.state.remote is not None:
@@ -320,17 +339,19 @@ class RTCPeerConnection(AsyncIOEventEmitter):
                     except (OperationError, InvalidStateError):
                         continue  # of a description that never came
 
-    async def addIceCandidate(self, candidate: RTCIceCandidate | None = None) -> None:
+    @with_callbacks
+    async def addIceCandidate(self, candidate: RTCIceCandidate | Mapping[str, Any] | None = None) -> None:
         """Before there is a remote description candidates are kept for it."""
-        if candidate is not None and candidate.ip and candidate.sdpMid is None and candidate.sdpMLineIndex is None:
+        given: RTCIceCandidate | None = as_candidate(candidate)
+        if given is not None and given.ip and given.sdpMid is None and given.sdpMLineIndex is None:
             raise TypeError("a candidate needs sdpMid or sdpMLineIndex")
         async with self._chain.turn():
             if self.jsep.state.remote is None:
                 if len(self._early) >= MAX_EARLY_CANDIDATES:
                     raise OperationError(f"{MAX_EARLY_CANDIDATES} candidates wait for a remote description already")
-                self._early.append(candidate)
+                self._early.append(given)
             else:
-                self._add(candidate)
+                self._add(given)
 
     def close(self) -> Awaitable[None]:
         """Closed when it returns; await it for the engine's side. Called where no event loop runs it closes when it is awaited,
@@ -559,6 +580,7 @@ class RTCPeerConnection(AsyncIOEventEmitter):
     def _told(self, outcome: Outcome) -> Iterator[tuple[Any, ...]]:
         for state in outcome.stopped:
             _end(self._wrap(state))
+        known = set(self._streams)
         removed = [(self._stream(id), self._wrap(t).receiver.track) for id, t in outcome.removed]
         added = [(self._stream(id), self._wrap(t).receiver.track) for id, t in outcome.added]
         muted = [self._wrap(t).receiver.track for t in outcome.muted]
@@ -578,11 +600,14 @@ class RTCPeerConnection(AsyncIOEventEmitter):
             _emit(stream, "addtrack", track)
         for id, _ in outcome.removed:
             if id in self._streams and not self._streams[id].getTracks():
-                del self._streams[id]
+                yield "removestream", self._streams.pop(id)
         for transceiver, streams in tracks:
             receiver = transceiver.receiver
             yield "track_event", RTCTrackEvent(receiver.track, receiver, streams, transceiver)
             yield "track", receiver.track
+        for id, stream in list(self._streams.items()):
+            if id not in known:
+                yield "addstream", stream
 
     def _stream(self, id: str) -> MediaStream:
         if id not in self._streams:
