@@ -28,6 +28,8 @@ class Hardware:
         self.opened = self.closed = 0
         self.refuses: MediaDeviceError | None = None
         self.refuses_width = 0
+        self.opens = threading.Event()  # while it is clear opening takes its time
+        self.opens.set()
         self.fails = False
         self.silent = False
 
@@ -49,6 +51,7 @@ class FakeSource:
         self._number = 0
 
     def open(self, mode: Mode | None) -> None:
+        self._hardware.opens.wait(20)
         if self._hardware.refuses is not None:
             raise self._hardware.refuses
         if mode is not None and mode.width == self._hardware.refuses_width:

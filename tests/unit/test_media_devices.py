@@ -203,6 +203,33 @@ async def test_a_mode_that_the_device_refuses_leaves_it_as_it_was(machine: Machi
     assert track.getConstraints() == {} and track.getSettings()["width"] == 640
 
 
+async def test_one_that_does_not_come_back_after_a_refusal_is_gone(machine: Machine) -> None:
+    track, hardware = await track_of(machine), machine.cameras[0]
+    hardware.refuses = NotReadableError("another program has it")
+    with pytest.raises(NotReadableError, match="another program"):
+        await asyncio.wait_for(track.applyConstraints({"width": 1280}), 10)
+    await until(lambda: track.readyState == "ended", what="the end")
+    assert "another program" in str(track.error)
+
+
+async def test_one_that_fails_in_a_way_of_its_own(machine: Machine) -> None:
+    machine.cameras[0].refuses = RuntimeError("a bug")  # type: ignore[assignment]
+    with pytest.raises(NotReadableError, match="Camera 0 failed"):
+        await asyncio.wait_for(track_of(machine, constraints={"deviceId": {"exact": "cam0"}}), 10)
+
+
+async def test_the_last_track_ends_while_another_is_asked_for(machine: Machine) -> None:
+    hardware = machine.cameras[0]
+    first = await track_of(machine)
+    hardware.opens.clear()
+    asking = asyncio.ensure_future(track_of(machine, constraints={"width": {"exact": 1280}, "deviceId": {"exact": "cam0"}}))
+    await until(lambda: hardware.live == 0, what="the change of the mode")
+    first.stop()
+    hardware.opens.set()
+    second = await asyncio.wait_for(asking, 10)
+    assert (await second.recv()).width == 1280
+
+
 async def test_clones_take_over_what_is_set(machine: Machine) -> None:
     track = await track_of(machine, constraints={"width": 320})
     track.enabled, track.contentHint = False, "detail"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import queue
@@ -53,6 +54,7 @@ class Capture:
         self._over = threading.Event()
         self._turn = asyncio.Lock()
         self._tracks: tuple[CaptureTrack, ...] = ()
+        self._asking = 0  # who may have a track of it soon
         self._orders: queue.SimpleQueue[tuple[Mode | None, asyncio.Future[None]]] = queue.SimpleQueue()
         self._quit = threading.Event()
         self._thread: threading.Thread | None = None
@@ -65,13 +67,13 @@ class Capture:
 
     async def add(self, make: Callable[[Settings], CaptureTrack], constraints: Constraints) -> CaptureTrack:
         """A track with these constraints, which `make` makes; the device runs when this returns."""
-        async with self._turn:
-            try:
-                settings = await self._configure(None, constraints)
-            except BaseException:
-                self._close_if_unused()
-                raise
-            return make(settings)
+        self._asking += 1
+        try:
+            async with self._turn:
+                return make(await self._configure(None, constraints))
+        finally:
+            self._asking -= 1
+            self._close_if_unused()
 
     def join(self, track: CaptureTrack) -> None:
         """The track gets frames from now on."""
@@ -148,7 +150,7 @@ class Capture:
             track._forget()
 
     def _close_if_unused(self) -> None:
-        if not self._tracks and not self.closed:
+        if not self._tracks and not self._asking:
             self._end(None)
 
     def _end(self, error: MediaDeviceError | None) -> None:
@@ -160,8 +162,15 @@ class Capture:
             self._watch.cancel()
         if self._thread is None:
             self._over.set()
+        if error is not None:
+            log.warning("%s: %s", self.device.label, error)
+            self._refuse_orders(error)  # that came when the thread was at its end
         for track in self._tracks:
             track._fail(error)
+
+    def _refuse_orders(self, error: MediaDeviceError) -> None:
+        while not self._orders.empty():
+            self._tell(_settle, self._orders.get_nowait()[1], error)
 
     def abandon(self) -> None:
         """The loop that it was on is closed: nobody will hear of it any more."""
@@ -188,29 +197,8 @@ class Capture:
 
     def _work(self) -> None:
         source, error = self.device.source(), None
-        running: Mode | None = None
-        opened = False
         try:
-            while not self._quit.is_set():
-                try:
-                    mode, done = self._orders.get_nowait()
-                except queue.Empty:
-                    self._read(source)
-                    continue
-                if opened:
-                    source.close()
-                try:
-                    source.open(mode)
-                except MediaDeviceError as refused:
-                    if opened:
-                        source.open(running)  # as it was
-                    self._tell(_settle, done, refused)
-                    if not opened:
-                        raise
-                else:
-                    running, opened = mode, True
-                    self._tell(_settle, done, None)
-                self._times.cut()
+            self._serve(source)
         except MediaDeviceError as failed:
             error = failed
         except Exception as failed:
@@ -218,10 +206,32 @@ class Capture:
             error = NotReadableError(f"{self.device.label} failed: {failed}")
         finally:
             source.close()
-            while not self._orders.empty():
-                self._tell(_settle, self._orders.get_nowait()[1], error or NotReadableError("the device is closed"))
+            self._refuse_orders(error or NotReadableError(f"{self.device.label} is closed"))
             self._tell(self._end, error)
             self._over.set()
+
+    def _serve(self, source: Source) -> None:
+        running: Mode | None = None
+        opened = False
+        while not self._quit.is_set() and not self.loop.is_closed():
+            try:
+                mode, done = self._orders.get_nowait()
+            except queue.Empty:
+                self._read(source)
+                continue
+            refused: MediaDeviceError | None = NotReadableError(f"{self.device.label} failed")
+            try:
+                source.close()
+                source.open(mode)
+                running, opened, refused = mode, True, None
+            except MediaDeviceError as error:
+                refused = error
+                if not opened:
+                    raise
+                source.open(running)  # as it was
+            finally:
+                self._tell(_settle, done, refused)
+            self._times.cut()
 
     def _read(self, source: Source) -> None:
         frame = source.read()
@@ -240,7 +250,7 @@ class Capture:
             track._offer(frame, at)
 
     def _tell(self, what: Callable[..., None], *args: Any) -> None:
-        if not self.loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             self.loop.call_soon_threadsafe(what, *args)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 from typing import Any
 
 from ..inbox import Inbox
@@ -15,8 +14,6 @@ from .constraints import DISPLAY, EITHER, VIDEO, Constraints, parse, plain
 from .errors import MediaDeviceError
 from .select import Settings
 from .shape import Shape, shape_of
-
-log = logging.getLogger("rtcengine.media")
 
 VIDEO_WAITS, AUDIO_WAITS = 1, 25
 """Frames that wait for a reader; the newest stay, `dropped` counts the others."""
@@ -100,7 +97,6 @@ class CaptureTrack(MediaStreamTrack):
     def _fail(self, error: MediaDeviceError | None) -> None:
         if self.readyState == "live":
             self.error = error
-            log.warning("%s: %s", self.label, error)
             self.stop()
 
     def _offer(self, frame: Any, at: int | None) -> None:
