@@ -60,7 +60,8 @@ WRONG = [
     RTCConfiguration(iceTransportPolicy="none"),  # type: ignore[arg-type]
     RTCConfiguration(iceCandidatePoolSize=256),
     RTCConfiguration(iceCandidatePoolSize=-1),
-    {},
+    [],
+    {"iceServer": []},
 ]
 
 
