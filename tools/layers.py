@@ -35,19 +35,23 @@ C_SIBLINGS = {("dtls", "proto/srtp.h")}
 # Standard headers without clock, system call or thread: free in all layers.
 C_PURE = {"float", "inttypes", "limits", "math", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint"}
 C_PURE |= {"stdio", "stdlib", "stdnoreturn", "string"}
+# What an algorithm of a provider of OpenSSL's is written with.
+PROVIDED = {f"openssl/{name}.h" for name in ("core_dispatch", "core_names", "crypto", "params")}
 # Other headers: files and what they may include besides.
 C_SYSTEM = [
     ("base/crypto_openssl.c", {"openssl/*"}),
+    ("base/crypto_prf.c", {"openssl/sha.h"}),
     ("base/crypto_ipsecmb.c", {"intel-ipsec-mb.h"}),
     # sys/time.h for OpenSSL's struct timeval; no clock is read. Not for dtlsrec.c, another mechanism.
     ("proto/dtls[._]*", {"sys/time.h", *(f"openssl/{name}.h" for name in ("bio", "err", "opensslv", "pem", "ssl", "x509"))}),
     ("proto/tls.c", {f"openssl/{name}.h" for name in ("bio", "err", "pem", "ssl", "x509", "x509v3")}),
-    # The key derivation of the record keys, by OpenSSL's own TLS1-PRF.
     ("proto/dtls_p256.c", {f"openssl/{name}.h" for name in ("core_names", "evp", "params")}),  # a key from its numbers
     ("proto/dtls_cert.c", {"openssl/rand.h"}),  # serial numbers
-    ("proto/dtls_export.c", {"openssl/core_names.h", "openssl/kdf.h", "openssl/params.h"}),
-    # Fewer algorithms to search through.
+    # Fewer algorithms to search through, and three of our own.
     ("proto/dtls_lib.c", {f"openssl/{name}.h" for name in ("core_dispatch", "core_names", "crypto", "provider")}),
+    ("proto/dtls_prf.c", PROVIDED),
+    ("proto/dtls_x25519.c", PROVIDED | {"openssl/rand.h"}),
+    ("proto/dtls_spki.c", PROVIDED | {f"openssl/{name}.h" for name in ("core_object", "ec", "objects")}),
     ("base/pkt.c", {"sanitizer/asan_interface.h"}),  # free slots are poisoned in test builds
     ("io/*", {"*"}),
 ]

@@ -102,6 +102,9 @@ RTC_MUST_USE int rtc_hmac_sha256_once(const uint8_t *key, size_t key_len, const 
 /* MAC over a then b. */
 RTC_MUST_USE int rtc_hmac_sha256_parts(const uint8_t *key, size_t key_len, const uint8_t *a, size_t an, const uint8_t *b, size_t bn,
                                        uint8_t out[32]);
+/* TLS 1.2's PRF (RFC 5246 §5) by P_hash with SHA-256 or SHA-384 (bits); label and seed are one block. Allocates nothing. */
+RTC_MUST_USE int rtc_tls_prf(int bits, const uint8_t *secret, size_t secret_len, const uint8_t *seed, size_t seed_len, uint8_t *out,
+                             size_t n);
 /* MD5, which nothing but the keys of TURN's long-term credentials needs (RFC 8489 §9.2.2). RTC_ESTATE when this OpenSSL refuses it. */
 RTC_MUST_USE int rtc_md5(const uint8_t *p, size_t n, uint8_t out[16]);
 /* bits: 1, 256, 384 or 512; returns the digest's length or RTC_EINVAL. */

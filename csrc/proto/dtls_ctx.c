@@ -74,8 +74,9 @@ static bool use_pem(rtc_dtls_ctx_t *c, const char *cert_pem, size_t cert_len, co
   c->key = read_key(key_pem, key_len);
   if (!c->cert || !c->key || !(EVP_PKEY_is_a(c->key, "EC") || EVP_PKEY_is_a(c->key, "RSA"))) return false;
   SSL *trial = rtc_dtls_ctx_ssl(c);
+  bool fit = trial && SSL_check_private_key(trial) == 1;
   SSL_free(trial);
-  return trial;
+  return fit;
 }
 
 static bool set_versions(SSL_CTX *s) {
@@ -119,7 +120,7 @@ static SSL_CTX *shared_settings(void) {
 
 SSL *rtc_dtls_ctx_ssl(const rtc_dtls_ctx_t *c) {
   SSL *ssl = SSL_new(c->ssl_ctx);
-  if (ssl && SSL_use_certificate(ssl, c->cert) == 1 && SSL_use_PrivateKey(ssl, c->key) == 1 && SSL_check_private_key(ssl) == 1) return ssl;
+  if (ssl && SSL_use_certificate(ssl, c->cert) == 1 && SSL_use_PrivateKey(ssl, c->key) == 1) return ssl;
   SSL_free(ssl);
   return NULL;
 }

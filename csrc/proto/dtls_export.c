@@ -1,11 +1,7 @@
 /* The hand-over of an association's records from OpenSSL to another writer and reader of them: what must be known of those that have
  * passed is watched here, the keys are derived once more. */
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -69,52 +65,40 @@ bool rtc_dtls_settled(const rtc_dtls_t *d) {
 }
 
 /* Key length and hash of the PRF (RFC 5288 §3, RFC 5289 §3.2); false when the suite is none of ours. */
-static bool suite_of(const SSL *ssl, size_t *key_len, const char **hash) {
+static bool suite_of(const SSL *ssl, size_t *key_len, int *hash) {
   const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
   switch (cipher ? SSL_CIPHER_get_protocol_id(cipher) : 0) {
     case 0xc02b: /* ECDHE_ECDSA, ECDHE_RSA _WITH_AES_128_GCM_SHA256 */
     case 0xc02f:
       *key_len = 16;
-      *hash = "SHA256";
+      *hash = 256;
       return true;
     case 0xc02c: /* .. _WITH_AES_256_GCM_SHA384 */
     case 0xc030:
       *key_len = 32;
-      *hash = "SHA384";
+      *hash = 384;
       return true;
     default:
       return false;
   }
 }
 
-/* RFC 5246 §5; several seeds count as one. */
-static bool prf(const char *hash, uint8_t secret[SECRET], uint8_t *seed, size_t seed_len, uint8_t *out, size_t n) {
-  char label[] = "key expansion", name[8];
-  snprintf(name, sizeof name, "%s", hash);
-  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name, 0),
-                         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, secret, SECRET),
-                         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, label, sizeof label - 1),
-                         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, seed, seed_len), OSSL_PARAM_construct_end()};
-  EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
-  EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
-  bool ok = ctx && EVP_KDF_derive(ctx, out, n, params) > 0;
-  EVP_KDF_CTX_free(ctx);
-  EVP_KDF_free(kdf);
-  return ok;
-}
-
 /* 0; RTC_EPROTO: not of a kind that can be handed over; RTC_ENOMEM. */
 static int derive(rtc_dtls_t *d) {
   dtls_epoch1_t *e = &d->epoch1;
-  uint8_t secret[SECRET], seed[2 * RANDOM];
-  const char *hash = NULL;
+  static const char label[] = "key expansion"; /* RFC 5246 §6.3 */
+  enum { LABEL = sizeof label - 1 };
+  uint8_t secret[SECRET], seed[LABEL + 2 * RANDOM];
+  int hash = 0;
   size_t key_len = 0;
   if (e->key_len) return 0;
   if (SSL_version(d->ssl) != DTLS1_2_VERSION || !suite_of(d->ssl, &key_len, &hash)) return RTC_EPROTO;
   const SSL_SESSION *session = SSL_get_session(d->ssl);
   bool ok = session && SSL_SESSION_get_master_key(session, secret, sizeof secret) == sizeof secret &&
-            SSL_get_server_random(d->ssl, seed, RANDOM) == RANDOM && SSL_get_client_random(d->ssl, seed + RANDOM, RANDOM) == RANDOM;
-  if (ok && prf(hash, secret, seed, sizeof seed, e->block, 2 * (key_len + SALT))) e->key_len = (uint8_t)key_len;
+            SSL_get_server_random(d->ssl, seed + LABEL, RANDOM) == RANDOM &&
+            SSL_get_client_random(d->ssl, seed + LABEL + RANDOM, RANDOM) == RANDOM;
+  memcpy(seed, label, LABEL);
+  if (ok && rtc_tls_prf(hash, secret, sizeof secret, seed, sizeof seed, e->block, 2 * (key_len + SALT)) == 0) e->key_len = (uint8_t)key_len;
   rtc_cleanse(secret, sizeof secret);
   return e->key_len ? 0 : RTC_ENOMEM; /* nothing else can fail in it */
 }

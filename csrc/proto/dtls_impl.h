@@ -84,6 +84,13 @@ struct rtc_dtls {
 
 /* dtls_lib.c: where associations find algorithms; NULL: OpenSSL's default context. It lives as long as the process. */
 struct ossl_lib_ctx_st *rtc_dtls_lib(void);
+/* What its provider has of its own. The PRF of TLS 1.2 (dtls_prf.c); and, made of functions that the default provider has and to be used
+ * in their place, or NULL when these are not what they should be: a decoder of public keys on curves (dtls_spki.c; core: OpenSSL's
+ * functions for providers), and keys for X25519 (dtls_x25519.c; provider: what the functions are called with). */
+extern const struct ossl_dispatch_st rtc_dtls_prf[];
+const struct ossl_dispatch_st *rtc_dtls_spki(const struct ossl_dispatch_st *decoder, const struct ossl_dispatch_st *core);
+const struct ossl_dispatch_st *rtc_dtls_x25519(const struct ossl_dispatch_st *keys, const struct ossl_dispatch_st *exchange,
+                                               void *provider);
 
 /* dtls_p256.c: a key in PKCS #8, the private number inside and the public point at its end. read: NULL for another. */
 enum { RTC_P256_POINT = 65, RTC_P256_PKCS8 = 138 };
