@@ -122,6 +122,8 @@ typedef struct rtc_frame_cfg {
   uint32_t len;
   uint32_t ts;
   bool key;
+  bool has_level; /* of sound: level goes with its packets, to a peer that has agreed to it */
+  uint8_t level;  /* as RFC 6464 §3 has it: voice in the highest bit, -dBov below */
   rtc_time_t captured;
 } rtc_frame_cfg_t;
 

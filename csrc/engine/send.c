@@ -230,7 +230,7 @@ void rtc_send_on_key_wanted(rtc_send_t *s, rtc_time_t now) {
 }
 
 /* One payload of a frame: kept as plaintext for repair, and sent by the pacer. */
-static int send_payload(rtc_send_t *s, rtc_split_t *split, int64_t ts, rtc_time_t now, bool *last) {
+static int send_payload(rtc_send_t *s, rtc_split_t *split, const rtc_frame_cfg_t *f, int64_t ts, rtc_time_t now, bool *last) {
   rtc_transport_t *t = s->transport;
   rtc_pkt_t *k = rtc_pkt_get(t->hub->pool);
   if (!k) {
@@ -254,6 +254,7 @@ static int send_payload(rtc_send_t *s, rtc_split_t *split, int64_t ts, rtc_time_
   rtc_rtp_write(k->data, &m.rtp);
   k->len = RTC_RTP_HEADER + (uint32_t)n;
   rtc_keep_put(t->hub, &s->own, seq, k);
+  if (f->has_level) rtc_ext_put(&m.ext, RTC_EXT_AUDIO_LEVEL, &f->level, 1); /* repairs do without */
   rtc_stamps_t at;
   rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
   if (copy) {
@@ -303,7 +304,7 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   s->map_at = f->captured ? f->captured : now;
   bool last = false;
   int n;
-  while ((n = send_payload(s, &split, ts, now, &last)) > 0) {}
+  while ((n = send_payload(s, &split, f, ts, now, &last)) > 0) {}
   hurry(t, now);
   rtc_send_pace(t, now);
   return n;

@@ -76,6 +76,15 @@ static void list(rtc_recv_t *r) {
   h->framed_last = r;
 }
 
+/* What its first packet says of how loud it is. The history still has it: it is as deep as what waits here. */
+static int16_t level_of(const rtc_recv_t *r, const rtc_framebuf_frame_t *f) {
+  rtc_pkt_t *k = r->cfg.video ? NULL : rtc_history_get(&r->history, f->first);
+  rtc_media_t m;
+  if (!k || !rtc_send_view(&m, k, f->first, &r->transport->cfg->ext)) return RTC_FRAME_NO_LEVEL;
+  if (!rtc_ext_has(&m.ext, RTC_EXT_AUDIO_LEVEL) || m.ext.len[RTC_EXT_AUDIO_LEVEL] < 1) return RTC_FRAME_NO_LEVEL;
+  return m.ext.p[RTC_EXT_AUDIO_LEVEL][0];
+}
+
 static void give(rtc_recv_t *r, const rtc_framebuf_frame_t *f, rtc_frame_t *out) {
   out->receiver = r->id;
   out->ts = f->ts;
@@ -84,6 +93,7 @@ static void give(rtc_recv_t *r, const rtc_framebuf_frame_t *f, rtc_frame_t *out)
   out->codec = r->cfg.codec;
   out->video = r->cfg.video;
   out->key = f->key;
+  out->level = level_of(r, f);
   r->tap->given++;
   if (rtc_frameq_put(&r->tap->ready, out) && r->tap->ready.skip) rtc_recv_ask_key(r);
   if (r->tap->ready.n) list(r);

@@ -17,7 +17,8 @@ class EncodedFrame:
 
     `data` is read-only memory that belongs to the frame; `bytes(frame.data)` copies it. `timestamp` is the RTP time, in
     units of 1 / `clock_rate` s, and does not wrap. `key`: a decoder can begin here (always for sound). `lost`: packets
-    given up between the frame before and this one. `arrived`: time.monotonic() of its last packet.
+    given up between the frame before and this one. `arrived`: time.monotonic() of its last packet. `level` of sound: dBov, 0 to
+    -127 (silence), as its sender says (RFC 6464), and `voice`: whether it hears speech in it; None when it says nothing.
     """
 
     data: memoryview = field(repr=False)
@@ -27,6 +28,8 @@ class EncodedFrame:
     key: bool
     lost: int
     arrived: float
+    level: int | None = None
+    voice: bool | None = None
 
 
 class FrameShare:

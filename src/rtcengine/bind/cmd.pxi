@@ -153,6 +153,8 @@ cdef extern from "engine/cmd.h":
         uint32_t len
         uint32_t ts
         bint key
+        bint has_level
+        uint8_t level
         int64_t captured
     ctypedef struct rtc_sock_t "struct rtc_sock":
         pass

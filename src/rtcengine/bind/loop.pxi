@@ -49,6 +49,7 @@ cdef extern from "engine/frame.h":
         int64_t at
         uint8_t codec
         bint key
+        int16_t level
         uint8_t *data
 
 cdef extern from "io/loop.h":
@@ -273,8 +274,9 @@ cdef class Loop:
             raise err_exception(err, "socket")
         return get_addr(&bound)
 
-    def frame(self, uint32_t sender, data, uint32_t timestamp, bint key):
-        """One encoded frame, copied out of any buffer. Any thread. BufferError when too many wait."""
+    def frame(self, uint32_t sender, data, uint32_t timestamp, bint key, int level=-1):
+        """One encoded frame, copied out of any buffer; `level`: its RFC 6464 byte, below 0: none. Any thread. BufferError when
+        too many wait."""
         cdef rtc_cmd_t c
         cdef Py_buffer view
         memset(&c, 0, sizeof(c))
@@ -296,6 +298,7 @@ cdef class Loop:
         c.id = sender
         c.u.frame.ts = timestamp
         c.u.frame.key = key
+        c.u.frame.has_level, c.u.frame.level = level >= 0, <uint8_t>(level & 0xff)
         c.u.frame.captured = rtc_clock_now()
         cdef int err = rtc_loop_submit(self.loop, &c, 1, NULL)
         if err < 0:
@@ -311,7 +314,8 @@ cdef class Loop:
         rtc_loop_frames_close(self.loop, receiver)
 
     def take_frame(self, uint32_t receiver):
-        """The oldest frame that waits: (data, RTP time, key, packets missing before it, monotonic microseconds, codec); or None."""
+        """The oldest frame that waits: (data, RTP time, key, packets missing before it, monotonic microseconds, codec, RFC 6464 byte
+        or -1); or None."""
         cdef rtc_frame_t *f = rtc_loop_frame(self.loop, receiver)
         if f == NULL:
             return None
@@ -322,7 +326,7 @@ cdef class Loop:
             free(f)
             raise
         data.f = f
-        return memoryview(data), f.ts, bool(f.key), f.lost, f.at, CODEC_NAMES[f.codec]
+        return memoryview(data), f.ts, bool(f.key), f.lost, f.at, CODEC_NAMES[f.codec], f.level
 
     def event_fd(self):
         """Readable when there are events or results."""

@@ -7,11 +7,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import libopus
+from .loudness import Loudness, mean_square
 
 if TYPE_CHECKING:
     import av
@@ -159,8 +160,9 @@ def make_decoder(codec: str, channels: int = 2) -> Decoder:
 
 @dataclass(slots=True)
 class DecodeCounts:
-    """`frames` that came out of `decoded` ones, `keys` of them key frames, or `samples` of one channel; the latest picture of
-    `width` and `height`. `timestamp` and `arrived`: of the latest that was decoded, None before."""
+    """`frames` that came out of `decoded` ones, `keys` of them key frames, or `samples` of one channel, as loud as `loudness`
+    says; the latest picture of `width` and `height`. `level` (dBov) and `voice` of the latest sound, as its sender says.
+    `timestamp` and `arrived`: of the latest that was decoded, None before."""
 
     decoded: int = 0
     keys: int = 0
@@ -171,6 +173,9 @@ class DecodeCounts:
     height: int = 0
     timestamp: int = 0
     arrived: float | None = None
+    level: int | None = None
+    voice: bool | None = None
+    loudness: Loudness = field(default_factory=Loudness)
 
 
 class DecodedStream:
@@ -228,7 +233,10 @@ class DecodedStream:
             counts.frames += len(found)
             counts.timestamp, counts.arrived = frame.timestamp, frame.arrived
             if hasattr(found[-1], "samples"):
-                counts.samples += sum(sound.samples for sound in found)
+                counts.level, counts.voice = frame.level, frame.voice
+                for sound in found:
+                    counts.samples += sound.samples
+                    counts.loudness.add(mean_square(sound.to_ndarray()), sound.samples / sound.sample_rate)
             else:
                 counts.width, counts.height = found[-1].width, found[-1].height
         return found

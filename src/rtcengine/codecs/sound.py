@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .decode import TELEPHONE
 from .encode import Encoded, rtp_time
+from .loudness import Loudness, dbov, mean_square
 
 Samples = npt.NDArray[np.int16]
 
@@ -29,6 +30,10 @@ class SoundEncoder(ABC):
         self.rate, self.channels = rate, channels
         self.clock_rate = clock_rate if clock_rate is not None else rate
         self.packet = rate // 50
+        self.loudness = Loudness()
+        self.heard: list[tuple[int, bool]] = []
+        """Of each packet that `encode` gave last: its level in dBov, and whether `hears`, where that is there, hears speech."""
+        self.hears: Callable[[Samples, int], bool] | None = None  # of samples and their rate: whether somebody speaks in them
         self._resampler: av.AudioResampler | None = None
         self._form: tuple[object, ...] = ()
         self._rest: Samples = np.zeros((0, channels), np.int16)
@@ -42,6 +47,7 @@ class SoundEncoder(ABC):
 
     def encode(self, frame: av.AudioFrame, force_key: bool = False, *, at: int | None = None) -> list[Encoded]:
         """Packets that are full with this frame; the rest waits for the next one."""
+        self.heard = []
         if at is not None:
             at = at * self.rate // self.clock_rate
         else:
@@ -64,7 +70,12 @@ class SoundEncoder(ABC):
             if len(now) < self.packet:
                 now = np.concatenate((now, np.zeros((self.packet - len(now), self.channels), np.int16)))
             assert self._at is not None
-            found.append(Encoded(self._packet(now), self._at * self.clock_rate // self.rate, True))
+            square = mean_square(now)
+            self.loudness.add(square, self.packet / self.rate)
+            voice = self.hears(now, self.rate) if self.hears is not None else False
+            at = self._at * self.clock_rate // self.rate
+            found.append(Encoded(self._packet(now), at, True))
+            self.heard.append((dbov(square), voice))
             self._at += self.packet
         return found
 

@@ -231,7 +231,7 @@ class Receiver:
         taken = core.take_frame(self.id) if core is not None else None
         if taken is None:
             return None
-        data, timestamp, key, lost, at, codec = taken
+        data, timestamp, key, lost, at, codec, level = taken
         used: RecvConfig | PayloadType = self.config
         if used.codec.lower() != codec:
             used = next((one for one in self.config.others if one.codec.lower() == codec), used)
@@ -243,6 +243,8 @@ class Receiver:
             key=key,
             lost=lost,
             arrived=at / 1e6,
+            level=-(level & 0x7F) if level >= 0 else None,
+            voice=level > 0x7F if level >= 0 else None,
         )
 
     def __repr__(self) -> str:
@@ -264,19 +266,22 @@ class Sender:
     def __repr__(self) -> str:
         return f"<Sender {self.id} {self.config.codec} of transport {self.transport.id}>"
 
-    def send_frame(self, data: Buffer, timestamp: int, key: bool) -> None:
-        """One encoded frame in any buffer, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream
-        with start codes, VP9 of one layer; AV1 is not sent so.
+    def send_frame(self, data: Buffer, timestamp: int, key: bool, *, level: int | None = None, voice: bool = False) -> None:
+        """One encoded frame, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream with start
+        codes, VP9 of one layer; AV1 is not sent so.
 
-        `timestamp` in units of the clock rate, taken mod 2^32. BufferError when 64 frames of this sender wait for the
-        engine's thread; EngineClosed when the transport or the engine is closed.
+        `timestamp` in units of the clock rate, taken mod 2^32. `level`: how loud a frame of sound is, 0 to -127 dBov, and
+        `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. BufferError
+        when 64 frames of this sender wait for the engine's thread; EngineClosed when the transport or the engine is closed.
         """
         transport = self.transport
         if transport.state == "closed":
             raise EngineClosed(f"transport {transport.id} is closed")
+        if level is not None and not -127 <= level <= 0:
+            raise ValueError(f"a level of {level} dBov is not of 0 to -127")
         core = transport._engine._running()
         try:
-            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key)
+            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key, -1 if level is None else voice << 7 | -level)
         except RuntimeError as error:
             raise EngineClosed(str(error)) from None
 

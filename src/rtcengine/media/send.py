@@ -8,16 +8,20 @@ import secrets
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import av
 
 from ..codecs.encode import Encoded, Encoder, VideoEncoder, make_encoder, rtp_time
+from ..codecs.loudness import Loudness
 from ..codecs.packet import PacketReader
+from ..codecs.sound import SoundEncoder
 from ..engine import EngineError, Sender
+from ..rtp import Extension
 from .blank import BLACK_FRAMERATE, blank
 from .limits import FrameGate, Limits
+from .sound.voice import Listener
 from .timeline import Timeline
 from .track import MediaStreamError, MediaStreamTrack
 
@@ -26,12 +30,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rtcengine.media")
 
+Heard = tuple[int, bool] | None
+"""The level of a packet of sound, in dBov, and whether somebody speaks."""
+
 
 @dataclass(slots=True)
 class SendCounts:
     """Of all tracks that were sent, one after the other. `taken`: frames and packets read from them, the latest picture of
     `source_width` and `source_height`; `encoded` of them, `keys` as key frames; `frames` went to the engine. `dropped`: those
-    that were encoded and did not reach it."""
+    that were encoded and did not reach it. `loudness` of the sound that was encoded."""
 
     taken: int = 0
     source_width: int = 0
@@ -43,6 +50,7 @@ class SendCounts:
     encode_s: float = 0.0
     width: int = 0
     height: int = 0
+    loudness: Loudness = field(default_factory=Loudness)
 
 
 class SendPump:
@@ -164,15 +172,19 @@ class SendPump:
             self._failing = True
             return
         self._failing = False
-        if key and video and not any(encoded.key for encoded in found):
+        if key and video and not any(encoded.key for encoded, _ in found):
             self._key = True
-        for encoded in found:
-            self._send(*encoded)
+        for encoded, heard in found:
+            self._send(*encoded, heard)
 
-    def _encode(self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits) -> list[Encoded]:
+    def _encode(self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits) -> list[tuple[Encoded, Heard]]:
         started = time.perf_counter()
         if self._encoder is None:
             self._encoder = make_encoder(self.codec, self._fmtp)
+            if isinstance(self._encoder, SoundEncoder):
+                self._encoder.loudness = self.counts.loudness
+                if Extension.AUDIO_LEVEL in self.sender.config.extensions:
+                    self._encoder.hears = Listener()
         self._encoder.set_bitrate(limits.max_bitrate)
         if isinstance(self._encoder, VideoEncoder):
             self._encoder.scale_down_by = limits.scale_down_by
@@ -180,7 +192,8 @@ class SendPump:
         found = self._encoder.encode(frame if enabled else blank(frame), key, at=at)
         self.counts.encode_s += time.perf_counter() - started
         self.counts.encoded += len(found)
-        return found
+        heard: list[Heard] = list(self._encoder.heard) if isinstance(self._encoder, SoundEncoder) else [None] * len(found)
+        return list(zip(found, heard, strict=True))
 
     def _pass(self, track: MediaStreamTrack, packet: Any) -> None:
         self.counts.taken += 1
@@ -202,9 +215,10 @@ class SendPump:
             return
         self._send(data, at, packet.is_keyframe or not self.sender.config.video)
 
-    def _send(self, data: Buffer, at: int, key: bool) -> None:
+    def _send(self, data: Buffer, at: int, key: bool, heard: Heard = None) -> None:
+        level, voice = heard if heard is not None else (None, False)
         try:
-            self.sender.send_frame(data, at, key)
+            self.sender.send_frame(data, at, key, level=level, voice=voice)
         except BufferError:
             self.counts.dropped += 1
             self._key = True

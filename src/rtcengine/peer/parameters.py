@@ -140,16 +140,21 @@ class RTCRtpSendParameters(RTCRtpParameters):
 
 @dataclass(frozen=True, slots=True)
 class RTCRtpContributingSource:
-    """Whose media a mixer put into what came. `timestamp` in milliseconds since 1970, `source` is a CSRC."""
+    """Whose media a mixer put into what came. `timestamp` in milliseconds since 1970, `source` is a CSRC. `audioLevel` from 0
+    to 1, None when the peer does not say it (RFC 6464)."""
 
     timestamp: float
     source: int
     rtpTimestamp: int = 0
+    audioLevel: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RTCRtpSynchronizationSource(RTCRtpContributingSource):
-    """Who sent what came; `source` is its SSRC."""
+    """Who sent what came; `source` is its SSRC. `voiceActivityFlag`: whether the peer hears speech in it; None when it does not
+    say."""
+
+    voiceActivityFlag: bool | None = None
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..codecs.loudness import Loudness
 from .effects import CodecUse, MediaPlan
 from .stats_types import (
     RTCCodecStats,
@@ -108,6 +109,8 @@ class SentRows:
             found["frames"] = counts.taken
             if counts.source_width:
                 found["width"], found["height"] = counts.source_width, counts.source_height
+        elif counts.loudness.seconds:
+            _add_loudness(found, counts.loudness)
         return found
 
 
@@ -147,6 +150,8 @@ class ReceivedRows:
                 found["frameWidth"], found["frameHeight"] = counts.width, counts.height
         else:
             found["totalSamplesReceived"] = counts.samples
+            if counts.loudness.seconds:
+                _add_loudness(found, counts.loudness)
         report[found["id"]] = found
         report[self._codec["id"]] = RTCCodecStats(self._codec, timestamp=now)
         if row["sr_at"]:
@@ -185,6 +190,10 @@ class ReceivedRows:
         found["packetsSent"], found["bytesSent"], found["reportsSent"] = row["sr_packets"], row["sr_bytes"], row["sr_n"]
         found["remoteTimestamp"] = (row["sr_ntp"] / 2**32 - NTP_TO_UNIX_S) * 1000
         report[found["id"]] = found
+
+
+def _add_loudness(found: RTCStats, heard: Loudness) -> None:
+    found["audioLevel"], found["totalAudioEnergy"], found["totalSamplesDuration"] = heard.level, heard.energy, heard.seconds
 
 
 def codec_stats(plan: MediaPlan, codec: CodecUse, way: str) -> RTCStats:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..codecs.loudness import linear
 from ..media.stream import MediaStream
 from ..media.track import Done
 from ..sdp.description import fmtp_parameters
@@ -148,7 +149,9 @@ class RTCRtpReceiver(_Half):
         counts, ssrc = self._track.counts, self._peer.driver.source_of(self)
         if counts.arrived is None or not ssrc or time.monotonic() - counts.arrived > SOURCE_S:
             return []
-        return [RTCRtpSynchronizationSource(wall_ms(counts.arrived), ssrc, counts.timestamp & 0xFFFFFFFF)]
+        level = linear(counts.level) if counts.level is not None else None
+        at = wall_ms(counts.arrived)
+        return [RTCRtpSynchronizationSource(at, ssrc, counts.timestamp & 0xFFFFFFFF, level, counts.voice)]
 
     def getParameters(self) -> RTCRtpReceiveParameters:
         plan = self._peer.jsep.plan.receivers.get(self._state.mid or "")
