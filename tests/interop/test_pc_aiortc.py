@@ -103,3 +103,34 @@ async def test_telephone_codecs(codec: str, ours_offers: bool, rate: int, freque
     finally:
         await ours.close()
         await theirs.close()
+
+
+async def test_how_loud_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 6464, both ways: a tone of 8000 of 32768 is at -15 dBov."""
+    told: list[tuple[bool, int]] = []
+    handle = aiortc.RTCRtpReceiver._handle_rtp_packet
+
+    async def look(self: Any, packet: Any, *more: Any, **named: Any) -> None:
+        if packet.extensions.audio_level is not None:
+            told.append(packet.extensions.audio_level)
+        await handle(self, packet, *more, **named)
+
+    monkeypatch.setattr(aiortc.RTCRtpReceiver, "_handle_rtp_packet", look)
+    ours, theirs = RTCPeerConnection(), aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
+    try:
+        tracks: list[Any] = []
+        ours.on("track", tracks.append)
+        ours.addTrack(tone(rtcengine, 440))
+        await ours.setLocalDescription(await ours.createOffer())
+        await theirs.setRemoteDescription(aiortc.RTCSessionDescription(**vars(ours.localDescription)))
+        theirs.addTrack(tone(aiortc, 440))
+        await theirs.setLocalDescription(await theirs.createAnswer())
+        await ours.setRemoteDescription(rtcengine.RTCSessionDescription(**vars(theirs.localDescription)))
+        await heard(tracks)
+        (source,) = ours.getReceivers()[0].getSynchronizationSources()
+        assert source.audioLevel == pytest.approx(10 ** (-15 / 20)) and source.voiceActivityFlag is False
+        await until(lambda: (len(told) > 50), what="packets of ours")
+        assert {level for _, level in told[10:]} == {15}
+    finally:
+        await ours.close()
+        await theirs.close()

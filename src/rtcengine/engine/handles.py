@@ -267,8 +267,8 @@ class Sender:
         return f"<Sender {self.id} {self.config.codec} of transport {self.transport.id}>"
 
     def send_frame(self, data: Buffer, timestamp: int, key: bool, *, level: int | None = None, voice: bool = False) -> None:
-        """One encoded frame, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream with start
-        codes, VP9 of one layer; AV1 is not sent so.
+        """One encoded frame in any buffer, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream
+        with start codes, VP9 of one layer; AV1 is not sent so.
 
         `timestamp` in units of the clock rate, taken mod 2^32. `level`: how loud a frame of sound is, 0 to -127 dBov, and
         `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. BufferError
