@@ -11,7 +11,7 @@
 #include "base/crypto.h"
 #include "proto/dtls_impl.h"
 
-enum { SERIAL = 20, SIG_MAX = 72, DER_MAX = 600, INTEGER = 0x02, BITS = 0x03, UTF8 = 0x0c, SEQUENCE = 0x30, SET = 0x31 };
+enum { SERIAL = 20, SIG_ROOM = 72, DER_ROOM = 600, INTEGER = 0x02, BITS = 0x03, UTF8 = 0x0c, SEQUENCE = 0x30, SET = 0x31 };
 
 static const uint8_t VERSION_3[] = {0xa0, 0x03, 0x02, 0x01, 0x02};
 static const uint8_t ECDSA_SHA256[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02}; /* RFC 5758 §3.2 */
@@ -22,7 +22,7 @@ static const uint8_t P256_POINT[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0
 
 /* Written from the end, so that a length is known when it is its turn. */
 typedef struct der {
-  uint8_t buf[DER_MAX];
+  uint8_t buf[DER_ROOM];
   size_t at;
 } der_t;
 
@@ -89,9 +89,9 @@ static bool put_body(der_t *d, const uint8_t point[RTC_P256_POINT], const char *
   return true;
 }
 
-static bool sign(EVP_PKEY *key, const uint8_t *p, size_t n, uint8_t sig[SIG_MAX], size_t *sig_n) {
+static bool sign(EVP_PKEY *key, const uint8_t *p, size_t n, uint8_t sig[SIG_ROOM], size_t *sig_n) {
   EVP_MD_CTX *c = EVP_MD_CTX_new();
-  *sig_n = SIG_MAX;
+  *sig_n = SIG_ROOM;
   bool done =
       c && EVP_DigestSignInit_ex(c, NULL, "SHA256", rtc_dtls_lib(), NULL, key, NULL) == 1 && EVP_DigestSign(c, sig, sig_n, p, n) == 1;
   EVP_MD_CTX_free(c);
@@ -99,35 +99,35 @@ static bool sign(EVP_PKEY *key, const uint8_t *p, size_t n, uint8_t sig[SIG_MAX]
 }
 
 /* Length of the text; 0: no memory. */
-static size_t write_pem(char out[RTC_CERT_PEM_MAX], const char *what, const uint8_t *der, size_t n) {
+static size_t write_pem(char out[RTC_CERT_PEM_ROOM], const char *what, const uint8_t *der, size_t n) {
   BIO *b = BIO_new(BIO_s_secmem());
-  int len = b && PEM_write_bio(b, what, "", der, (long)n) > 0 ? BIO_read(b, out, RTC_CERT_PEM_MAX) : 0;
+  int len = b && PEM_write_bio(b, what, "", der, (long)n) > 0 ? BIO_read(b, out, RTC_CERT_PEM_ROOM) : 0;
   BIO_free(b);
   return len > 0 ? (size_t)len : 0;
 }
 
 static bool make(rtc_cert_t *out, EVP_PKEY *key, const char *name, int64_t from_s, int64_t until_s) {
-  uint8_t secret[RTC_P256_PKCS8], sig[SIG_MAX];
+  uint8_t secret[RTC_P256_PKCS8], sig[SIG_ROOM];
   size_t sig_n = 0;
-  der_t body = {.at = DER_MAX}, cert = {.at = DER_MAX};
+  der_t body = {.at = DER_ROOM}, cert = {.at = DER_ROOM};
   if (!rtc_dtls_p256_write(key, secret)) return false;
   out->key_len = write_pem(out->key_pem, PEM_STRING_PKCS8INF, secret, sizeof secret);
   rtc_cleanse(secret, sizeof secret - RTC_P256_POINT);
   if (!put_body(&body, secret + sizeof secret - RTC_P256_POINT, name, from_s, until_s)) return false;
-  if (!sign(key, body.buf + body.at, DER_MAX - body.at, sig, &sig_n)) return false;
+  if (!sign(key, body.buf + body.at, DER_ROOM - body.at, sig, &sig_n)) return false;
   put(&cert, sig, sig_n);
   put_byte(&cert, 0); /* bits that are left over */
-  wrap(&cert, BITS, DER_MAX);
+  wrap(&cert, BITS, DER_ROOM);
   put(&cert, ECDSA_SHA256, sizeof ECDSA_SHA256);
-  put(&cert, body.buf + body.at, DER_MAX - body.at);
-  wrap(&cert, SEQUENCE, DER_MAX);
-  out->cert_len = write_pem(out->cert_pem, PEM_STRING_X509, cert.buf + cert.at, DER_MAX - cert.at);
+  put(&cert, body.buf + body.at, DER_ROOM - body.at);
+  wrap(&cert, SEQUENCE, DER_ROOM);
+  out->cert_len = write_pem(out->cert_pem, PEM_STRING_X509, cert.buf + cert.at, DER_ROOM - cert.at);
   return out->cert_len && out->key_len;
 }
 
 int rtc_dtls_cert_make(rtc_cert_t *out, const char *name, int64_t from_s, int64_t until_s) {
   const size_t n = strlen(name);
-  if (!n || n > RTC_CERT_NAME_MAX || from_s >= until_s) return RTC_EINVAL;
+  if (!n || n > RTC_CERT_NAME_LEN || from_s >= until_s) return RTC_EINVAL;
   ERR_set_mark();
   EVP_PKEY *key = EVP_PKEY_Q_keygen(rtc_dtls_lib(), NULL, "EC", "P-256");
   const bool made = key && make(out, key, name, from_s, until_s);

@@ -10,12 +10,12 @@
 #include "base/err.h"
 
 enum {
-  RTC_CERT_NAME_MAX = 64, /* RFC 5280, ub-common-name */
-  RTC_CERT_PEM_MAX = 1024,
+  RTC_CERT_NAME_LEN = 64, /* RFC 5280, ub-common-name */
+  RTC_CERT_PEM_ROOM = 1024,
 };
 
 typedef struct rtc_cert {
-  char cert_pem[RTC_CERT_PEM_MAX], key_pem[RTC_CERT_PEM_MAX]; /* the key in PKCS #8 */
+  char cert_pem[RTC_CERT_PEM_ROOM], key_pem[RTC_CERT_PEM_ROOM]; /* the key in PKCS #8 */
   size_t cert_len, key_len;
 } rtc_cert_t;
 

@@ -72,7 +72,7 @@ static void made(void) {
 
 static void refused(void) {
   rtc_cert_t c;
-  char name[RTC_CERT_NAME_MAX + 2];
+  char name[RTC_CERT_NAME_LEN + 2];
   memset(name, 'x', sizeof name - 1);
   name[sizeof name - 1] = 0;
   CHECK(rtc_dtls_cert_make(&c, "", 0, 1) == RTC_EINVAL);
