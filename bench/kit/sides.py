@@ -202,7 +202,7 @@ class EngineSide(Side):
     async def used(self) -> Used:
         stats = await self.engine.stats()
         loop = stats.loop
-        # Every turn of the loop waits once.
+        # Each step is a wait.
         calls = loop.recv_calls + loop.send_calls + loop.steps
         sent = stats.hub["rtp_out"]
         messages = sent - loop.gso_datagrams + loop.gso_runs

@@ -91,6 +91,15 @@ void rtc_hub_touch(rtc_transport_t *t) {
   h->dirty_last = t;
 }
 
+/* Whose path it is. What comes next is mostly from where the last one came: then nothing is looked up. */
+static rtc_transport_t *at_path(rtc_hub_t *h, const rtc_path_t *p) {
+  if (h->last && h->last_path.sock == p->sock && rtc_addr_eq(&h->last_path.remote, &p->remote)) return h->last;
+  path_key_t key = key_of(p);
+  h->last = rtc_map_get(&h->paths, &key);
+  h->last_path = *p;
+  return h->last;
+}
+
 /* Whoever has a session can forge a valid check from another's address; so one that is alive keeps its own. What a full agent uses
  * until a pair is nominated does not count: of two agents here that check each other, each would bar the other's way to agree. */
 bool rtc_hub_path_free(const rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now) {
@@ -107,6 +116,7 @@ void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now
   if (had == t) return;
   if (had && had->ice && t->ice) had->shared = t->shared = true;
   if (!rtc_hub_path_free(t, path, now)) return;
+  h->last = NULL;
   if (had) {
     for (int i = 0; i < had->mapped_n; i++) {
       if (!rtc_path_eq(&had->mapped[i], path)) continue;
@@ -133,6 +143,7 @@ void rtc_hub_map_path(rtc_transport_t *t, const rtc_path_t *path, rtc_time_t now
 }
 
 void rtc_hub_unmap_paths(rtc_transport_t *t) {
+  t->hub->last = NULL;
   for (int i = 0; i < t->mapped_n; i++) {
     path_key_t key = key_of(&t->mapped[i]);
     rtc_map_del(&t->hub->paths, &key);
@@ -225,8 +236,7 @@ void rtc_hub_recv(rtc_hub_t *h, rtc_pkt_t *k, rtc_time_t now) {
     rtc_pkt_put(k);
     return;
   }
-  path_key_t key = key_of(&k->path);
-  rtc_transport_t *t = rtc_map_get(&h->paths, &key);
+  rtc_transport_t *t = at_path(h, &k->path);
   if (!t || t->state == RTC_T_CLOSED || !rtc_way_knows(t, &k->path)) {
     rtc_hub_drop(h, RTC_DROP_PATH);
     rtc_pkt_put(k);

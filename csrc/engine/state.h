@@ -257,6 +257,8 @@ struct rtc_hub {
   rtc_hub_cfg_t cfg;
   rtc_pool_t *pool;
   rtc_map_t paths;                    /* sock + remote -> transport */
+  rtc_transport_t *last;              /* the one that was found last; NULL: paths have changed since */
+  rtc_path_t last_path;               /* and where */
   rtc_map_t ufrags;                   /* local user name -> the first that has it */
   rtc_map_t transports, recvs, sends; /* by id */
   rtc_heap_t timers;

@@ -15,6 +15,8 @@ enum {
   FRAMES_RETRY_US = 1000,
   SOCKS_TURN = 64, /* sockets of peers that have their turn at a time */
   SOCK_BATCH = 16, /* datagrams that one of them is expected to have */
+  AT_ONCE_US = 3,  /* a wait that took no longer did not wait */
+  HOT_TURNS = 4,   /* without a look at all that could be ready */
 };
 
 /* NULL: there is none of this number, or it is not UDP. */
@@ -116,18 +118,23 @@ static void run_later(rtc_loop_t *l, uint32_t most) {
   l->more |= l->later != NULL;
 }
 
-/* first: how many the first call asks for, of a socket that seldom has more. crowded: others wait behind this one. */
-static void receive(rtc_loop_t *l, rtc_udp_t *u, uint32_t sock, int first, bool crowded) {
+/* first: how many the first call asks for, of a socket that seldom has more. crowded: others wait behind this one. Returns whether
+ * anything came. */
+static bool receive(rtc_loop_t *l, rtc_udp_t *u, uint32_t sock, int first, bool crowded) {
+  bool any = false;
   for (int batch = 0; batch < RTC_LOOP_BATCHES; batch++) {
     refill(l);
     int want = batch || l->slot_n < first ? l->slot_n : first;
     if (!want) {
       /* No slot: what came is lost now, rather than in the kernel where nobody can tell why. */
       for (int n = rtc_udp_discard(u, RTC_UDP_BATCH); n; n--) rtc_hub_dropped(l->hub, RTC_DROP_POOL);
-      return;
+      return any;
     }
     int n = rtc_udp_recv(u, l->slots, want);
     rtc_udp_tally(u, &l->count);
+    if (!batch) u->came = n;
+    if (!n) return any;
+    any = true;
     rtc_time_t now = rtc_clock_now();
     for (int i = 0; i < n; i++) {
       l->slots[i]->path.sock = sock;
@@ -136,8 +143,9 @@ static void receive(rtc_loop_t *l, rtc_udp_t *u, uint32_t sock, int first, bool 
     l->slot_n -= n;
     memmove(l->slots, l->slots + n, (size_t)l->slot_n * sizeof *l->slots);
     flush(l);
-    if (n < want) return; /* drained, without another call to hear so */
+    if (n < want) break; /* drained, without another call to hear so */
   }
+  return any;
 }
 
 /* The same of a socket whose datagrams come joined. */
@@ -161,12 +169,15 @@ static void receive_joined(rtc_loop_t *l, rtc_udp_t *u, uint32_t sock, bool crow
   }
 }
 
+/* How many to ask a socket of all peers for: each costs, whether it comes or not. */
+static int expected(const rtc_udp_t *u) { return u->came > SOCK_BATCH / 2 ? RTC_UDP_BATCH : SOCK_BATCH; }
+
 static void receive_socks(rtc_loop_t *l) {
   uint32_t ready[SOCKS_TURN], n = rtc_socks_ready(&l->socks, ready, SOCKS_TURN);
   for (uint32_t i = 0; i < n; i++) {
     rtc_sock_t *s = rtc_socks_get(&l->socks, ready[i]);
     if (s && s->kind == RTC_SOCK_UDP && s->udp.gro) receive_joined(l, &s->udp, s->number, n == SOCKS_TURN);
-    if (s && s->kind == RTC_SOCK_UDP && !s->udp.gro) receive(l, &s->udp, s->number, SOCK_BATCH, n == SOCKS_TURN);
+    if (s && s->kind == RTC_SOCK_UDP && !s->udp.gro) (void)receive(l, &s->udp, s->number, SOCK_BATCH, n == SOCKS_TURN);
     if (!s || s->kind == RTC_SOCK_UDP) continue;
     rtc_conns_ready(l, s, n == SOCKS_TURN);
     flush(l);
@@ -310,13 +321,17 @@ static void run_jobs(rtc_loop_t *l) {
 }
 
 void rtc_loop_turn(rtc_loop_t *l, uint32_t ready, bool socks) {
-  l->steps++;
   l->wait_us = RTC_LOOP_STALL_US;
   l->more = false;
   bool tell = run_commands(l);
+  uint32_t came = 0;
+  bool many = false; /* then one call more a turn is nothing */
   for (int i = 0; i < l->udp_n; i++) {
-    if (ready >> i & 1) receive(l, &l->udp[i], (uint32_t)i, RTC_UDP_BATCH, false);
+    if (!(ready >> i & 1) || !receive(l, &l->udp[i], (uint32_t)i, expected(&l->udp[i]), false)) continue;
+    came |= 1u << i;
+    many |= l->udp[i].came > SOCK_BATCH / 2;
   }
+  l->hot = many ? 0 : came;
   if (socks) receive_socks(l);
   if (l->later) run_later(l, l->helper ? RTC_LOOP_LATER_TURN : UINT32_MAX); /* who steps does not wait for us */
   rtc_time_t now = rtc_clock_now();
@@ -344,7 +359,9 @@ static void wait_for_work(rtc_loop_t *l, struct pollfd *p, uint32_t n) {
 #else
   int r = poll(p, (nfds_t)n, us < 0 ? -1 : us > 3600000000 ? 3600000 : (int)((us + 999) / 1000));
 #endif
-  rtc_coalesce_waited(&l->coalesce, rtc_clock_now() - now);
+  rtc_time_t waited = rtc_clock_now() - now;
+  rtc_coalesce_waited(&l->coalesce, waited);
+  l->at_once = waited <= AT_ONCE_US;
   if (r > 0) return;
   for (uint32_t i = 0; i < n; i++) p[i].revents = 0;
 }
@@ -394,20 +411,29 @@ void rtc_loop_finish(rtc_loop_t *l) {
   rtc_wake_signal(&l->owner);
 }
 
+/* Waits until something is ready; the fixed sockets among it by their bits. */
+static uint32_t wait_for_any(rtc_loop_t *l, bool *socks) {
+  uint32_t own = (uint32_t)l->udp_n + 1, ready = 0;
+  struct pollfd *p = l->polled;
+  uint32_t n = own + rtc_socks_fds(&l->socks, p + own);
+  l->steps++;
+  wait_for_work(l, p, n);
+  if (p[l->udp_n].revents) rtc_wake_drain(&l->wake);
+  for (int i = 0; i < l->udp_n; i++) ready |= p[i].revents ? 1u << i : 0;
+  for (uint32_t i = own; i < n && !*socks; i++) *socks = p[i].revents;
+  return ready;
+}
+
 void *rtc_loop_run(void *arg) {
   rtc_loop_t *l = arg;
   rtc_thread_name("rtc-loop");
-  uint32_t own = (uint32_t)l->udp_n + 1;
+  int left = 0; /* turns in which the sockets that had something are read without asking whether they have more */
   while (!atomic_load(&l->stop)) {
-    struct pollfd *p = l->polled;
-    uint32_t n = own + rtc_socks_fds(&l->socks, p + own);
-    wait_for_work(l, p, n);
-    if (p[l->udp_n].revents) rtc_wake_drain(&l->wake);
-    uint32_t ready = 0;
-    for (int i = 0; i < l->udp_n; i++) ready |= p[i].revents ? 1u << i : 0;
-    bool socks = false;
-    for (uint32_t i = own; i < n && !socks; i++) socks = p[i].revents;
+    bool socks = false, asked = !left;
+    uint32_t ready = asked ? wait_for_any(l, &socks) : l->hot;
     rtc_loop_turn(l, ready, socks);
+    /* Who did not have to wait for the last ones will seldom have to wait for the next ones. */
+    left = !l->hot ? 0 : asked ? (l->at_once ? HOT_TURNS : 0) : left - 1;
   }
   rtc_loop_finish(l);
   return NULL;

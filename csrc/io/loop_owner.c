@@ -293,6 +293,7 @@ rtc_time_t rtc_loop_next_at(const rtc_loop_t *l) {
 
 int rtc_loop_step(rtc_loop_t *l) {
   if (atomic_load(&l->state) != RTC_LOOP_NEW) return RTC_ESTATE;
+  l->steps++;
   rtc_wake_drain(&l->wake);
   rtc_loop_turn(l, ALL_SOCKETS, true);
   return 0;

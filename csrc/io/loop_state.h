@@ -62,9 +62,12 @@ struct rtc_loop {
   int slot_n;
   rtc_pkt_t *later, *later_last; /* put off, in order */
   uint32_t later_n, later_cap;
+  uint32_t hot;      /* bits of the fixed sockets that had something in this turn, unless it was much */
+  bool at_once;      /* the last wait was none */
   bool more;         /* something is left over from this turn: the next one comes at once */
   uint32_t flush_at; /* datagrams that may wait */
-  uint64_t steps, frames_refused;
+  uint64_t steps;    /* times it has waited, or was stepped */
+  uint64_t frames_refused;
   rtc_coalesce_t coalesce;
   int64_t wait_us; /* what is left of RTC_LOOP_STALL_US */
   rtc_time_t published;

@@ -109,7 +109,6 @@ void rtc_udp_lend(rtc_udp_t *u, rtc_udp_scratch_t *s, rtc_udp_gro_t *g) {
 }
 
 int rtc_udp_recv(rtc_udp_t *u, rtc_pkt_t **slots, int n) {
-  rtc_udp_mark_time(u);
   return u->portable ? rtc_udp_posix_recv(u, slots, n) : rtc_udp_linux_recv(u, slots, n);
 }
 

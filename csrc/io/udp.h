@@ -44,7 +44,9 @@ typedef struct rtc_udp {
   int recv_buffer, send_buffer; /* bytes that the kernel granted */
   rtc_udp_counts_t count;
   uint32_t kernel_drops_seen;
-  int64_t unix_offset_us; /* of this moment, for the kernel's time stamps */
+  int came;                /* datagrams of the last batch's first call: the owner's */
+  int64_t unix_offset_us;  /* wall clock minus ours, for the kernel's time stamps */
+  int64_t unix_offset_for; /* wall clock when it was taken */
   rtc_udp_scratch_t *scratch;
   rtc_udp_gro_t *gro; /* NULL: rtc_udp_recv; else rtc_udp_fetch */
 } rtc_udp_t;

@@ -43,7 +43,6 @@ bool rtc_udp_gro_start(int fd) {
 
 int rtc_udp_fetch(rtc_udp_t *u) {
   rtc_udp_gro_t *g = u->gro;
-  rtc_udp_mark_time(u);
   for (int i = 0; i < RTC_UDP_FETCH; i++) {
     rtc_udp_fill_in(NULL, &g->msg[i].msg_hdr, &g->iov[i], &g->addr[i], &g->control[i]);
     g->iov[i] = (struct iovec){g->room[i], ROOM};

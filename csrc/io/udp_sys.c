@@ -112,12 +112,24 @@ void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sock
   m->msg_controllen = sizeof *control;
 }
 
+#ifdef SCM_TIMESTAMPNS
+/* The wall clock runs at most half a per mille too fast or slow; where it was set, the offset is taken anew at once. */
+static rtc_time_t monotonic(rtc_udp_t *u, int64_t unix_us) {
+  enum { GOOD_FOR_US = 10000, OLDEST_US = 1000000 /* that has waited in the socket */ };
+  if (unix_us > u->unix_offset_for + GOOD_FOR_US || unix_us < u->unix_offset_for - OLDEST_US) {
+    u->unix_offset_us = rtc_clock_unix_offset();
+    u->unix_offset_for = rtc_clock_now() + u->unix_offset_us;
+  }
+  return unix_us - u->unix_offset_us;
+}
+#endif
+
 static void take_control(rtc_udp_t *u, const struct cmsghdr *c, rtc_addr_t *local, rtc_time_t *at) {
 #ifdef SCM_TIMESTAMPNS
   if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
     struct timespec t;
     memcpy(&t, CMSG_DATA(c), sizeof t);
-    *at = (rtc_time_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 - u->unix_offset_us;
+    *at = monotonic(u, (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000);
     return;
   }
 #endif
@@ -164,8 +176,6 @@ void rtc_udp_take_path(rtc_udp_t *u, rtc_path_t *path, rtc_time_t *at, struct ms
   }
   for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) take_control(u, c, local, at);
 }
-
-void rtc_udp_mark_time(rtc_udp_t *u) { u->unix_offset_us = rtc_clock_unix_offset(); }
 
 bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us) {
   struct pollfd p = {.fd = u->fd, .events = POLLOUT};

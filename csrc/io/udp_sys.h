@@ -35,7 +35,6 @@ bool rtc_udp_any_source(struct msghdr *m, int why);
 void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sockaddr_t *from, rtc_udp_control_t *control);
 void rtc_udp_take_in(rtc_udp_t *u, rtc_pkt_t *k, struct msghdr *m, size_t len);
 void rtc_udp_take_path(rtc_udp_t *u, rtc_path_t *path, rtc_time_t *at, struct msghdr *m);
-void rtc_udp_mark_time(rtc_udp_t *u); /* before receiving: what the kernel's time stamps are to be seen against */
 
 /* Waits until the socket takes datagrams, at most *wait_us, which shrinks. False: it still takes none. */
 bool rtc_udp_wait_writable(const rtc_udp_t *u, int64_t *wait_us);
