@@ -101,6 +101,23 @@ static void address_in_use_is_not_taken_over(void) {
   rig_close(&r);
 }
 
+/* What still comes from the address of one that was closed finds nobody, however lately it was somebody's. */
+static void late_after_close(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  int a = rig_join(&r, GCM);
+  rtc_recv_cfg_t in = rig_recv(a, true);
+  rig_add_recv(&r, 1, &in);
+  rig_vp8(&r, a, 77, 100, 0, true, true);
+  CHECK_EQ(rig_recv_stats(&r, 1)->packets, 1);
+  rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_CLOSE, .id = r.peer[a].id});
+  rtc_event_t e;
+  CHECK(rig_events(&r, r.peer[a].id, &e) && e.state == RTC_T_CLOSED); /* and with this it is freed */
+  rig_vp8(&r, a, 77, 101, 3000, true, false);
+  CHECK_EQ(rig_drops(&r, RTC_DROP_PATH), 1);
+  rig_close(&r);
+}
+
 /* A client with more addresses to try than a lite agent ever sees: each answer finds its way. */
 static void client_hears_all_its_paths(void) {
   for (int answers = 0; answers < RTC_ICE_CANDS; answers += 9) {
@@ -280,6 +297,7 @@ int main(void) {
   RUN(nothing_goes_out_without_consent);
   RUN(restart_twice_keeps_what_the_peer_uses);
   RUN(address_in_use_is_not_taken_over);
+  RUN(late_after_close);
   RUN(client_hears_all_its_paths);
   RUN(client_does_not_take_anothers_address);
   RUN(stall_and_recovery);
