@@ -42,7 +42,7 @@ int rtc_ice_init(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd, c
   c->gap_us = RTC_MS(RTC_ICE_SILENT_MS);
   c->controlling = controlling;
   c->seed = seed;
-  c->expires = c->asking = c->started = c->valid_since = c->plan_at = RTC_NEVER;
+  c->elsewhere = c->expires = c->asking = c->started = c->valid_since = c->plan_at = RTC_NEVER;
   c->tie_breaker = rtc_ice_random(c);
   return creds_set(&c->creds, local_ufrag, local_pwd, remote_ufrag, remote_pwd);
 }
@@ -90,7 +90,7 @@ int rtc_ice_restart(rtc_ice_t *c, const char *local_ufrag, const char *local_pwd
   c->local_n = n;
   c->selected = -1;
   c->nominated = c->revoked = c->failed = c->local_end = c->remote_end = false;
-  c->asking = c->started = c->valid_since = RTC_NEVER;
+  c->elsewhere = c->asking = c->started = c->valid_since = RTC_NEVER;
   rtc_ice_repair(c, now);
   if (was >= 0) rtc_ice_find(c, &path, true, 0, now); /* one that was given as a path */
   rtc_ice_plan(c);

@@ -115,12 +115,13 @@ typedef struct rtc_ice {
   rtc_path_t path; /* where to send; valid when has_path */
   int selected;    /* pair of `path`; -1: none, or one from before a restart */
   int pair_n, local_n, remote_n;
-  rtc_time_t heard;   /* last authenticated packet of any kind on `path` */
-  rtc_time_t flowed;  /* the same without STUN */
-  rtc_time_t gap_us;  /* between two of these, a sliding mean */
-  rtc_time_t expires; /* consent; RTC_NEVER before the first answer */
-  rtc_time_t asking;  /* first request since `heard`, RTC_NEVER when none */
-  rtc_time_t started; /* of checking, RTC_NEVER before the first pair */
+  rtc_time_t heard;     /* last authenticated packet of any kind on `path` */
+  rtc_time_t flowed;    /* the same without STUN */
+  rtc_time_t gap_us;    /* between two of these, a sliding mean */
+  rtc_time_t elsewhere; /* first such packet on another pair that works, since `heard`; RTC_NEVER when none */
+  rtc_time_t expires;   /* consent; RTC_NEVER before the first answer */
+  rtc_time_t asking;    /* first request since `heard`, RTC_NEVER when none */
+  rtc_time_t started;   /* of checking, RTC_NEVER before the first pair */
   rtc_time_t valid_since;
   rtc_time_t pace_at; /* earliest next first request */
   rtc_time_t plan_at; /* next thing to do for pairs other than the chosen one */

@@ -22,7 +22,7 @@ static bool peer_must_switch(const rtc_ice_t *c, const rtc_stun_t *m) {
 static void heard(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now) {
   if (!rtc_ice_on_path(c, from)) return;
   c->heard = now;
-  c->asking = RTC_NEVER;
+  c->asking = c->elsewhere = RTC_NEVER;
   c->lost = false;
 }
 
@@ -123,8 +123,20 @@ int rtc_ice_on_stun(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, const
   }
 }
 
+/* Who sends by one pair alone has left the chosen one, if that does not answer any more. */
+static void heard_elsewhere(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now) {
+  if (c->elsewhere != RTC_NEVER || !c->nominated || c->selected < 0) return;
+  int i = rtc_ice_find(c, from, false, 0, now);
+  if (i < 0 || c->pair[i].state != RTC_PAIR_SUCCEEDED) return;
+  c->elsewhere = now;
+  rtc_ice_plan(c);
+}
+
 void rtc_ice_on_heard(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now) {
-  if (!rtc_ice_on_path(c, from)) return;
+  if (!rtc_ice_on_path(c, from)) {
+    heard_elsewhere(c, from, now);
+    return;
+  }
   heard(c, from, now);
   rtc_time_t gap = rtc_time_min(now - c->flowed, RTC_MS(RTC_ICE_SILENT_MS));
   c->gap_us += (gap - c->gap_us) / 16;

@@ -10,7 +10,7 @@ static rtc_time_t keep_interval(rtc_ice_t *c) { return (rtc_time_t)((800 + rtc_i
 static void renew(rtc_ice_t *c, rtc_time_t now) {
   c->heard = now;
   c->expires = now + RTC_MS(RTC_ICE_CONSENT_MS);
-  c->asking = RTC_NEVER;
+  c->asking = c->elsewhere = RTC_NEVER;
   c->lost = c->failed = false;
 }
 
@@ -118,16 +118,20 @@ static int best_wanted(const rtc_ice_t *c) {
   return best;
 }
 
-/* A chosen pair that is asked in vain may be dead: a NAT has moved one of us. That takes a second, unless what flowed on it has stopped for
- * one already: then it is time for an answer. */
-static rtc_time_t leave_at(const rtc_ice_t *c) {
-  const rtc_ice_pair_t *p = &c->pair[c->selected];
-  if (c->flowed <= p->answered) return c->asking + RTC_MS(RTC_ICE_SILENT_MS);
-  int64_t wait = p->rtt_us * 2;
+/* How long a question needs, at most a second. */
+static rtc_time_t answer_at(const rtc_ice_t *c) {
+  int64_t wait = c->pair[c->selected].rtt_us * 2;
   if (wait < RTC_MS(ANSWER_MS)) wait = RTC_MS(ANSWER_MS);
   if (wait > RTC_MS(RTC_ICE_SILENT_MS)) wait = RTC_MS(RTC_ICE_SILENT_MS);
-  rtc_time_t silent = c->heard + RTC_MS(RTC_ICE_SILENT_MS), asked = c->asking + wait;
-  return silent > asked ? silent : asked;
+  return c->asking + wait;
+}
+
+/* A chosen pair that is asked in vain may be dead: a NAT has moved one of us. That takes a second, unless what flowed on it has stopped for
+ * one already, or flows by another pair: then it is time for an answer. */
+static rtc_time_t leave_at(const rtc_ice_t *c) {
+  if (c->flowed <= c->pair[c->selected].answered && c->elsewhere == RTC_NEVER) return c->asking + RTC_MS(RTC_ICE_SILENT_MS);
+  rtc_time_t asked = answer_at(c), silent = c->heard + RTC_MS(RTC_ICE_SILENT_MS);
+  return silent > asked && c->elsewhere == RTC_NEVER ? silent : asked;
 }
 
 /* The controlled side's: a pair that the peer nominated, or, when the chosen one is asked in vain for long, one that it asks by itself: a
@@ -137,7 +141,7 @@ static int best_instead(const rtc_ice_t *c, rtc_time_t *at) {
   int best = best_wanted(c);
   *at = c->heard + RTC_MS(RTC_ICE_SILENT_MS);
   if (best >= 0 || c->asking == RTC_NEVER || !c->flowed) return best;
-  *at = c->asking + 2 * RTC_MS(RTC_ICE_SILENT_MS);
+  *at = c->elsewhere == RTC_NEVER ? c->asking + 2 * RTC_MS(RTC_ICE_SILENT_MS) : answer_at(c);
   best = best_valid(c);
   return best >= 0 && c->pair[best].asked_at > c->heard ? best : -1;
 }
@@ -193,9 +197,10 @@ rtc_time_t rtc_ice_keep_at(const rtc_ice_t *c) {
   if (!c->has_path || c->selected < 0) return RTC_NEVER;
   const rtc_ice_pair_t *p = &c->pair[c->selected];
   if (p->live && p->nominating) return RTC_NEVER;
-  if (c->flowed > p->answered) {
+  if (c->flowed > p->answered || c->elsewhere != RTC_NEVER) {
     rtc_time_t silent = c->flowed + silence(c), again = p->sent + RTC_MS(RTC_ICE_RTO_MAX_MS);
     if (p->answered && silent < p->answered + RTC_MS(RTC_ICE_SILENT_MS)) silent = p->answered + RTC_MS(RTC_ICE_SILENT_MS);
+    if (c->flowed > p->answered) silent = rtc_time_min(silent, c->elsewhere);
     return rtc_time_min(p->at, silent > again ? silent : again);
   }
   return p->live ? rtc_time_min(p->at, p->sent + RTC_MS(RTC_ICE_SILENT_MS)) : p->at;

@@ -102,7 +102,7 @@ async def test_moves(net: Network, one: str, other: str, change: str, options: t
             await peer.wait("counts", lambda e: bool(e["at"] > end + MOST_S))
         gap = max(longest_gap(peer, begin) for peer in both)
         note("moved", one=one, other=other, change=change, options=" ".join(options), offers=int(offers), gap=round(gap, 3))
-        assert gap <= MOST_S + ("--deaf" in options)
+        assert gap <= MOST_S
 
 
 @pytest.mark.long
