@@ -142,8 +142,11 @@ void rtc_way_on_heard(rtc_transport_t *t, const rtc_path_t *from, rtc_time_t now
     return;
   }
   bool lost = t->ice->lost;
+  int was = t->ice->selected;
+  if (!rtc_path_eq(&t->path, from)) credit(t); /* another one may be chosen */
   rtc_ice_on_heard(t->ice, from, now);
-  if (lost) follow(t, now);
+  if (was != t->ice->selected) rtc_hub_touch(t);
+  if (lost || was != t->ice->selected) follow(t, now);
 }
 
 bool rtc_way_settled(const rtc_transport_t *t) { return t->has_path && (!t->ice || t->ice->nominated); }

@@ -180,7 +180,7 @@ RTC_MUST_USE int rtc_ice_on_stun(rtc_ice_t *c, const rtc_stun_t *m, const uint8_
                                  size_t *out_len, rtc_time_t now);
 /* This path cannot be used: it is another's. What is chosen then is the best of the other valid ones, if any. */
 void rtc_ice_refuse(rtc_ice_t *c, const rtc_path_t *path, rtc_time_t now);
-/* Something authentic other than STUN came from this path. */
+/* Something authentic other than STUN came from this path; it may choose another one. */
 void rtc_ice_on_heard(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now);
 /* True for the chosen path and those that passed a check of either side: DTLS and media come from there only. */
 bool rtc_ice_knows(const rtc_ice_t *c, const rtc_path_t *from);

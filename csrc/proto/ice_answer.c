@@ -123,11 +123,16 @@ int rtc_ice_on_stun(rtc_ice_t *c, const rtc_stun_t *m, const uint8_t *raw, const
   }
 }
 
-/* Who sends by one pair alone has left the chosen one, if that does not answer any more. */
+/* Who sends by one pair alone has left the chosen one, if that does not answer any more; and the one of before a restart in any case. */
 static void heard_elsewhere(rtc_ice_t *c, const rtc_path_t *from, rtc_time_t now) {
-  if (c->elsewhere != RTC_NEVER || !c->nominated || c->selected < 0) return;
+  bool before = c->has_path && c->selected < 0;
+  if (!before && (c->elsewhere != RTC_NEVER || !c->nominated || c->selected < 0)) return;
   int i = rtc_ice_find(c, from, false, 0, now);
   if (i < 0 || c->pair[i].state != RTC_PAIR_SUCCEEDED) return;
+  if (before) {
+    if (!c->pair[i].nominating) rtc_ice_select(c, i, false, now); /* else that goes on */
+    return;
+  }
   c->elsewhere = now;
   rtc_ice_plan(c);
 }

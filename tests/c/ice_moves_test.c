@@ -89,6 +89,28 @@ static void a_controlled_side_changes_its_address(void) {
   }
 }
 
+/* It restarts from elsewhere, where it has a relay alone, which it settles on late: what flows from there counts at once. */
+static void who_restarts_from_elsewhere_is_followed(void) {
+  static net_t n;
+  net_open(&n, true, false);
+  give(&n, 0, 1, 1);
+  give(&n, 1, 1, 1);
+  stream(&n, RTC_SEC(3));
+  n.dead[0][1] = true;
+  rtc_ice_lose(&n.side[0], 1, n.now);
+  CHECK_EQ(rtc_ice_restart(&n.side[0], LU2, LP2, RU2, RP2, n.now), 0);
+  CHECK_EQ(rtc_ice_restart(&n.side[1], RU2, RP2, LU2, LP2, n.now), 0);
+  rtc_ice_cand_t relay = cand(0, 2, 1), theirs = cand(1, 1, 1);
+  relay.type = RTC_ICE_RELAY;
+  CHECK_EQ(rtc_ice_add_local(&n.side[0], &relay, n.now), 0);
+  CHECK_EQ(rtc_ice_add_remote(&n.side[0], &theirs, n.now), 0);
+  stream(&n, RTC_MS(600));
+  CHECK(at_host(&n, 0) == 2 && goal(&n, 1) == 2 && !n.side[1].nominated);
+  for (int s = 0; s < 2; s++) CHECK(n.media_gap[s] <= RTC_MS(300));
+  stream(&n, RTC_SEC(2));
+  CHECK(n.side[1].nominated && goal(&n, 1) == 2);
+}
+
 /* A pair that answers is kept, whatever flows by another. */
 static void what_flows_elsewhere_moves_nothing_alone(void) {
   static net_t n;
@@ -217,6 +239,7 @@ int main(int argc, char **argv) {
   RUN(the_only_address_is_lost);
   RUN(another_pair_takes_over);
   RUN(a_controlled_side_changes_its_address);
+  RUN(who_restarts_from_elsewhere_is_followed);
   RUN(what_flows_elsewhere_moves_nothing_alone);
   RUN(rebinding);
   RUN(rebinding_under_media);
