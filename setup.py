@@ -59,6 +59,8 @@ class BuildCore(build_ext):
         if self.compiles(Path("tools/ipsec_mb.c")):  # batched ciphers, where the machine has them
             self.cflags.append("-DRTC_HAVE_IPSEC_MB=1")
             ext.libraries.append("IPSec_MB")
+        if vpx := self.vpx():  # encoders whose rate changes while they run, likewise; loaded with the first one
+            self.cflags += ["-DRTC_HAVE_VPX=1", f'-DRTC_VPX_SONAME="{vpx}"']
         ext.sources = cythonized(ext.sources)
         ext.extra_objects = self.compile(ext)
         ext.sources, ext.depends = [], ext.extra_objects
@@ -92,6 +94,14 @@ class BuildCore(build_ext):
                 if not self.compiles(probe):
                     # Not an Exception: setuptools wraps those of an editable install in pages of advice.
                     raise SystemExit(f"error: {sentence}")
+
+    def vpx(self) -> str:
+        """The name that libvpx is loaded by; "" when it is not here to build with."""
+        command = ["sh", "tools/vpx.sh", self.compiler.compiler_so[0]]
+        try:
+            return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        except OSError:
+            return ""
 
     def compiles(self, program: Path) -> bool:
         command = [*self.compiler.compiler_so, *(f"-I{d}" for d in self.compiler.include_dirs)]

@@ -17,6 +17,13 @@ ifeq ($(IPSEC_MB),yes)
 C_INCLUDE += -DRTC_HAVE_IPSEC_MB=1
 C_LIBS += -lIPSec_MB
 endif
+# VP8 and VP9 whose rate changes while they run (libvpx-dev); likewise. It is loaded when it is needed, by the name of the library that
+# the headers belong to; the tests decode with it.
+VPX := $(shell tools/vpx.sh $(CC))
+ifneq ($(VPX),)
+C_INCLUDE += -DRTC_HAVE_VPX=1 -DRTC_VPX_SONAME='"$(VPX)"'
+C_CODEC_LIBS := -lvpx
+endif
 
 C_FLAGS_plain := -O2 -g
 C_FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -40,17 +47,17 @@ build/c/$(1)/libhelp.a: $$(C_HELPERS:%.c=build/c/$(1)/%.o)
 
 build/c/$(1)/tests/%: build/c/$(1)/tests/c/%.o build/c/$(1)/libhelp.a build/c/$(1)/libcore.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) -o $$@
+	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) $$(C_CODEC_LIBS) -o $$@
 
 build/c/$(1)/tests/attack/%.o build/c/$(1)/tests/sim/%.o: C_INCLUDE += -Itests/c
 
 build/c/$(1)/attack/%: build/c/$(1)/tests/attack/%.o build/c/$(1)/libhelp.a build/c/$(1)/libcore.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) -o $$@
+	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) $$(C_CODEC_LIBS) -o $$@
 
 build/c/$(1)/sim/%: build/c/$(1)/tests/sim/%.o build/c/$(1)/libhelp.a build/c/$(1)/libcore.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) -o $$@
+	$$(CC) $$(C_FLAGS_$(1)) $$^ $$(C_LIBS) $$(C_CODEC_LIBS) -o $$@
 
 # With -k a test that does not build leaves the others to run.
 .PHONY: c-tests-$(1) c-attacks-$(1)

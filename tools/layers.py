@@ -52,11 +52,13 @@ C_SYSTEM = [
     ("proto/dtls_prf.c", PROVIDED),
     ("proto/dtls_x25519.c", PROVIDED | {"openssl/rand.h"}),
     ("proto/dtls_spki.c", PROVIDED | {f"openssl/{name}.h" for name in ("core_object", "ec", "objects")}),
+    ("codec/vpx*", {"vpx/*"}),
+    ("codec/vpx_lib.c", {"dlfcn.h"}),  # loaded by who encodes
     ("base/pkt.c", {"sanitizer/asan_interface.h"}),  # free slots are poisoned in test builds
     ("io/*", {"*"}),
 ]
 # Headers that stay with the files above even where everything else is free.
-C_NEVER = ["Python.h", "openssl/*"]
+C_NEVER = ["Python.h", "openssl/*", "vpx/*"]
 C_BANNED_CALLS = {"assert", "abort", "exit", "rand", "srand", "printf", "puts", "perror"}
 
 # --- Python --------------------------------------------------------------------------------------------------------
@@ -89,6 +91,7 @@ PY_APART = {"sdp", "ice"}
 PY_ALIASES = {("sdp/__init__.py", "peer")}
 # The pieces that are usable alone take classes from _core by name; its loops are the engine's alone.
 PY_PIECES = {"rtp", "srtp", "payload", "jitter", "bwe", "netsim", "crypto", "certificate"}
+PY_PIECES |= {"codecs"}  # what csrc/codec has
 PY_LOOP_CLASS = re.compile(r"Loop|Hub")
 
 

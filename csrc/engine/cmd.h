@@ -121,9 +121,10 @@ typedef struct rtc_frame_cfg {
   uint8_t *data;
   uint32_t len;
   uint32_t ts;
-  bool key;
-  bool has_level; /* of sound: level goes with its packets, to a peer that has agreed to it */
-  uint8_t level;  /* as RFC 6464 §3 has it: voice in the highest bit, -dBov below */
+  bool key, layered; /* layered: `layer` is said */
+  bool has_level;    /* of sound: level goes with its packets, to a peer that has agreed to it */
+  uint8_t level;     /* as RFC 6464 §3 has it: voice in the highest bit, -dBov below */
+  rtc_layer_t layer; /* VP8, VP9 */
   rtc_time_t captured;
 } rtc_frame_cfg_t;
 

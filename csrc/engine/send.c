@@ -32,6 +32,7 @@ rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *
   s->top = (int64_t)(rtc_hub_draw(t->hub) & 0x7fff) - 1;
   s->rtx_next = (int64_t)(rtc_hub_draw(t->hub) & 0x7fff);
   s->picture_id = (uint16_t)(rtc_hub_draw(t->hub) & 0x7fff);
+  s->tl0 = (uint8_t)s->picture_id;
   s->key_told = RTC_NEVER;
   s->fir_last = -1;
   rtc_rtx_init(&s->rtx);
@@ -294,11 +295,14 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   rtc_split_t split;
   size_t room = RTC_RTP_MAX - RTC_RTP_HEADER - 40; /* extensions, RTX number */
   int err = rtc_split_init(&split, (rtc_codec_t)s->cfg.codec, f->data, f->len, room, s->picture_id, f->key);
+  uint8_t tl0 = (uint8_t)(s->tl0 + (f->layered && f->layer.tid == 0));
+  if (err == 0 && f->layered) err = rtc_split_layer(&split, &f->layer, tl0);
   if (err < 0) return err;
   int64_t ts = time_of(s, f->ts, now);
   s->waiting = false;
   if (f->key) s->key_owed = false;
   s->picture_id = (s->picture_id + 1) & 0x7fff;
+  s->tl0 = tl0;
   s->has_map = true;
   s->map_ts = ts;
   s->map_at = f->captured ? f->captured : now;

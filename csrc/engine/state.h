@@ -108,6 +108,7 @@ struct rtc_send {
   rtc_send_t *next;    /* of the transport */
   int64_t rtx_next;    /* next number of the RTX stream */
   uint16_t picture_id; /* of frames that we packetize */
+  uint8_t tl0;         /* TL0PICIDX of the newest one, where layers are said */
   rtc_history_t own;   /* plaintext of frames that we packetized (source NULL), by our number */
   /* sender reports */
   bool has_map;

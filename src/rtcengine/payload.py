@@ -31,6 +31,22 @@ class PayloadInfo(NamedTuple):
     key: bool
 
 
+class TemporalLayer(NamedTuple):
+    """Where a VP8 or VP9 frame stands among temporal layers (RFC 7741 §4.2, RFC 9628 §4.2): who forwards it goes by that."""
+
+    id: int
+    """TID, 0 to 3; frames of the layers up to some id need none above it."""
+    sync: bool = False
+    """Y of VP8: above layer 0, and made from its newest frame alone, as all that follow are of nothing older above layer 0."""
+    switch_up: bool = True
+    """U of VP9: no later frame of a higher layer was made from one of a higher layer before this frame."""
+    droppable: bool = False
+    """N of VP8: no other frame was made from this one."""
+    references: tuple[int, ...] = ()
+    """P_DIFF of VP9: how many frames before this one are those that it was made from; up to three, 1 to 127. A key frame has
+    none, any other at least one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vp8Descriptor:
     """The descriptor before the data of each VP8 payload (RFC 7741 §4.2); None where a field is not there."""
@@ -62,18 +78,29 @@ class Vp8Descriptor:
         return cls(*payload_vp8(payload))
 
 
-def split(codec: str, frame: Bytes, max_payload: int = 1200, picture_id: int = 0) -> list[bytes]:
+def split(
+    codec: str,
+    frame: Bytes,
+    max_payload: int = 1200,
+    picture_id: int = 0,
+    layer: TemporalLayer | None = None,
+    tl0_picture_index: int = 0,
+) -> list[bytes]:
     """Payloads of one encoded frame, at least one, of at most `max_payload` bytes each (64 or more) and even sizes.
 
     VP8 and VP9 payloads begin with a descriptor that carries the low 15 bits of `picture_id`, which the caller counts up by
-    one a frame; VP9 is of one layer. An H.264 frame is an Annex B stream, with start codes; its payloads are those of
-    packetization-mode 1. An Opus or G.711 frame is one payload (RFC 7587 §4.2). ValueError for a codec that is not split
-    here, an empty frame, one of more than 65535 payloads, an Opus frame above `max_payload`, H.264 without start codes.
+    one a frame; VP9 is of one spatial layer. With `layer` they say it, VP8's with the low 8 bits of `tl0_picture_index`,
+    which counts the frames of layer 0, this one among them. An H.264 frame is an Annex B stream, with start codes; its
+    payloads are those of packetization-mode 1. An Opus or G.711 frame is one payload (RFC 7587 §4.2). ValueError for a codec
+    that is not split here, a layer that its descriptor cannot say, an empty frame, one of more than 65535 payloads, an Opus
+    frame above `max_payload`, H.264 without start codes.
     """
     number = _number(codec)
     if max_payload < 0:
         raise ValueError(f"max_payload is {max_payload}")
-    payloads = payload_split(number, frame, max_payload, picture_id & 0x7FFF)
+    payloads = payload_split(number, frame, max_payload, picture_id & 0x7FFF, layer, tl0_picture_index & 0xFF)
+    if payloads is None and layer is not None:
+        raise ValueError(f"a {codec} frame of {layer} cannot become payloads of at most {max_payload} bytes")
     if payloads is None:
         raise ValueError(
             f"a {codec} frame of {memoryview(frame).nbytes} bytes cannot become payloads of at most {max_payload}:"
@@ -98,4 +125,4 @@ def _number(codec: str) -> int:
     return number
 
 
-__all__ = ["PayloadInfo", "RtpFormatError", "Vp8Descriptor", "look", "split"]
+__all__ = ["PayloadInfo", "RtpFormatError", "TemporalLayer", "Vp8Descriptor", "look", "split"]

@@ -296,6 +296,89 @@ static void test_split_vp9(void) {
   }
 }
 
+/* Descriptors that say a layer, by hand (RFC 7741 §4.2, RFC 9628 §4.2), and what comes back of VP8's. */
+static void test_split_layers(void) {
+  static const struct {
+    rtc_codec_t codec;
+    uint8_t first; /* of the frame */
+    rtc_layer_t layer;
+    const char *head, *next; /* of the first payload, and of a later one */
+  } t[] = {
+      {RTC_CODEC_VP8, 0x10, {.tid = 0, .up = true}, "90 e0 9234 77 00", "80 e0 9234 77 00"},
+      {RTC_CODEC_VP8, 0x11, {.tid = 2, .sync = true, .droppable = true}, "b0 e0 9234 77 a0", "a0 e0 9234 77 a0"},
+      {RTC_CODEC_VP8, 0x11, {.tid = 1, .refs = 3, .ref = {1, 2, 3}}, "90 e0 9234 77 40", "80 e0 9234 77 40"},
+      {RTC_CODEC_VP9, 0x82, {.tid = 0, .up = true}, "b8 9234 10", "b0 9234 10"},
+      {RTC_CODEC_VP9,
+       0x86,
+       {.tid = 2, .up = true, .sync = true, .droppable = true, .refs = 1, .ref = {1}},
+       "f8 9234 50 02",
+       "f0 9234 50 02"},
+      {RTC_CODEC_VP9, 0x86, {.tid = 3, .refs = 3, .ref = {1, 3, 127}}, "f8 9234 60 03 07 fe", "f0 9234 60 03 07 fe"},
+  };
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    for (size_t len = 1; len < 3000; len += 1 + len / 2) {
+      uint8_t frame[3000], out[1000], joined[3000], head[8];
+      for (size_t k = 1; k < len; k++) frame[k] = (uint8_t)below(256);
+      frame[0] = t[i].first;
+      rtc_split_t s;
+      rtc_join_t j;
+      CHECK_EQ(rtc_split_init(&s, t[i].codec, frame, len, sizeof out, 0x1234, false), 0);
+      CHECK_EQ(rtc_split_layer(&s, &t[i].layer, 0x77), 0);
+      rtc_join_init(&j, t[i].codec, joined, len);
+      size_t n_head = check_hex(head, sizeof head, t[i].head), got = 0, want = (len + sizeof out - n_head - 1) / (sizeof out - n_head);
+      bool last = false;
+      for (int n; (n = rtc_split_next(&s, out, sizeof out, &last)) > 0; got++) {
+        check_hex(head, sizeof head, got ? t[i].next : t[i].head);
+        if (t[i].codec == RTC_CODEC_VP9 && last) head[0] |= 0x04;
+        CHECK_MEM(out, head, n_head);
+        CHECK_EQ(rtc_join_put(&j, out, (size_t)n), 0);
+        rtc_vp8_desc_t d;
+        if (t[i].codec != RTC_CODEC_VP8) continue;
+        CHECK_EQ(rtc_vp8_parse(&d, out, (size_t)n), 0);
+        CHECK(d.len == n_head && d.has_tl0 && d.tl0 == 0x77 && d.has_tid && d.tid == t[i].layer.tid && !d.has_keyidx);
+        CHECK(d.layer_sync == t[i].layer.sync && d.non_ref == t[i].layer.droppable && d.picture_id == 0x1234 && d.start == (got == 0));
+      }
+      CHECK_EQ(got, want);
+      CHECK_EQ(rtc_join_end(&j), (int)len);
+      CHECK_MEM(joined, frame, len);
+    }
+  }
+}
+
+static void test_split_layers_refuses(void) {
+  static const struct {
+    rtc_codec_t codec;
+    uint8_t first;
+    rtc_layer_t layer;
+  } t[] = {
+      {RTC_CODEC_VP8, 0x10, {.tid = 4}},
+      {RTC_CODEC_VP8, 0x10, {.refs = 4}},
+      {RTC_CODEC_VP9, 0x86, {.refs = 1, .ref = {0}}},
+      {RTC_CODEC_VP9, 0x86, {.refs = 1, .ref = {128}}},
+      {RTC_CODEC_VP9, 0x86, {.refs = 0}},             /* no key frame, and made of nothing */
+      {RTC_CODEC_VP9, 0x82, {.refs = 1, .ref = {1}}}, /* the reverse */
+      {RTC_CODEC_OPUS, 0, {.tid = 0}},
+  };
+  uint8_t frame[100] = {0}, out[100];
+  rtc_split_t s;
+  bool last;
+  static const rtc_layer_t lowest = {.tid = 0};
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    frame[0] = t[i].first;
+    CHECK_EQ(rtc_split_init(&s, t[i].codec, frame, sizeof frame, 1000, 0, false), 0);
+    CHECK_EQ(rtc_split_layer(&s, &t[i].layer, 0), RTC_EINVAL);
+    CHECK_EQ(s.left, 1); /* as it was */
+    CHECK(!s.layered);
+  }
+  frame[0] = 0x10;
+  CHECK_EQ(rtc_split_init(&s, RTC_CODEC_VP8, frame, sizeof frame, 64, 0, false), 0);
+  CHECK(rtc_split_next(&s, out, sizeof out, &last) > 0);
+  CHECK_EQ(rtc_split_layer(&s, &lowest, 0), RTC_EINVAL); /* a payload is out already */
+  static uint8_t large[65535 * 60];
+  CHECK_EQ(rtc_split_init(&s, RTC_CODEC_VP8, large, sizeof large, 64, 0, false), 0);
+  CHECK_EQ(rtc_split_layer(&s, &lowest, 0), RTC_EINVAL); /* with two bytes more in each they are too many */
+}
+
 static void test_split_opus(void) {
   uint8_t frame[1500], out[1500];
   for (size_t i = 0; i < sizeof frame; i++) frame[i] = (uint8_t)i;
@@ -340,6 +423,8 @@ int main(void) {
   RUN(test_split_vp8);
   RUN(test_split_bytes);
   RUN(test_split_vp9);
+  RUN(test_split_layers);
+  RUN(test_split_layers_refuses);
   RUN(test_split_opus);
   RUN(test_split_refuses);
   return CHECK_END();

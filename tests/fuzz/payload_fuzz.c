@@ -1,7 +1,8 @@
 /* payload: the look at a payload of every codec, the VP8 descriptor, splitting a frame, of which the pieces joined are the frame, and
  * joining whatever comes: counted first, then into a buffer of that size.
  * Of H.264, the pieces joined are the units that a plain reader of Annex B finds.
- * Input: codec (1 byte; bit 7: split, bit 6: join), for a split max (2), picture id (2), then the payload or the frame; for a join its
+ * Input: codec (1 byte; bit 7: split, bit 6: join), for a split max (2), picture id (2), whose highest bit says that a layer is
+ * said, of what is left, then the payload or the frame; for a join its
  * payloads, each after its length (1, in eighths). */
 #include "fuzz.h"
 #include "wire/payload/payload.h"
@@ -86,6 +87,14 @@ static void split(rtc_rd_t *r, int codec) {
   memset(&s, 0, sizeof s);
   int got = rtc_split_init(&s, (rtc_codec_t)codec, frame, n, max, picture_id, false);
   MUST(got == (known && want && max >= 64 && (n <= max || !is_whole(codec)) ? 0 : RTC_EINVAL));
+  if (got == 0 && picture_id & 0x8000 && n > 6) { /* it may be refused, and then all is as it was */
+    rtc_layer_t layer = {.tid = frame[1] & 7, .sync = frame[2] & 1, .up = frame[2] & 2, .droppable = frame[2] & 4};
+    layer.refs = frame[2] >> 4 & 7;
+    for (int i = 0; i < RTC_LAYER_REFS; i++) layer.ref[i] = frame[3 + i];
+    int said = rtc_split_layer(&s, &layer, frame[6]);
+    MUST(said == 0 || said == RTC_EINVAL);
+    MUST(s.layered == (said == 0) && (said < 0 || codec == RTC_CODEC_VP8 || codec == RTC_CODEC_VP9));
+  }
   if (got == 0) payloads(&s, codec == RTC_CODEC_H264 ? annexb : frame, want);
   fuzz_free(annexb, n * 4 / 3 + 4);
   fuzz_free(frame, n);

@@ -118,7 +118,7 @@ def test_a_users_program_is_checked_by_mypy(tmp_path: Path) -> None:
 
 
 # Names that only the type checker knows, those that only the extension uses, and what Cython adds by itself.
-STUB_ONLY = [r"rtcengine\._core\.(Address|Bytes|Event|Times)"]
+STUB_ONLY = [r"rtcengine\._core\.(Address|Bytes|Event|Layer|Times)"]
 INNER = [r"rtcengine\._core\.Srtp(Jobs|Sealer)"]
 BY_CYTHON = [r"rtcengine\._core\.(\w+\.)?(__reduce_cython__|__setstate_cython__|__test__)"]
 

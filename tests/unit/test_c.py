@@ -15,6 +15,7 @@ SLOW = {
     "model_test",
     "out_test",
     "soak_test",
+    "vpx_test",
 }
 NAMES = sorted(p.stem for p in (programs.ROOT / "tests" / "c").glob("*_test.c"))
 

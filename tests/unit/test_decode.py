@@ -55,7 +55,7 @@ def test_pictures(codec: str) -> None:
     encoder, pattern, decoder = encoder_of(codec), Pattern(320, 180), make_decoder(codec)
     shown = []
     for number in range(20):
-        for data, time, key in encoder.encode(pattern.video_frame(number, 3000 * number), number == 0):
+        for data, time, key, *_ in encoder.encode(pattern.video_frame(number, 3000 * number), number == 0):
             for picture in decoder.decode(encoded(data, (1 << 32) + time, codec, key=key)):
                 assert (picture.width, picture.height, picture.time_base) == (320, 180, Fraction(1, 90000))
                 shown.append((picture.pts, read_number(picture.to_ndarray(format="gray"))))
@@ -70,7 +70,7 @@ def test_pictures(codec: str) -> None:
 def test_a_broken_picture_waits_for_a_key_frame(codec: str) -> None:
     encoder, pattern, decoder = encoder_of(codec), Pattern(320, 180), make_decoder(codec)
     frames = [encoder.encode(pattern.video_frame(n, 3000 * n), n in (0, 4))[0] for n in range(6)]
-    assert [key for _, _, key in frames] == [True, False, False, False, True, False]
+    assert [f.key for f in frames] == [True, False, False, False, True, False]
     assert decoder.decode(encoded(frames[1][0], 3000, codec, key=False)) == []  # nothing before the first key frame
     assert len(decoder.decode(encoded(frames[0][0], 0, codec))) == 1
     with pytest.raises(DecodeError, match=f"{codec} frame of 3 bytes"):
@@ -145,7 +145,7 @@ def test_codecs_that_are_none() -> None:
 async def test_a_stream_decodes_beside_the_event_loop() -> None:
     encoder, pattern = encoder_of("VP8"), Pattern(320, 180)
     frames = [encoder.encode(pattern.video_frame(n, 3000 * n), n == 4)[0] for n in range(8)]
-    waiting = [encoded(data, 3000 * n, "VP8", key=key) for n, (data, _, key) in enumerate(frames)]
+    waiting = [encoded(data, 3000 * n, "VP8", key=key) for n, (data, _, key, _) in enumerate(frames)]
     waiting[2] = encoded(b"\x00\x01\x02", 6000, "VP8", key=False)
     stream = FrameShare(lambda: waiting.pop(0) if waiting else None).open()
     errors: list[DecodeError] = []

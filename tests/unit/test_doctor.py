@@ -99,6 +99,14 @@ def test_clocks(monkeypatch: pytest.MonkeyPatch, source: str, synchronized: bool
     assert [check.status for check in doctor.clock()] == verdicts
 
 
+def test_live_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who encodes VP8 and VP9, and what is to be had."""
+    for version, status, word in (("v1.12.0", OK, "v1.12.0"), ("", WARN, "H.264 alone")):
+        monkeypatch.setattr(machine, "own_vpx_version", lambda version=version: version)
+        check = found(list(doctor.codecs()), "live rates")
+        assert check.status == status and word in check.text and check.value == version
+
+
 def test_a_processor_without_aes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cpu_ciphers", list)
     assert found(list(doctor.crypto()), "processor").status == WARN

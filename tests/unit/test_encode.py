@@ -13,6 +13,7 @@ from av.video.frame import PictureType
 from rtcengine import EncodedFrame
 from rtcengine.codecs.decode import make_decoder
 from rtcengine.codecs.encode import Encoded, default_bitrate, make_encoder
+from rtcengine.codecs.vpx import own_version
 from rtcengine.media.pattern import Pattern, Tone, read_number
 
 VIDEO = ["VP8", "VP9", "H264"]
@@ -20,7 +21,7 @@ VIDEO = ["VP8", "VP9", "H264"]
 
 def decoded(codec: str, frames: list[Encoded], rate: int = 90000) -> list[Any]:
     decoder, found = make_decoder(codec), []
-    for data, time, key in frames:
+    for data, time, key, _ in frames:
         frame = EncodedFrame(data=memoryview(data), timestamp=time, clock_rate=rate, codec=codec, key=key, lost=0, arrived=0.0)
         found += decoder.decode(frame)
     return found
@@ -38,17 +39,18 @@ def test_pixel_formats(codec: str, form: str) -> None:
         out += encoder.encode(given)
         assert (given.pts, given.time_base, given.pict_type) == (n, Fraction(1, 30), PictureType.I)
         assert np.array_equal(given.to_ndarray(), before)
-    assert [(time, key) for _, time, key in out] == [(0, True), (3000, False), (6000, False)]
+    assert [(time, key) for _, time, key, _ in out] == [(0, True), (3000, False), (6000, False)]
     assert [read_number(f.to_ndarray(format="gray")) for f in decoded(codec, out)] == [5, 6, 7]
 
 
 @pytest.mark.parametrize("codec", VIDEO)
 def test_another_size_begins_with_a_key_frame(codec: str) -> None:
+    """Of VP9 where its library is ours only one that is larger than all before: test_rates.py has more."""
     encoder, out = make_encoder(codec), []
     sizes = [(320, 240), (320, 240), (640, 360), (640, 360), (320, 240)]
     for n, (width, height) in enumerate(sizes):
         out += encoder.encode(Pattern(width, height).video_frame(n, 3000 * n))
-    assert [key for _, _, key in out] == [True, False, True, False, True]
+    assert [key for _, _, key, _ in out] == [True, False, True, False, codec != "VP9" or not own_version()]
     shown = decoded(codec, out)
     assert [(f.width, f.height) for f in shown] == sizes
     assert [read_number(f.to_ndarray(format="gray")) for f in shown] == list(range(5))
@@ -78,13 +80,13 @@ def test_key_frames_come_when_they_are_wanted(codec: str) -> None:
         if n == 20:  # a change of scene is none
             frame = av.VideoFrame.from_ndarray(black, format="yuv420p")
             frame.pts, frame.time_base = 3000 * n, Fraction(1, 90000)
-        keys += [time // 3000 for _, time, key in encoder.encode(frame, n in (7, 31)) if key]
+        keys += [time // 3000 for _, time, key, _ in encoder.encode(frame, n in (7, 31)) if key]
     assert keys == [0, 7, 31]
 
 
 @pytest.mark.parametrize("codec", VIDEO)
 def test_bitrate_changes_while_it_runs(codec: str) -> None:
-    """Of H.264 without a key frame, below four times what it began with."""
+    """Of H.264, and where libvpx is ours, without a key frame."""
     rng = np.random.default_rng(1)
     encoder = make_encoder(codec)
     sizes, keys = [], []
@@ -95,13 +97,14 @@ def test_bitrate_changes_while_it_runs(codec: str) -> None:
         picture[:180] = np.kron(rng.integers(96, 160, (18, 32), dtype=np.uint8), np.ones((10, 10), np.uint8))
         frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
         frame.pts, frame.time_base = n * 3000, Fraction(1, 90000)
-        for data, _, key in encoder.encode(frame):
+        for data, _, key, _ in encoder.encode(frame):
             sizes.append(len(data))
             keys += [n] if key else []
-    assert keys == ([0] if codec == "H264" else [0, 120])
+    quiet = codec == "H264" or bool(own_version())
+    assert keys == ([0] if quiet else [0, 120])
     assert sum(sizes[180:]) < 0.6 * sum(sizes[60:120])
-    encoder.set_bitrate(8_000_000)
-    assert encoder.encode(frame)[0].key
+    encoder.set_bitrate(12_000_000)  # beyond what H.264 can be raised to
+    assert encoder.encode(frame)[0].key == (codec == "H264" or not quiet)
 
 
 def test_a_bitrate_that_suits_the_size() -> None:
@@ -138,8 +141,8 @@ def test_sound_of_any_form(codec: str, rate: int, source: int, channels: int, co
         out += encoder.encode(frame)
         assert np.array_equal(frame.to_ndarray(), before[0]) and (frame.pts, frame.time_base) == before[1:]
     clock_rate = 8000 if codec == "G722" else rate  # RFC 3551 §4.5.2
-    assert [time for _, time, _ in out] == [n * clock_rate // 50 for n in range(len(out))] and len(out) >= 48
-    assert all(key for _, _, key in out)
+    assert [time for _, time, _, _ in out] == [n * clock_rate // 50 for n in range(len(out))] and len(out) >= 48
+    assert all(key for _, _, key, _ in out)
     sounds = decoded(codec, out, clock_rate)
     assert [(f.pts, f.time_base) for f in sounds] == [(n * rate // 50, Fraction(1, rate)) for n in range(len(out))]
     heard = np.concatenate([f.to_ndarray().reshape(-1, 2 if codec == "opus" else 1)[:, 0] for f in sounds])[rate // 5 :]
@@ -150,15 +153,15 @@ def test_times_of_sound() -> None:
     """Jitter is not heard, a gap is kept, and another form goes on where the last one was."""
     encoder, out = make_encoder("PCMU"), []
     for start, rate in ((0, 8000), (170, 8000), (310, 8000), (480, 8000), (8000, 8000), (16320, 16000), (16640, 16000)):
-        out += [time for _, time, _ in encoder.encode(tone(rate, 1, rate // 50, "s16", start))]
+        out += [time for _, time, _, _ in encoder.encode(tone(rate, 1, rate // 50, "s16", start))]
     assert out == [0, 160, 320, 480, 8000, 8160]
     encoder = make_encoder("PCMU")
     assert encoder.encode(tone(8000, 1, 100, "s16", 0)) == []
-    times = [time for _, time, _ in encoder.encode(tone(8000, 1, 200, "s16", 8000))]
+    times = [time for _, time, _, _ in encoder.encode(tone(8000, 1, 200, "s16", 8000))]
     assert times == [0, 8000]  # what was left before the gap is filled up
-    again = [time for at in (0, 160, 320) for _, time, _ in encoder.encode(tone(8000, 1, 160, "s16", at))]
+    again = [time for at in (0, 160, 320) for _, time, _, _ in encoder.encode(tone(8000, 1, 160, "s16", at))]
     assert again == [8160, 8320, 8480]  # a source that begins anew
-    assert [time for _, time, _ in encoder.encode(tone(8000, 1, 160, "s16", 0), at=480)] == [8640]
+    assert [time for _, time, _, _ in encoder.encode(tone(8000, 1, 160, "s16", 0), at=480)] == [8640]
 
 
 def test_opus_does_as_the_receiver_says() -> None:
@@ -168,7 +171,7 @@ def test_opus_does_as_the_receiver_says() -> None:
         for n in range(100):
             frame = av.AudioFrame.from_ndarray(source.samples(960).reshape(1, -1), format="s16", layout="stereo")
             frame.sample_rate, frame.pts, frame.time_base = 48000, n * 960, Fraction(1, 48000)
-            ((data, _, _),) = encoder.encode(frame)
+            ((data, _, _, _),) = encoder.encode(frame)
             total += len(data)
         return total * 4, data[0] >> 2 & 1  # bits per second, and the bit of two channels (RFC 6716 §3.1)
 

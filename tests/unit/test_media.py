@@ -37,7 +37,7 @@ def test_vp8_decodes_to_the_same_numbers() -> None:
     decoder = av.CodecContext.create("vp8", "r")
     keys, numbers, size = [], [], 0
     for number in range(60):
-        for data, _, key in encoder.encode(pattern.video_frame(number, number * 3000), number == 40):
+        for data, _, key, _ in encoder.encode(pattern.video_frame(number, number * 3000), number == 40):
             keys.append(key)
             size += len(data)
             for frame in decoder.decode(av.Packet(data)):

@@ -38,7 +38,7 @@ def test_vp8_split_as_aiortc_joins() -> None:
 def test_h264_split_as_aiortc_joins(most: int) -> None:
     encoder, picture, keys = H264Encoder(bitrate=2_000_000), Pattern(320, 240), 0
     for n in range(12):
-        for frame, _, key in encoder.encode(picture.video_frame(n, n * 3000, n / 30), n == 6):
+        for frame, _, key, _ in encoder.encode(picture.video_frame(n, n * 3000, n / 30), n == 6):
             payloads = split("H264", frame, most)
             assert all(len(p) <= most for p in payloads)
             assert look("H264", payloads[0]) == PayloadInfo(True, key) and any(look("H264", p).key for p in payloads) == key

@@ -23,6 +23,16 @@ typedef enum rtc_codec {
   RTC_CODEC_COUNT
 } rtc_codec_t;
 
+/* A frame's place among temporal layers, for the descriptors of VP8 and VP9. */
+enum { RTC_LAYER_TID_MAX = 3, RTC_LAYER_REFS = 3, RTC_LAYER_REF_MAX = 127 };
+typedef struct rtc_layer {
+  uint8_t tid;
+  bool sync;                         /* VP8's Y: above the lowest layer, made from its newest frame alone (RFC 7741 §4.2) */
+  bool up;                           /* VP9's U: from here on a higher layer may be taken up (RFC 9628 §4.2) */
+  bool droppable;                    /* VP8's N: no other frame was made from it */
+  uint8_t refs, ref[RTC_LAYER_REFS]; /* VP9's P_DIFF: so many frames before it are those that it was made from; a key frame has none */
+} rtc_layer_t;
+
 /* Walks one encoded frame: the caller owns it, no copy is kept. */
 typedef struct rtc_split {
   const uint8_t *frame;
@@ -32,14 +42,20 @@ typedef struct rtc_split {
   bool key;
   uint8_t codec, head; /* head: first byte of the unit that is in parts */
   uint16_t left;       /* payloads still to come, so that sizes come out even */
-  size_t unit, parts;  /* H.264: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
+  bool layered;        /* layer and tl0 are said */
+  uint8_t tl0;
+  rtc_layer_t layer;
+  size_t unit, parts; /* H.264: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
 } rtc_split_t;
 
 /* max >= 64. RTC_EINVAL for a codec that cannot be split here (AV1), an empty frame, one longer than its codec allows: Opus, G.711
- * and G.722 are never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. H.264 is an Annex B stream, and VP9 one layer of
- * which each picture needs the one before it. */
+ * and G.722 are never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. H.264 is an Annex B stream, and VP9 of one spatial
+ * layer, where each picture needs the one before it unless rtc_split_layer says otherwise. */
 RTC_MUST_USE int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id,
                                 bool key);
+/* Before the first payload: what the frame's descriptors say of its layer; tl0 counts the frames of the lowest one, this among them if
+ * it is one. RTC_EINVAL for a codec whose descriptors have no layers, and what they cannot say. */
+RTC_MUST_USE int rtc_split_layer(rtc_split_t *s, const rtc_layer_t *layer, uint8_t tl0);
 /* Next payload into out: its length, 0 at the end, or RTC_ENOBUFS and nothing has changed. *last is set with the frame's final payload
  * (the RTP marker for video). */
 RTC_MUST_USE int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, bool *last);
@@ -98,12 +114,12 @@ typedef struct rtc_vp8_desc {
 } rtc_vp8_desc_t;
 RTC_MUST_USE int rtc_vp8_parse(rtc_vp8_desc_t *d, const uint8_t *p, size_t n); /* 0 or RTC_EPROTO */
 
-/* Writes the descriptor of the payload that s gives next; always RTC_VP8_SPLIT_HEAD bytes. */
-enum { RTC_VP8_SPLIT_HEAD = 4 };
+/* Writes the descriptor of the payload that s gives next, and returns its length, which is the same for the payloads of a frame; with out
+ * NULL only that. */
+enum { RTC_SPLIT_HEAD_MAX = 7 };
 size_t rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out);
-/* The same of VP9; with out NULL only the length, RTC_VP9_SPLIT_HEAD or one more, equal for the payloads of a frame. */
-enum { RTC_VP9_SPLIT_HEAD = 3 };
 size_t rtc_vp9_split_head(const rtc_split_t *s, uint8_t *out);
+bool rtc_vp9_is_key(uint8_t first); /* by the first byte of a frame */
 /* The payloads of an Annex B stream: how many there are, and each; with out NULL only its length. */
 RTC_MUST_USE int rtc_h264_split_init(rtc_split_t *s);
 RTC_MUST_USE int rtc_h264_split_next(rtc_split_t *s, uint8_t *out, size_t cap);

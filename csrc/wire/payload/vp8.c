@@ -46,9 +46,15 @@ int rtc_vp8_join(rtc_join_t *j, const uint8_t *p, size_t n) {
 }
 
 size_t rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out) {
-  if (!out) return RTC_VP8_SPLIT_HEAD;
+  enum { PLAIN = 4, LAYERED = 6 };
+  if (!out) return s->layered ? LAYERED : PLAIN;
   out[0] = 0x80 | (s->pos == 0 ? 0x10 : 0); /* S once: the whole frame goes as partition 0 */
   out[1] = 0x80;
   rtc_put16(out + 2, (uint16_t)(0x8000 | (s->picture_id & 0x7fff)));
-  return RTC_VP8_SPLIT_HEAD;
+  if (!s->layered) return PLAIN;
+  if (s->layer.droppable) out[0] |= 0x20;
+  out[1] |= 0x60;
+  out[4] = s->tl0;
+  out[5] = (uint8_t)(s->layer.tid << 6 | (s->layer.sync ? 0x20 : 0));
+  return LAYERED;
 }

@@ -60,19 +60,22 @@ int rtc_vp9_join(rtc_join_t *j, const uint8_t *p, size_t n) {
 }
 
 /* VP9 bitstream §6.2: marker (2 bits), profile (2, one more of profile 3), show_existing_frame, frame_type, which is 0 of a key frame. */
-static bool is_key(uint8_t first) {
+bool rtc_vp9_is_key(uint8_t first) {
   int at = (first & 0x30) == 0x30 ? 2 : 3;
   return !(first >> at & 1) && !(first >> (at - 1) & 1);
 }
 
-/* Flexible mode, one layer: a picture says that it needs the one before it. The encoder may take older ones too; with each of them
- * whoever has the last one has had those. */
+/* Flexible mode, one spatial layer. Of frames whose layer is not said a picture says that it needs the one before it. The encoder may
+ * take older ones too; with each of them whoever has the last one has had those. */
 size_t rtc_vp9_split_head(const rtc_split_t *s, uint8_t *out) {
-  bool key = is_key(s->frame[0]);
-  if (out) {
-    out[0] = (uint8_t)(I | (key ? 0 : P) | F | (s->pos == 0 ? B : 0) | (s->left == 1 ? E : 0));
-    rtc_put16(out + 1, (uint16_t)(0x8000 | (s->picture_id & 0x7fff)));
-    if (!key) out[3] = 1 << 1; /* P_DIFF = 1, N = 0 */
-  }
-  return RTC_VP9_SPLIT_HEAD + !key;
+  static const rtc_layer_t last = {.refs = 1, .ref = {1}};
+  const rtc_layer_t *layer = s->layered ? &s->layer : &last;
+  size_t refs = rtc_vp9_is_key(s->frame[0]) ? 0 : layer->refs, len = 3 + (size_t)s->layered + refs;
+  if (!out) return len;
+  out[0] = (uint8_t)(I | (refs ? P : 0) | (s->layered ? L : 0) | F | (s->pos == 0 ? B : 0) | (s->left == 1 ? E : 0));
+  rtc_put16(out + 1, (uint16_t)(0x8000 | (s->picture_id & 0x7fff)));
+  out += 3;
+  if (s->layered) *out++ = (uint8_t)(layer->tid << 5 | (layer->up ? 0x10 : 0)); /* SID = 0, D = 0; no TL0PICIDX in flexible mode */
+  for (size_t i = 0; i < refs; i++) *out++ = (uint8_t)(layer->ref[i] << 1 | (i + 1 < refs)); /* P_DIFF, N */
+  return len;
 }

@@ -155,6 +155,8 @@ cdef extern from "engine/cmd.h":
         bint key
         bint has_level
         uint8_t level
+        bint layered
+        rtc_layer_t layer
         int64_t captured
     ctypedef struct rtc_sock_t "struct rtc_sock":
         pass

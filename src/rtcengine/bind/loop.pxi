@@ -274,12 +274,15 @@ cdef class Loop:
             raise err_exception(err, "socket")
         return get_addr(&bound)
 
-    def frame(self, uint32_t sender, data, uint32_t timestamp, bint key, int level=-1):
-        """One encoded frame, copied out of any buffer; `level`: its RFC 6464 byte, below 0: none. Any thread. BufferError when
-        too many wait."""
+    def frame(self, uint32_t sender, data, uint32_t timestamp, bint key, layer=None, int level=-1):
+        """One encoded frame, copied out of any buffer; `layer`: a TemporalLayer or None; `level`: its RFC 6464 byte, below 0:
+        none. Any thread. BufferError when too many wait."""
         cdef rtc_cmd_t c
         cdef Py_buffer view
         memset(&c, 0, sizeof(c))
+        if layer is not None:
+            put_layer(&c.u.frame.layer, layer)
+            c.u.frame.layered = True
         try:
             PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         except BufferError as error:

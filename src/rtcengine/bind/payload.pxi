@@ -7,11 +7,20 @@ cdef extern from "wire/payload/payload.h":
     ctypedef enum rtc_codec_t:
         pass
     enum:
-        RTC_VP8_SPLIT_HEAD
+        RTC_SPLIT_HEAD_MAX
+        RTC_LAYER_REFS
+    ctypedef struct rtc_layer_t:
+        uint8_t tid
+        bint sync
+        bint up
+        bint droppable
+        uint8_t refs
+        uint8_t ref[3]
     ctypedef struct rtc_split_t:
         pass
     int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t n, size_t max, uint32_t picture_id,
                        bint key)
+    int rtc_split_layer(rtc_split_t *s, const rtc_layer_t *layer, uint8_t tl0)
     int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, c_bool *last)
     ctypedef struct rtc_payload_info_t:
         bint start
@@ -35,10 +44,23 @@ cdef extern from "wire/payload/payload.h":
     int rtc_vp8_parse(rtc_vp8_desc_t *d, const uint8_t *p, size_t n)
 
 
-def payload_split(int codec, frame, size_t max, uint32_t picture_id):
+cdef int put_layer(rtc_layer_t *out, layer) except -1:
+    memset(out, 0, sizeof(rtc_layer_t))
+    tid, sync, up, droppable, references = layer
+    # What is beyond C's types would be cut; what the descriptors cannot say is refused there.
+    if not 0 <= tid <= 255 or len(references) > RTC_LAYER_REFS or not all(0 <= back <= 255 for back in references):
+        raise ValueError(f"a layer that cannot be said: {layer}")
+    out.tid, out.sync, out.up, out.droppable, out.refs = tid, sync, up, droppable, len(references)
+    for i, back in enumerate(references):
+        out.ref[i] = back
+    return 0
+
+
+def payload_split(int codec, frame, size_t max, uint32_t picture_id, layer, uint8_t tl0):
     """Payloads of one frame, or None when it cannot be split so."""
     cdef Py_buffer view
     cdef rtc_split_t s
+    cdef rtc_layer_t said
     cdef c_bool last
     cdef uint8_t *out = NULL
     cdef size_t cap
@@ -47,7 +69,11 @@ def payload_split(int codec, frame, size_t max, uint32_t picture_id):
     try:
         if rtc_split_init(&s, <rtc_codec_t>codec, <const uint8_t *>view.buf, <size_t>view.len, max, picture_id, False) < 0:
             return None
-        cap = min(max, <size_t>view.len + RTC_VP8_SPLIT_HEAD)
+        if layer is not None:
+            put_layer(&said, layer)
+            if rtc_split_layer(&s, &said, tl0) < 0:
+                return None
+        cap = min(max, <size_t>view.len + RTC_SPLIT_HEAD_MAX)
         out = <uint8_t *>malloc(cap)
         if out == NULL:
             raise MemoryError

@@ -97,6 +97,12 @@ def codecs() -> Iterator[Check]:
             advice = "install PyAV from its wheel: pip install --force-reinstall --only-binary av av"
             text = "missing: the synthetic publisher needs it" if needed else "missing"
             yield Check("codecs", name, FAIL if needed else WARN, text, found, advice)
+    vpx = machine.own_vpx_version()
+    if vpx:
+        yield Check("codecs", "live rates", OK, f"VP8 and VP9 by libvpx {vpx}, H.264: no key frame for another bitrate", vpx)
+    else:
+        advice = "install libvpx-dev and build again: VP8 and VP9 need no key frame for another bitrate then, and have layers"
+        yield Check("codecs", "live rates", WARN, "H.264 alone: VP8 and VP9 begin anew for another bitrate", vpx, advice)
 
 
 def network() -> Iterator[Check]:

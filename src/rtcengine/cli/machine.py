@@ -203,6 +203,13 @@ def vpx_version() -> str:
     return _ask_version(str(own[0]) if own else ctypes.util.find_library("vpx"), "vpx_codec_version_str")
 
 
+def own_vpx_version() -> str:
+    """Like "v1.12.0", of the libvpx that the encoders of VP8 and VP9 call themselves; "" when PyAV encodes for them."""
+    from ..codecs.vpx import own_version
+
+    return own_version()
+
+
 def port_is_free(kind: socket.SocketKind, host: str, port: int) -> bool:
     """Whether the address can be bound, in the way that the relay does it."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as sock:

@@ -13,7 +13,9 @@ import av
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
+from ..payload import TemporalLayer
 from .decode import TELEPHONE
+from .framerate import FrameRate
 from .own import own_picture
 
 if TYPE_CHECKING:
@@ -24,11 +26,12 @@ LEAST_BITRATE = 30_000
 
 
 class Encoded(NamedTuple):
-    """One encoded frame; `timestamp` in units of its codec's RTP clock, not wrapped."""
+    """One encoded frame; `timestamp` in units of its codec's RTP clock, not wrapped; `layer` of VP8 and VP9 in layers."""
 
     data: bytes
     timestamp: int
     key: bool
+    layer: TemporalLayer | None = None
 
 
 class Rates(NamedTuple):
@@ -53,21 +56,42 @@ class Encoder(Protocol):
         """In bits per second; None: what suits the frames."""
 
 
-class VideoEncoder(ABC):
-    """The common part of video encoders: I420 of even size for a PyAV codec that is opened again when the size changes, and
-    no key frames but the first and those asked for. The frames given are not touched: others may be reading them."""
+class Coder(Protocol):
+    """What encodes pictures, opened for a size. The pictures it gets are I420 in its `size`; it may write no byte of them."""
 
-    CODEC = ""
+    size: tuple[int, int]
+
+    def encode(self, picture: av.VideoFrame, time: int, key: bool) -> list[Encoded]: ...
+
+    def next_size(self, width: int, height: int) -> tuple[int, int] | None:
+        """The size of the next picture on the way to the one that is wanted, which it is now ready for; None: it has to be
+        opened again for that, which costs a key frame."""
+
+    def set_rate(self, bps: int, fps: float) -> bool:
+        """From the next picture on; False: it has to be opened again for that."""
+
+    def set_screen(self, on: bool) -> None: ...
+
+
+class VideoEncoder(ABC):
+    """The common part of video encoders: what is wanted, and pictures of even size for a coder that keeps to it. No key frames
+    but the first, those asked for and where the coder is opened again. The frames given are not touched: others may be
+    reading them. Bitrate and frame rate, which is told from the frames' times, are followed from one frame to the next."""
+
+    CODEC = ""  # as SDP names it, in lower case
     RATES = ""  # the module with its constants
-    MOST_THREADS = 4
 
     def __init__(self, *, fps: int | None = None, bitrate: int | None = None) -> None:
         self.rates = self._rates()
         self.fps = fps if fps is not None else self.rates.max_frame_rate
         self.scale_down_by = 1.0  # both sides
+        self.screen = False  # text and sharp edges, mostly still
+        self.temporal_layers = 1  # of VP8 and VP9, up to 3
+        self.writes = True  # the coder changes the picture that it gets, or keeps it
         self._wanted = bitrate
-        self._context: VideoCodecContext | None = None
-        self._opened = 0  # bitrate
+        self._coder: Coder | None = None
+        self._opened: tuple[int, bool] = (1, False)  # layers and screen, as the coder has them
+        self._frame_rate = FrameRate(self.fps, VIDEO_CLOCK)
         self._reformatter = VideoReformatter()
 
     def set_bitrate(self, bps: int | None) -> None:
@@ -76,42 +100,34 @@ class VideoEncoder(ABC):
     @property
     def bitrate(self) -> int:
         """What is aimed at, in bits per second."""
-        if self._wanted is not None:
-            return max(LEAST_BITRATE, self._wanted)
-        return default_bitrate(self._context.width, self._context.height, self.rates) if self._context is not None else 0
+        return self._bitrate(*self._coder.size) if self._coder is not None else max(LEAST_BITRATE, self._wanted or 0)
 
     def size(self, frame: av.VideoFrame) -> tuple[int, int]:
         """Width and height that a frame goes out with."""
         return scaled(frame.width, self.scale_down_by), scaled(frame.height, self.scale_down_by)
 
     def encode(self, frame: av.VideoFrame, force_key: bool = False, *, at: int | None = None) -> list[Encoded]:
-        """One encoded frame for each."""
-        width, height = self.size(frame)
-        if self._context is None or (self._context.width, self._context.height) != (width, height):
-            self._open(width, height)
-        elif self.bitrate != self._opened:
-            if not self._retune(self._context, self.bitrate):
-                self._open(width, height)
-            self._opened = self.bitrate
-        context = self._context
-        assert context is not None
-        picture = own_picture(self._reformatter, frame, width, height, "yuv420p")
-        # A decoder's picture has the type that it was sent as, which would be asked for here.
-        picture.pict_type = PictureType.I if force_key else PictureType.NONE
-        picture.pts = rtp_time(frame, VIDEO_CLOCK) if at is None else at
-        picture.time_base = Fraction(1, VIDEO_CLOCK)
-        return [Encoded(bytes(p), p.pts if p.pts is not None else picture.pts, p.is_keyframe) for p in context.encode(picture)]
+        """One encoded frame for each; none where the bitrate has no room for it."""
+        size = self.size(frame)
+        time = rtp_time(frame, VIDEO_CLOCK) if at is None else at
+        coder = self._ready(size, self._bitrate(*size), self._frame_rate.on(time))
+        return coder.encode(own_picture(self._reformatter, frame, *coder.size, "yuv420p", self.writes), time, force_key)
 
-    def _open(self, width: int, height: int) -> None:
-        context: VideoCodecContext = av.CodecContext.create(self.CODEC, "w")  # type: ignore[assignment]
-        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
-        context.time_base, context.framerate = Fraction(1, VIDEO_CLOCK), Fraction(self.fps)
-        context.gop_size = 3000
-        spare = max(1, (os.cpu_count() or 1) // 2)  # there are other streams, and the engine
-        context.thread_count = 1 if width * height <= 1280 * 720 else min(self.MOST_THREADS, spare)
-        self._context = context
-        self._opened = self.bitrate
-        self._tune(context, self._opened)
+    def _ready(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
+        coder = self._coder
+        if coder is not None and (self._opened[0] != self.temporal_layers or coder.next_size(*size) is None):
+            coder = None
+        if coder is not None and not coder.set_rate(bps, fps):
+            coder = None
+        if coder is None:
+            self._coder = coder = self._open(size, bps, fps)
+        elif self._opened[1] != self.screen:
+            coder.set_screen(self.screen)
+        self._opened = self.temporal_layers, self.screen
+        return coder
+
+    def _bitrate(self, width: int, height: int) -> int:
+        return default_bitrate(width, height, self.rates) if self._wanted is None else max(LEAST_BITRATE, self._wanted)
 
     @classmethod
     def _rates(cls) -> Rates:
@@ -120,12 +136,46 @@ class VideoEncoder(ABC):
         return Rates(module.DEFAULT_BITRATE, module.MIN_BITRATE, module.MAX_BITRATE, module.MAX_FRAME_RATE)
 
     @abstractmethod
-    def _tune(self, context: VideoCodecContext, bps: int) -> None:
-        """Options of a codec that is not open yet."""
+    def _open(self, size: tuple[int, int], bps: int, fps: float) -> Coder: ...
 
-    def _retune(self, context: VideoCodecContext, bps: int) -> bool:
-        """Another bitrate for a codec that runs; False when it has to be opened again, which costs a key frame."""
-        return False
+
+def spare_threads(most: int) -> int:
+    """There are other streams, and the engine."""
+    return max(1, min(most, (os.cpu_count() or 1) // 2))
+
+
+class AvCoder:
+    """A coder of PyAV's. Another size, and another bitrate unless its class can do better, has it opened again."""
+
+    HYSTERESIS = 0.1  # of the bitrate: a change by less is not worth a key frame
+
+    def __init__(self, name: str, size: tuple[int, int], bps: int, fps: float, *, threads: int = 4) -> None:
+        context: VideoCodecContext = av.CodecContext.create(name, "w")  # type: ignore[assignment]
+        self.size = size
+        context.width, context.height = size
+        context.pix_fmt = "yuv420p"
+        context.time_base, context.framerate = Fraction(1, VIDEO_CLOCK), Fraction(fps).limit_denominator(1000)
+        context.gop_size = 3000
+        context.thread_count = 1 if size[0] * size[1] <= 1280 * 720 else spare_threads(threads)
+        self._context = context
+        self._bps = bps
+
+    def encode(self, picture: av.VideoFrame, time: int, key: bool) -> list[Encoded]:
+        # A decoder's picture has the type that it was sent as, which would be asked for here.
+        picture.pict_type = PictureType.I if key else PictureType.NONE
+        picture.pts, picture.time_base = time, Fraction(1, VIDEO_CLOCK)
+        return [
+            Encoded(bytes(p), p.pts if p.pts is not None else time, p.is_keyframe) for p in self._context.encode(picture)
+        ]
+
+    def next_size(self, width: int, height: int) -> tuple[int, int] | None:
+        return self.size if self.size == (width, height) else None
+
+    def set_rate(self, bps: int, fps: float) -> bool:
+        return abs(bps - self._bps) <= self.HYSTERESIS * self._bps
+
+    def set_screen(self, on: bool) -> None:
+        """There is nothing to set."""
 
 
 def scaled(side: int, by: float) -> int:

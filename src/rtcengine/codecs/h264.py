@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from .encode import USUAL, VideoEncoder
-
-if TYPE_CHECKING:
-    from av.video.codeccontext import VideoCodecContext
+from .encode import USUAL, AvCoder, Coder, VideoEncoder
 
 # aiortc's names. A program may set them before an encoder is made: DEFAULT_BITRATE is at 640 x 480 for who asks for none.
 DEFAULT_BITRATE, MIN_BITRATE, MAX_BITRATE, MAX_FRAME_RATE = USUAL
 
-HEADROOM = 4
-"""How often the bitrate fits into the most that a running encoder can be raised to."""
+CEILING = 10_000_000
+"""The bitrate that an encoder can be raised to while it runs, unless it begins above half of it: the most of level 3.0, so
+that small pictures have no higher level than what is agreed on."""
+BUFFER_S = 0.5
+LEAST_BUFFER = 400_000  # bits: of a key frame at a low rate something is still to be seen
 
 
-class H264Encoder(VideoEncoder):
-    """Its bitrate changes without a key frame, up to four times what it was at a change of size."""
+class H264Coder(AvCoder):
+    """x264 takes another bitrate while it runs only if that is its maximum too (CBR), and none above the maximum that it began
+    with. It believes in the frame rate that it was opened for: of fewer frames each gets more."""
 
-    CODEC = "libx264"
-    RATES = __name__
-
-    def _tune(self, context: VideoCodecContext, bps: int) -> None:
-        # x264 takes another bitrate only while that is its maximum too (CBR), and none above the maximum that it began with.
-        self._most = most = bps * HEADROOM
+    def __init__(self, size: tuple[int, int], bps: int, fps: float) -> None:
+        super().__init__("libx264", size, bps, fps)
+        self._fps = fps
+        self._most = most = max(CEILING, 2 * bps)
+        context = self._context
         context.bit_rate = most
         context.options = {
             "profile": "baseline",
             "preset": "veryfast",
             "tune": "zerolatency",
             "maxrate": str(most),
-            "bufsize": str(most // 4),
+            "bufsize": str(max(LEAST_BUFFER, int(bps * BUFFER_S))),
             "forced-idr": "1",
             "sc_threshold": "0",  # a change of scene is no key frame: those are asked for
         }
         context.open()
         context.bit_rate = bps
 
-    def _retune(self, context: VideoCodecContext, bps: int) -> bool:
+    def set_rate(self, bps: int, fps: float) -> bool:
         if bps > self._most:
             return False
-        context.bit_rate = bps
+        self._context.bit_rate = min(self._most, round(bps * self._fps / fps))
         return True
+
+
+class H264Encoder(VideoEncoder):
+    """Its bitrate changes without a key frame, up to 10 Mbit/s or twice what it was opened with; another size costs one."""
+
+    CODEC = "h264"
+    RATES = __name__
+
+    def _open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
+        return H264Coder(size, bps, fps)

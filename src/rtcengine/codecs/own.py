@@ -7,10 +7,12 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 
-def own_picture(reformatter: VideoReformatter, frame: av.VideoFrame, width: int, height: int, form: str) -> av.VideoFrame:
-    """The picture in this size and pixel format, always another frame."""
+def own_picture(
+    reformatter: VideoReformatter, frame: av.VideoFrame, width: int, height: int, form: str, other: bool = True
+) -> av.VideoFrame:
+    """The picture in this size and pixel format, always another frame unless `other` is False."""
     picture = reformatter.reformat(frame, width=width, height=height, format=form)
-    if picture is not frame:
+    if picture is not frame or not other:
         return picture
     picture = av.VideoFrame(width, height, form)
     for source, target in zip(frame.planes, picture.planes, strict=True):

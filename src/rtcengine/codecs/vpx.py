@@ -1,54 +1,121 @@
-"""VP8 and VP9 by libvpx through PyAV, set up for live pictures: no lag."""
+"""VP8 and VP9 by libvpx, set up for live pictures: the library itself where the extension was built with it, else PyAV."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from .encode import USUAL, VideoEncoder
+from .._core import VpxEncoder, vpx_version
+from ..payload import TemporalLayer
+from .encode import USUAL, AvCoder, Coder, Encoded, VideoEncoder, spare_threads
 
 if TYPE_CHECKING:
-    from av.video.codeccontext import VideoCodecContext
+    import av
 
 # aiortc's names. A program may set them before an encoder is made: DEFAULT_BITRATE is at 640 x 480 for who asks for none.
 DEFAULT_BITRATE, MIN_BITRATE, MAX_BITRATE, MAX_FRAME_RATE = USUAL
 
+MOST_LAYERS = 3
 
-class Vp8Encoder(VideoEncoder):
-    """libvpx takes no other bitrate through FFmpeg once it runs: it is opened again, which costs a key frame."""
 
-    CODEC = "libvpx"
-    RATES = __name__
-    MOST_THREADS = 1  # they spin while they wait for each other: on a busy machine a picture then takes ten times as long
+@lru_cache
+def own_version() -> str:
+    """Of the libvpx that encodes, like "v1.12.0"; "" when the extension was built without it, or it is not here."""
+    return vpx_version()
 
-    def _tune(self, context: VideoCodecContext, bps: int) -> None:
-        context.bit_rate = bps
-        context.options = {
+
+class VpxCoder:
+    """Follows bitrate and frame rate without a key frame, in VP9 the size too: then a side is halved at most from one picture
+    to the next, and a smaller one is reached in steps."""
+
+    def __init__(self, codec: str, size: tuple[int, int], bps: int, fps: float, layers: int, screen: bool) -> None:
+        vp8 = codec == "vp8"
+        self._core = VpxEncoder(
+            codec,
+            *size,
+            bps,
+            fps,
+            # VP8's spin while they wait for each other: on a busy machine a picture then takes ten times as long.
+            threads=1 if vp8 else spare_threads(4),
+            layers=layers,
+            screen=screen,
+            resilient=vp8,  # which costs VP8 nothing, and refreshes what stands still
+            drop=True,
+        )
+        self.size = size
+        self._vp8 = vp8
+        self._layered = layers > 1
+        self._rate = bps, fps
+
+    def encode(self, picture: av.VideoFrame, time: int, key: bool) -> list[Encoded]:
+        planes = picture.planes
+        found = self._core.encode(planes, [plane.line_size for plane in planes], time, key)
+        if found is None:
+            return []
+        data, time, key, layer = found
+        return [Encoded(data, time, key, TemporalLayer(*layer) if self._layered else None)]
+
+    def next_size(self, width: int, height: int) -> tuple[int, int] | None:
+        if not self._vp8:
+            width, height = max(width, half(self.size[0])), max(height, half(self.size[1]))
+        if (width, height) != self.size:
+            self._core.set_size(width, height)
+            self.size = width, height
+        return self.size
+
+    def set_rate(self, bps: int, fps: float) -> bool:
+        if (bps, fps) != self._rate:
+            self._core.set_rate(bps, fps)
+            self._rate = bps, fps
+        return True
+
+    def set_screen(self, on: bool) -> None:
+        self._core.set_screen(on)
+
+
+def half(side: int) -> int:
+    """The least even side that a picture of this side can be predicted for."""
+    return (side + 3) // 4 * 2
+
+
+class AvVpxCoder(AvCoder):
+    """libvpx takes no other bitrate through FFmpeg once it runs."""
+
+    def __init__(self, codec: str, size: tuple[int, int], bps: int, fps: float) -> None:
+        vp8 = codec == "vp8"
+        super().__init__("libvpx" if vp8 else "libvpx-vp9", size, bps, fps, threads=1 if vp8 else 4)
+        self._context.bit_rate = bps
+        self._context.options = {
             "deadline": "realtime",
-            "cpu-used": "-6",
             "lag-in-frames": "0",
             "error-resilient": "1",
             "minrate": str(bps),
             "maxrate": str(bps),
             "bufsize": str(bps),
-            "static-thresh": "1",
+            **({"cpu-used": "-6", "static-thresh": "1"} if vp8 else {"cpu-used": "8", "row-mt": "1"}),
         }
 
 
-class Vp9Encoder(VideoEncoder):
-    """One layer, as Vp8Encoder."""
-
-    CODEC = "libvpx-vp9"
+class VpxVideoEncoder(VideoEncoder):
     RATES = __name__
 
-    def _tune(self, context: VideoCodecContext, bps: int) -> None:
-        context.bit_rate = bps
-        context.options = {
-            "deadline": "realtime",
-            "cpu-used": "8",
-            "lag-in-frames": "0",
-            "error-resilient": "1",
-            "row-mt": "1",
-            "minrate": str(bps),
-            "maxrate": str(bps),
-            "bufsize": str(bps),
-        }
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.writes = not own_version()
+
+    def _open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
+        if self.writes:
+            return AvVpxCoder(self.CODEC, size, bps, fps)
+        return VpxCoder(self.CODEC, size, bps, fps, max(1, min(self.temporal_layers, MOST_LAYERS)), self.screen)
+
+
+class Vp8Encoder(VpxVideoEncoder):
+    """Another size costs a key frame."""
+
+    CODEC = "vp8"
+
+
+class Vp9Encoder(VpxVideoEncoder):
+    """Another size costs none, unless it is larger than the first one since the last time it did."""
+
+    CODEC = "vp9"

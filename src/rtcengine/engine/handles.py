@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import _core
 from ..config import PayloadType, RecvConfig, SendConfig, TransportConfig
 from ..frames import EncodedFrame, FrameShare, FrameStream
+from ..payload import TemporalLayer
 from ..stats import STATES, Address
 from .stun import StunQuery
 
@@ -266,9 +267,19 @@ class Sender:
     def __repr__(self) -> str:
         return f"<Sender {self.id} {self.config.codec} of transport {self.transport.id}>"
 
-    def send_frame(self, data: Buffer, timestamp: int, key: bool, *, level: int | None = None, voice: bool = False) -> None:
+    def send_frame(
+        self,
+        data: Buffer,
+        timestamp: int,
+        key: bool,
+        layer: TemporalLayer | None = None,
+        *,
+        level: int | None = None,
+        voice: bool = False,
+    ) -> None:
         """One encoded frame in any buffer, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream
-        with start codes, VP9 of one layer; AV1 is not sent so.
+        with start codes, VP9 of one spatial layer; AV1 is not sent so. `layer` says where a VP8 or VP9 frame stands among
+        temporal layers: of all frames of a sender, or of none.
 
         `timestamp` in units of the clock rate, taken mod 2^32. `level`: how loud a frame of sound is, 0 to -127 dBov, and
         `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. BufferError
@@ -281,7 +292,7 @@ class Sender:
             raise ValueError(f"a level of {level} dBov is not of 0 to -127")
         core = transport._engine._running()
         try:
-            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key, -1 if level is None else voice << 7 | -level)
+            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key, layer, -1 if level is None else voice << 7 | -level)
         except RuntimeError as error:
             raise EngineClosed(str(error)) from None
 

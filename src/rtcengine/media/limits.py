@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """As W3C's RTCRtpEncodingParameters. `max_bitrate` in bits per second; `scale_down_by` makes both sides smaller."""
+    """As W3C's RTCRtpEncodingParameters. `max_bitrate` in bits per second; `scale_down_by` makes both sides smaller;
+    `temporal_layers` of VP8 and VP9: without the highest half of the frames is left."""
 
     active: bool = True
     max_bitrate: int | None = None
     max_framerate: float | None = None
     scale_down_by: float = 1.0
+    temporal_layers: int = 1
 
     def __post_init__(self) -> None:
         if self.max_bitrate is not None and self.max_bitrate <= 0:
@@ -21,6 +23,8 @@ class Limits:
             raise ValueError(f"max_framerate is {self.max_framerate}, below 0")
         if self.scale_down_by < 1:
             raise ValueError(f"scale_down_by is {self.scale_down_by}, below 1")
+        if not 1 <= self.temporal_layers <= 3:
+            raise ValueError(f"temporal_layers is {self.temporal_layers}, not 1 to 3")
 
 
 class FrameGate:

@@ -18,6 +18,7 @@ from ..codecs.loudness import Loudness
 from ..codecs.packet import PacketReader
 from ..codecs.sound import SoundEncoder
 from ..engine import EngineError, Sender
+from ..payload import TemporalLayer
 from ..rtp import Extension
 from .blank import BLACK_FRAMERATE, blank
 from .limits import FrameGate, Limits
@@ -32,6 +33,7 @@ log = logging.getLogger("rtcengine.media")
 
 Heard = tuple[int, bool] | None
 """The level of a packet of sound, in dBov, and whether somebody speaks."""
+SCREEN_HINTS = {"detail", "text"}
 
 
 @dataclass(slots=True)
@@ -160,11 +162,12 @@ class SendPump:
         if video and not self._gate.passes(at, most):
             return
         key, self._key = self._key, False
+        screen = getattr(track, "contentHint", "") in SCREEN_HINTS
         loop = asyncio.get_running_loop()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-encode")
         try:
-            found = await loop.run_in_executor(self._thread, self._encode, frame, enabled, key, at, limits)
+            found = await loop.run_in_executor(self._thread, self._encode, frame, enabled, key, at, limits, screen)
         except Exception as error:
             self._key = True
             if not self._failing:
@@ -177,7 +180,9 @@ class SendPump:
         for encoded, heard in found:
             self._send(*encoded, heard)
 
-    def _encode(self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits) -> list[tuple[Encoded, Heard]]:
+    def _encode(
+        self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits, screen: bool
+    ) -> list[tuple[Encoded, Heard]]:
         started = time.perf_counter()
         if self._encoder is None:
             self._encoder = make_encoder(self.codec, self._fmtp)
@@ -188,6 +193,8 @@ class SendPump:
         self._encoder.set_bitrate(limits.max_bitrate)
         if isinstance(self._encoder, VideoEncoder):
             self._encoder.scale_down_by = limits.scale_down_by
+            self._encoder.temporal_layers = limits.temporal_layers
+            self._encoder.screen = screen
             self.counts.width, self.counts.height = self._encoder.size(frame)
         found = self._encoder.encode(frame if enabled else blank(frame), key, at=at)
         self.counts.encode_s += time.perf_counter() - started
@@ -215,10 +222,10 @@ class SendPump:
             return
         self._send(data, at, packet.is_keyframe or not self.sender.config.video)
 
-    def _send(self, data: Buffer, at: int, key: bool, heard: Heard = None) -> None:
+    def _send(self, data: Buffer, at: int, key: bool, layer: TemporalLayer | None = None, heard: Heard = None) -> None:
         level, voice = heard if heard is not None else (None, False)
         try:
-            self.sender.send_frame(data, at, key, level=level, voice=voice)
+            self.sender.send_frame(data, at, key, layer, level=level, voice=voice)
         except BufferError:
             self.counts.dropped += 1
             self._key = True

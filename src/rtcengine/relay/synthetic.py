@@ -110,7 +110,7 @@ class SyntheticPublisher:
             key, self._key_wanted = self._key_wanted, False
             timestamp = number * VIDEO_CLOCK // self._fps
             for frame in await asyncio.to_thread(self._encode, number, timestamp, key):
-                self._give(sender, *frame)
+                self._give(sender, frame.data, frame.timestamp, frame.key)
 
     def _encode(self, number: int, timestamp: int, key: bool) -> list[Encoded]:
         return self._encoder.encode(self._pattern.video_frame(number, timestamp), key)
