@@ -214,6 +214,45 @@ static void own_frames_are_not_held_back(void) {
   rig_close(&r);
 }
 
+/* Frames whose layer is said: TL0PICIDX counts those of the lowest one, over its end at 255, the picture id all (RFC 7741 §4.2). */
+static void layers_are_said(void) {
+  static const rtc_layer_t pattern[4] = {
+      {.tid = 0}, {.tid = 2, .sync = true, .droppable = true}, {.tid = 1, .sync = true}, {.tid = 2, .droppable = true}};
+  rig_t r;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM);
+  rtc_send_cfg_t a = rig_send(p, true, 100);
+  rig_add_send(&r, 1, &a);
+  int tl0 = -1, id = -1;
+  for (uint32_t i = 0; i < 4 * 300; i++) {
+    uint8_t *data = calloc(1, 3000);
+    if (!data) exit(2);
+    data[0] = i ? 0x11 : 0x10;
+    const rtc_layer_t *layer = &pattern[i % 4];
+    rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_FRAME,
+                            .id = 1,
+                            .u.frame = {.data = data, .len = 3000, .ts = i * 3000, .key = i == 0, .layered = true, .layer = *layer}});
+    rig_pass(&r, FRAME_US);
+    int n = rig_media_n(&r, p, 100);
+    CHECK(n >= 3);
+    for (int k = 0; k < n; k++) {
+      const rig_got_t *g = rig_media(&r, p, 100, k);
+      rtc_vp8_desc_t d;
+      CHECK_EQ(rtc_vp8_parse(&d, g->data + g->rtp.hdr_len, g->rtp.payload_len), 0);
+      CHECK(d.has_tl0 && d.has_tid && d.tid == layer->tid && d.layer_sync == layer->sync && d.non_ref == layer->droppable);
+      if (k == 0) {
+        if (i) CHECK_EQ(d.tl0, (tl0 + (layer->tid == 0)) & 0xff);
+        if (i) CHECK_EQ(d.picture_id, (id + 1) & 0x7fff);
+        tl0 = d.tl0;
+        id = d.picture_id;
+      }
+      CHECK(d.tl0 == tl0 && d.picture_id == id);
+    }
+    rig_forget(&r);
+  }
+  rig_close(&r);
+}
+
 /* A key frame that is asked for again within half a second is told then, not forgotten. */
 static void key_wish_is_deferred_not_lost(void) {
   rig_t r;
@@ -287,6 +326,7 @@ int main(void) {
   RUN(linking_again_is_no_change);
   RUN(senders_that_cannot_be);
   RUN(own_frames_are_not_held_back);
+  RUN(layers_are_said);
   RUN(key_wish_is_deferred_not_lost);
   RUN(contributors_are_forwarded);
   RUN(numbers_start_low_and_roll_over);
