@@ -200,3 +200,11 @@ async def test_an_address_with_a_zone_is_passed_over() -> None:
         candidate = RTCIceCandidate(1, "8", "fe80::1%nowhere", 9, 2130706431, "udp", "host", sdpMLineIndex=0)
         await a.addIceCandidate(candidate)
         await connected(a, b)
+
+
+async def test_a_channel_that_was_never_negotiated_is_closed_with_its_connection() -> None:
+    pc = RTCPeerConnection(network=HERE)
+    channel = pc.createDataChannel("x")
+    closing = pc.close()
+    assert channel.readyState == "closed"
+    await closing

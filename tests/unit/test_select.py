@@ -158,10 +158,20 @@ def test_sound(given: Any, expected: tuple[Any, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", ["echoCancellation", "autoGainControl", "noiseSuppression"])
-def test_nothing_here_mends_sound(name: str) -> None:
-    constraints = parse({name: {"exact": True}})
+def test_sound_is_mended_when_asked(name: str) -> None:
+    assert choose(microphone_space(), True)[name] is False
+    for wish in (True, {"exact": True}):
+        found = choose(microphone_space(), {name: wish})
+        assert [n for n in ("echoCancellation", "autoGainControl", "noiseSuppression") if found[n]] == [name]
+
+
+def test_echo_is_not_cancelled_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtcengine.media.devices.synthetic.echo_cancellation_available", lambda: False)
+    constraints = parse({"echoCancellation": {"exact": True}})
     possible = microphone_space().possible(constraints)
-    assert select_settings(possible, constraints) is None and failed_constraint(possible, constraints) == name
+    assert select_settings(possible, constraints) is None
+    assert failed_constraint(possible, constraints) == "echoCancellation"
+    assert choose(microphone_space(), {"echoCancellation": True})["echoCancellation"] is False
 
 
 # The steps of the fitness distance, as mediacapture-main numbers them.

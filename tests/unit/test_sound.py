@@ -11,6 +11,8 @@ import av
 import numpy as np
 import pytest
 
+from rtcengine import mediaDevices
+from rtcengine.media.devices.shape import SoundShape
 from rtcengine.media.sound import (
     EchoCanceller,
     GainControl,
@@ -352,3 +354,30 @@ def test_level_meter() -> None:
     assert meter.peak == pytest.approx(0.5, abs=0.01) and meter.linear == pytest.approx(gain(-9))
     meter.reset()
     assert meter(frames(np.zeros(480), RATE, "s16", "mono", 480)[0]) == -127 and meter.peak == 0 == meter.linear
+
+
+async def test_a_microphone_is_mended_as_its_constraints_say() -> None:
+    constraints = {"deviceId": {"exact": "synthetic-microphone"}, "autoGainControl": True, "noiseSuppression": True}
+    stream = await mediaDevices.getUserMedia({"audio": constraints})
+    (track,) = stream.getTracks()
+    settings, can = track.getSettings(), track.getCapabilities()
+    assert (settings["autoGainControl"], settings["noiseSuppression"], settings["echoCancellation"]) == (True, True, False)
+    assert can["autoGainControl"] == can["noiseSuppression"] == [False, True]
+    await track.recv()
+    await track.applyConstraints()
+    assert track.getSettings()["autoGainControl"] is False
+    track.stop()
+    # What such a track makes of soft speech, and what it is without.
+    clean, _ = speech(8, seed=3)
+    soft = (np.clip(clean * gain(-40), -1, 1) * 32767).astype(np.int16)
+    plain = {"sampleRate": RATE, "channelCount": 1, "latency": 0.02}
+    wishes = dict.fromkeys(("noiseSuppression", "autoGainControl", "echoCancellation"), False)
+    found = []
+    for wished in (wishes, wishes | {"autoGainControl": True}):
+        shape, out = SoundShape(plain | wished), []
+        for at in range(0, len(soft) - 960, 960):
+            frame = av.AudioFrame.from_ndarray(soft[None, at : at + 960], format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = RATE, at, Fraction(1, RATE)
+            out += [f.to_ndarray()[0] for f in shape.fit(frame)]
+        found.append(np.concatenate(out)[6 * RATE :] / 32768)
+    assert db(found[1]) - db(found[0]) > 12

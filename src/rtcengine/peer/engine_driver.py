@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..certificate import Certificate
@@ -250,7 +250,11 @@ class EngineDriver:
             self._stats = Statistics(self, self._peer)
         return await self._stats.report(selector)
 
-    async def close(self) -> None:
+    def close(self) -> Coroutine[Any, Any, None]:
+        self.channels.close()  # those that nobody negotiated have no effect that would
+        return self._close()
+
+    async def _close(self) -> None:
         if self._unwatch is not None:
             self._unwatch()
         for outgoing in self.outgoing.values():

@@ -10,9 +10,12 @@ import av
 import av.filter
 
 from ..limits import FrameGate
+from ..sound.process import Processor, Wanted
 from ..track import VIDEO_CLOCK_RATE
 from .select import Settings
 from .space import NONE
+
+NOTHING = Wanted(high_pass=False, noise_suppression=False, auto_gain=False)
 
 
 class PictureShape:
@@ -69,14 +72,27 @@ class SoundShape:
         length = round(self._rate * settings["latency"])
         self._resampler = av.AudioResampler("s16", layout, self._rate, length)
         self._samples = 0
+        wanted = Wanted(
+            high_pass=settings["noiseSuppression"],
+            noise_suppression=settings["noiseSuppression"],
+            auto_gain=settings["autoGainControl"],
+            echo_cancellation=settings["echoCancellation"],
+        )
+        self._processor = Processor(wanted) if wanted != NOTHING else None
 
     def fit(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
         """What is ready."""
-        found = self._resampler.resample(frame)
+        better = frame if self._processor is None else self._processor(frame)
+        found = self._resampler.resample(better) if better is not None else []
         for out in found:
             out.pts, out.time_base = self._samples, Fraction(1, self._rate)
             self._samples += out.samples
         return found
+
+    def played(self, frame: av.AudioFrame) -> None:
+        """What a loudspeaker gives now, for echo cancellation."""
+        if self._processor is not None:
+            self._processor.played(frame)
 
 
 Shape = PictureShape | SoundShape

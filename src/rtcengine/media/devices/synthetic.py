@@ -10,6 +10,7 @@ from typing import Any
 import av
 
 from ..pattern import Pattern, Tone
+from ..sound.echo import echo_cancellation_available
 from ..track import AUDIO_PTIME, VIDEO_CLOCK_RATE
 from .source import Device
 from .space import AudioSpace, Mode, Span, VideoSpace
@@ -78,15 +79,15 @@ class MicrophoneSource:
 
 
 def microphone_space() -> AudioSpace:
-    """What FFmpeg's resampler can make of sound. Nothing here cancels echo or noise, and no gain is controlled."""
+    """What FFmpeg's resampler and media/sound can make of sound; nothing is done to it that is not asked for."""
     values: dict[str, Any] = {
         "sampleRate": Span(8000, 48000),
         "channelCount": (1, 2),
         "sampleSize": (16,),
         "latency": Span(0.01, 0.06),
-        "echoCancellation": (False,),
-        "autoGainControl": (False,),
-        "noiseSuppression": (False,),
+        "echoCancellation": (False, True) if echo_cancellation_available() else (False,),
+        "autoGainControl": (False, True),
+        "noiseSuppression": (False, True),
     }
     return AudioSpace(values, {"sampleRate": 48000, "channelCount": 2, "latency": AUDIO_PTIME})
 

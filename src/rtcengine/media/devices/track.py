@@ -73,6 +73,12 @@ class CaptureTrack(MediaStreamTrack):
             return await asyncio.to_thread(shape.fit, frame)
         raise MediaStreamError(str(self.error or "")) from self.error
 
+    def played(self, frame: Any) -> None:
+        """What a loudspeaker gives now (av.AudioFrame), which echo cancellation takes out of what a microphone hears. Does
+        nothing where that is not on."""
+        if self.kind == "audio":
+            self._shape.played(frame)  # type: ignore[union-attr]
+
     def stop(self) -> Done:
         if self.readyState == "live":
             super().stop()

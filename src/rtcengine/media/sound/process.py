@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import av
@@ -52,10 +53,67 @@ class Chain:
         return self._gain(block, speaking) if self._gain is not None else block
 
 
+class Processor:
+    """Frames in, frames out: of 10 ms or multiples of it, 16 bits, in the source's channels and rate (48 kHz for rates that
+    are not processed). One thread gives frames; any may tell `played`. `level` (dBov): of the latest."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        if wanted.echo_cancellation and not echo_cancellation_available():
+            raise RuntimeError(MISSING)
+        self.level = SILENCE
+        self._wanted = wanted
+        self._blocks = Blocks()
+        self._chain: Chain | None = None
+        self._far: av.AudioResampler | None = None
+        self._far_rest: Block = np.zeros((0, 0), np.float32)
+        self._lock = threading.Lock()
+        self._pts = 0
+
+    @property
+    def speaking(self) -> bool:
+        return self._chain is not None and self._chain.speaking
+
+    def played(self, frame: av.AudioFrame) -> None:
+        """What is played now, of any rate and layout. Does nothing without echo cancellation, and before a frame was given."""
+        with self._lock:
+            if self._chain is None or self._chain.echo is None:
+                return
+            if self._far is None:
+                self._far = av.AudioResampler("fltp", self._blocks.layout, self._blocks.rate)
+            rows = [self._far_rest, *(samples(f) for f in self._far.resample(frame))]
+            sound, size = np.concatenate(rows, axis=1), self._blocks.size
+            whole = sound.shape[1] - sound.shape[1] % size
+            for at in range(0, whole, size):
+                self._chain.echo.play(sound[:, at : at + size])
+            self._far_rest = sound[:, whole:]
+
+    def __call__(self, frame: av.AudioFrame, *, silent: bool = False) -> av.AudioFrame | None:
+        """None while less than 10 ms are there. `silent`: silence in its place."""
+        with self._lock:
+            anew, sound = self._blocks.put(frame)
+            rate, size = self._blocks.rate, self._blocks.size
+            if anew:
+                self._chain = Chain(rate, self._blocks.channels, self._wanted)
+                self._far, self._far_rest = None, np.zeros((self._blocks.channels, 0), np.float32)
+            assert self._chain is not None
+            if not sound.shape[1]:
+                return None
+            if silent:
+                sound = np.zeros_like(sound)
+            blocks = [self._chain(sound[:, at : at + size]) for at in range(0, sound.shape[1], size)]
+        sound = np.concatenate(blocks, axis=1)
+        self.level = dbov(mean_square(sound))
+        if frame.pts is not None and frame.time_base is not None:
+            end = round(frame.pts * frame.time_base * rate) + frame.samples * rate // frame.sample_rate
+            self._pts = end - self._blocks.waiting - sound.shape[1]
+        found = to_frame(sound, rate, self._blocks.layout, self._pts)
+        self._pts += sound.shape[1]
+        return found
+
+
 class ProcessedTrack(MediaStreamTrack):
-    """Reads a track of sound for whoever reads this one; stopping either stops both. Frames are of 10 ms or multiples of it, 16
-    bits, in the track's channels and rate (48 kHz for rates that are not processed). `speaking` and `level` (dBov): of the
-    latest. For echo cancellation `played` has to be told what the loudspeaker gets."""
+    """Reads a track of sound for whoever reads this one; stopping either stops both. Frames are those of a Processor.
+    `speaking` and `level` (dBov): of the latest. For echo cancellation `played` has to be told what the loudspeaker gets."""
 
     kind = "audio"
 
@@ -63,20 +121,17 @@ class ProcessedTrack(MediaStreamTrack):
         super().__init__()
         if track.kind != "audio":
             raise ValueError(f"a track of {track.kind} is no sound to be processed")
-        if wanted.echo_cancellation and not echo_cancellation_available():
-            raise RuntimeError(MISSING)
-        self.level = SILENCE
-        self._track, self._wanted = track, wanted
-        self._blocks = Blocks()
-        self._chain: Chain | None = None
-        self._far: av.AudioResampler | None = None
-        self._far_rest: Block = np.zeros((0, 0), np.float32)
-        self._pts = 0
+        self._track = track
+        self._processor = Processor(wanted)
         track.on("ended", self.stop)
 
     @property
     def speaking(self) -> bool:
-        return self._chain is not None and self._chain.speaking
+        return self._processor.speaking
+
+    @property
+    def level(self) -> float:
+        return self._processor.level
 
     async def recv(self) -> av.AudioFrame:
         while True:
@@ -89,47 +144,18 @@ class ProcessedTrack(MediaStreamTrack):
                 raise
             if not isinstance(frame, av.AudioFrame):
                 raise TypeError(f"{self._track!r} gives encoded packets, which are no sound to be processed")
-            if (found := self._process(frame)) is not None:
+            if (found := self._processor(frame, silent=not self._track.enabled)) is not None:
                 return found
 
     def played(self, frame: av.AudioFrame) -> None:
         """What is played now, of any rate and layout. Does nothing without echo cancellation, and before a frame was read."""
-        if self._chain is None or self._chain.echo is None:
-            return
-        if self._far is None:
-            self._far = av.AudioResampler("fltp", self._blocks.layout, self._blocks.rate)
-        rows = [self._far_rest, *(samples(f) for f in self._far.resample(frame))]
-        sound, size = np.concatenate(rows, axis=1), self._blocks.size
-        whole = sound.shape[1] - sound.shape[1] % size
-        for at in range(0, whole, size):
-            self._chain.echo.play(sound[:, at : at + size])
-        self._far_rest = sound[:, whole:]
+        self._processor.played(frame)
 
     def stop(self) -> Done:
         super().stop()
         if self._track.readyState == "live":
             self._track.stop()
         return Done()
-
-    def _process(self, frame: av.AudioFrame) -> av.AudioFrame | None:
-        anew, sound = self._blocks.put(frame)
-        rate, size = self._blocks.rate, self._blocks.size
-        if anew:
-            self._chain = Chain(rate, self._blocks.channels, self._wanted)
-            self._far, self._far_rest = None, np.zeros((self._blocks.channels, 0), np.float32)
-        assert self._chain is not None
-        if not sound.shape[1]:
-            return None
-        if not self._track.enabled:
-            sound = np.zeros_like(sound)
-        sound = np.concatenate([self._chain(sound[:, at : at + size]) for at in range(0, sound.shape[1], size)], axis=1)
-        self.level = dbov(mean_square(sound))
-        if frame.pts is not None and frame.time_base is not None:
-            end = round(frame.pts * frame.time_base * rate) + frame.samples * rate // frame.sample_rate
-            self._pts = end - self._blocks.waiting - sound.shape[1]
-        found = to_frame(sound, rate, self._blocks.layout, self._pts)
-        self._pts += sound.shape[1]
-        return found
 
 
 def process(
