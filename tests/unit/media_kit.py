@@ -67,7 +67,10 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire(codec: str, limits: Limits | None = None, fmtp: dict[str, Any] | None = None) -> AsyncIterator[Wire]:
+async def wire(
+    codec: str, limits: Limits | None = None, fmtp: dict[str, Any] | None = None, *, within: bool = False
+) -> AsyncIterator[Wire]:
+    """`within`: another one is still open when this ends, whose threads are there."""
     async with Engine(NEAR, udp=HERE) as near, Engine(FAR, udp=HERE) as far:
         pair = Wire(near, far)
         await pair.meet(codec, limits, fmtp)
@@ -76,7 +79,7 @@ async def wire(codec: str, limits: Limits | None = None, fmtp: dict[str, Any] | 
         finally:
             pair.pump.close()
             pair.remote.stop()
-    await until(lambda: not codec_threads(), what="the end of the codecs' threads")
+    await until(lambda: within or not codec_threads(), what="the end of the codecs' threads")
 
 
 def codec_threads() -> list[str]:

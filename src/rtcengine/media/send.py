@@ -6,8 +6,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from ..rtp import Extension
 from .blank import BLACK_FRAMERATE, blank
 from .limits import FrameGate, Limits
 from .sound.voice import Listener
+from .tee import twin_of
 from .timeline import Timeline
 from .track import MediaStreamError, MediaStreamTrack
 
@@ -61,6 +63,9 @@ class SendPump:
 
     A track that gives packets of the sender's codec is passed on as it is. One that is disabled goes out as black, once a
     second, or as silence. Times go on over tracks.
+
+    Pumps of one track share what they can: those with the same codec and limits take what the first of them encodes, and all
+    read the track together, so that each gets every frame.
     """
 
     def __init__(
@@ -88,6 +93,9 @@ class SendPump:
         self._enabled = True
         self._failing = False
         self._closed = False
+        self._leader: SendPump | None = None  # whose frames are sent
+        self._followers: list[SendPump] = []  # who send ours besides
+        self._awaits_key = False
         sender.on_keyframe = self.force_key
 
     @property
@@ -111,11 +119,19 @@ class SendPump:
 
     def set_limits(self, limits: Limits) -> None:
         """From the next frame on."""
+        if limits == self._limits:
+            return
         self._limits = limits
+        if self._leader is not None and self._track is not None:
+            self._stop()
+            self._task = asyncio.ensure_future(self._run(self._track))
+        self._let_go()
 
     def force_key(self) -> None:
         """The next picture is a key frame."""
         self._key = True
+        if self._leader is not None:
+            self._leader.force_key()
 
     def close(self) -> None:
         """Nothing is read or sent any more; the thread ends with what it is at. Idempotent."""
@@ -130,20 +146,69 @@ class SendPump:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+        if self._leader is not None:
+            self._leader._followers.remove(self)
+            self._leader = None
 
     async def _run(self, track: MediaStreamTrack) -> None:
         try:
             await self.sender.transport.wait("connected")
-            while True:
-                frame = await track.recv()
-                if isinstance(frame, av.Packet):
-                    self._pass(track, frame)
-                else:
-                    await self._take(track, frame)
+            leaders: list[SendPump] = track.__dict__.setdefault("_own_pumps", [])
+            if (leader := next((one for one in leaders if self._can_share(one)), None)) is not None:
+                self._follow(leader)
+                return
+            with _leading(leaders, self, track) as source:
+                while True:
+                    frame = await source.recv()
+                    if isinstance(frame, av.Packet):
+                        for pump in (self, *self._followers):
+                            pump._pass(track, frame)
+                    else:
+                        await self._take(track, frame)
         except (MediaStreamError, EngineError):
             return
         except Exception:
             log.exception("%r failed, and is not sent any more", track)
+
+    @property
+    def _tells_levels(self) -> bool:
+        return Extension.AUDIO_LEVEL in self.sender.config.extensions
+
+    def _can_share(self, other: SendPump) -> bool:
+        mine = self.codec, self._fmtp, self._limits, self._tells_levels
+        return mine == (other.codec, other._fmtp, other._limits, other._tells_levels)
+
+    def _follow(self, leader: SendPump) -> None:
+        self._leader = leader
+        leader._followers.append(self)
+        self.counts.loudness = leader.counts.loudness
+        self._times.cut()
+        self._awaits_key = self.sender.config.video
+        self.force_key()
+
+    def _let_go(self) -> None:
+        """Who sends ours besides has to see to itself."""
+        followers, self._followers = self._followers, []
+        for one in followers:
+            one._leader = None
+            if one._track is not None:
+                one._key = True
+                one._times.cut()
+                one._task = asyncio.ensure_future(one._run(one._track))
+
+    def _take_besides(self, found: list[tuple[Encoded, Heard]], now: float) -> None:
+        """What the leader has encoded."""
+        leader, counts = self._leader, self.counts
+        assert leader is not None
+        counts.taken += 1
+        counts.source_width, counts.source_height = leader.counts.source_width, leader.counts.source_height
+        counts.width, counts.height = leader.counts.width, leader.counts.height
+        counts.encoded += len(found)
+        for encoded, heard in found:
+            self._awaits_key = self._awaits_key and not encoded.key
+            if not self._awaits_key:
+                at = self._times.at(encoded.timestamp, now)
+                self._send(encoded.data, at, encoded.key, encoded.layer, heard)
 
     async def _take(self, track: MediaStreamTrack, frame: Any) -> None:
         now, limits, enabled = time.monotonic(), self._limits, bool(getattr(track, "enabled", True))
@@ -179,6 +244,8 @@ class SendPump:
             self._key = True
         for encoded, heard in found:
             self._send(*encoded, heard)
+        for follower in self._followers:
+            follower._take_besides(found, now)
 
     def _encode(
         self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits, screen: bool
@@ -188,7 +255,7 @@ class SendPump:
             self._encoder = make_encoder(self.codec, self._fmtp)
             if isinstance(self._encoder, SoundEncoder):
                 self._encoder.loudness = self.counts.loudness
-                if Extension.AUDIO_LEVEL in self.sender.config.extensions:
+                if self._tells_levels:
                     self._encoder.hears = Listener()
         self._encoder.set_bitrate(limits.max_bitrate)
         if isinstance(self._encoder, VideoEncoder):
@@ -228,7 +295,21 @@ class SendPump:
             self.sender.send_frame(data, at, key, layer, level=level, voice=voice)
         except BufferError:
             self.counts.dropped += 1
-            self._key = True
+            self.force_key()
             return
         self.counts.frames += 1
         self.counts.keys += key
+
+
+@contextmanager
+def _leading(leaders: list[SendPump], pump: SendPump, track: MediaStreamTrack) -> Iterator[MediaStreamTrack]:
+    """What to read while this pump encodes the track: the track, or beside other pumps one that reads the same."""
+    source = twin_of(track, 1 if track.kind == "video" else None) if leaders else track
+    leaders.append(pump)
+    try:
+        yield source
+    finally:
+        leaders.remove(pump)
+        if source is not track:
+            source.stop()
+        pump._let_go()
