@@ -118,7 +118,7 @@ static void c9_nack_flood(void) {
       else if (g->rtp.ssrc == 9000)
         media += g->rtp.payload_len;
       else
-        repair += g->rtp.payload_len - 2; /* the original's number stands before it */
+        repair += g->rtp.payload_len; /* with the original's number before it */
     }
     rig_forget(&r);
   }

@@ -50,7 +50,7 @@ class MediaDescription:
         self.host = section.connection.address if section.connection is not None else None
         self.direction = str(section.direction) if section.direction is not None else None
         self.msid = next((f"{m.stream} {m.track}" if m.track else m.stream for m in section.msids), None)
-        self.fmt = [int(f) for f in section.formats] if section.is_rtp else section.formats
+        self.fmt = [int(f) for f in section.formats] if section.is_rtp else list(section.formats)
         self.rtp = SimpleNamespace(
             codecs=[codec(section, found) for found in section.codecs],
             headerExtensions=[RTCRtpHeaderExtensionParameters(id=e.id, uri=e.uri) for e in section.extmaps],

@@ -32,11 +32,28 @@ def test_there_are_c_tests() -> None:
     assert NAMES
 
 
+QUICK = {"vpx_test": ("test_frame_rate", "test_keys", "test_layers", "test_settings", "test_rows_and_drops", "test_wrong")}
+"""Cases of programs that are run whole by `make long` alone. What the others ask is asked in test_rates.py too, of less."""
+
+
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in NAMES])
 def test_c(name: str, build_output: str) -> None:
     program = programs.path("tests", name)
     assert programs.built(program), f"not built:\n{build_output[:4000]}"
-    done = programs.run(program, timeout=300)
+    for case in QUICK.get(name, ("",)):
+        passes(program, *([case] if case else []))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", QUICK)
+def test_the_whole_program(name: str, build_output: str) -> None:
+    program = programs.path("tests", name)
+    assert programs.built(program), f"not built:\n{build_output[:4000]}"
+    passes(program)
+
+
+def passes(program: str, *case: str) -> None:
+    done = programs.run(program, *case, timeout=300)
     assert done.returncode == 0, programs.said(done)
     assert " checks, 0 failed" in done.stdout
 

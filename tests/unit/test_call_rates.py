@@ -76,11 +76,14 @@ async def test_max_bitrate(codec: str, pictures: list[np.ndarray]) -> None:
         await change(sender, maxBitrate=2_000_000)
         await connected(a, b)
         await take(tracks[0], 60)
+        # The first may have gone out before anybody read, who then asked for one.
+        keys = await stat(a, "outbound-rtp", "keyFramesEncoded")
         for kbps in (300, 1000):
             await change(sender, maxBitrate=kbps * 1000)
             await take(tracks[0], 30)
             assert 0.7 * kbps < await rate() < 1.25 * kbps
-        assert await stat(b, "inbound-rtp", "keyFramesDecoded") == 1 == await stat(a, "outbound-rtp", "keyFramesEncoded")
+        assert await stat(b, "inbound-rtp", "keyFramesDecoded") == 1
+        assert await stat(a, "outbound-rtp", "keyFramesEncoded") == keys <= 2
 
 
 async def test_smaller_pictures_of_vp9() -> None:
