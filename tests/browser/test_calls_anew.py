@@ -217,8 +217,8 @@ async def test_firefox(fox: FirefoxPage, pages: Pages) -> None:
     ("plant", "expected"),
     [
         pytest.param(partial(losing, side="us"), ["missing at our end"], id="lost to us"),
-        pytest.param(partial(losing, side="page"), ["missing at the page"], id="lost to the page"),
-        pytest.param(withheld, ["held in negotiation 0"], id="held"),
+        pytest.param(partial(losing, side="page"), ["missing at the page"], id="lost to the page", marks=pytest.mark.long),
+        pytest.param(withheld, ["held in negotiation 0"], id="held", marks=pytest.mark.long),
     ],
 )
 async def test_a_planted_gap_is_found(plant: Plant, expected: list[str], chrome: ChromiumPage, pages: Pages) -> None:

@@ -98,6 +98,7 @@ def make_file(path: Path) -> None:
             file.mux(stream.encode(None))
 
 
+@LONG
 async def test_webcam_to_browser(pages: Pages, chrome: ChromiumPage, unused_tcp_port: int) -> None:
     async with example(pages, chrome, "webcam_to_browser.py", unused_tcp_port, RTC_SYNTHETIC="1") as page:
         await media.wait_frames(page, 15)
@@ -113,7 +114,8 @@ async def test_invert(pages: Pages, chrome: ChromiumPage, unused_tcp_port: int) 
         assert await media.audio_level(page, seconds=1.5) > 0.001
 
 
-@pytest.mark.parametrize("name", ["echo_server.py", pytest.param("blur_processor.py", marks=LONG)])
+@LONG
+@pytest.mark.parametrize("name", ["echo_server.py", "blur_processor.py"])
 async def test_what_comes_back(pages: Pages, chrome: ChromiumPage, unused_tcp_port: int, name: str) -> None:
     async with example(pages, chrome, name, unused_tcp_port) as page:
         await media.wait_frames(page, 15)

@@ -56,7 +56,7 @@ async def change(sender: RTCRtpSender, **to: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("codec", ["VP8", "VP9", "H264"])
+@pytest.mark.parametrize("codec", ["VP8", pytest.param("VP9", marks=pytest.mark.long), "H264"])
 async def test_max_bitrate(codec: str, pictures: list[np.ndarray]) -> None:
     async with two() as (a, b):
         tracks = gather_tracks(b)
