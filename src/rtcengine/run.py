@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -29,8 +29,8 @@ async def _ended_by_signals(main: Coroutine[Any, Any, T]) -> T | None:
             loop.remove_signal_handler(number)
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # another system, or not the main thread
+    if threading.current_thread() is threading.main_thread():  # which alone hears of signals
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, end)
     try:
         return await task

@@ -11,15 +11,12 @@ import numpy as np
 import pytest
 
 from rtcengine import MediaStreamTrack, RTCRtpSender, SyntheticCamera
-from rtcengine.codecs import vpx
 from rtcengine.media.limits import Limits
 from rtcengine.media.pattern import read_number
 from tests.unit.media_kit import gray, take, take_while, wire
 from tests.unit.test_call import connected, gather_tracks, negotiate, two
 from tests.unit.test_rates import demanding
 from tests.util import until
-
-pytestmark = pytest.mark.skipif(not vpx.own_version(), reason="the extension was built without libvpx")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ WIDTH, HEIGHT, CLOCK = 640, 360, 90_000
 VIDEO = ["VP8", "VP9", "H264"]
 DECODERS = {"VP8": "vp8", "VP9": "vp9", "H264": "h264"}
 
-needs_libvpx = pytest.mark.skipif(not vpx.own_version(), reason="the extension was built without libvpx")
 
 
 def demanding(count: int = 128) -> list[np.ndarray]:
@@ -70,7 +69,6 @@ class Run:
         return size * 8 / 1000
 
 
-@needs_libvpx
 @pytest.mark.parametrize("codec", VIDEO)
 def test_bitrate_steps(codec: str, pictures: list[np.ndarray], record_property: Any) -> None:
     """2 Mbit/s, 300 kbit/s, 1 Mbit/s: in the second second after each step what goes out is the new rate."""
@@ -83,7 +81,6 @@ def test_bitrate_steps(codec: str, pictures: list[np.ndarray], record_property: 
     assert run.keys == 1
 
 
-@needs_libvpx
 @pytest.mark.parametrize("codec", VIDEO)
 def test_frame_rate_steps(codec: str, pictures: list[np.ndarray], record_property: Any) -> None:
     """With a third of the frames the bitrate is what it was, told from the frames' times alone."""
@@ -96,7 +93,6 @@ def test_frame_rate_steps(codec: str, pictures: list[np.ndarray], record_propert
     assert run.keys == 1
 
 
-@needs_libvpx
 @pytest.mark.parametrize("codec", VIDEO)
 def test_size_steps(codec: str) -> None:
     """VP9 goes to smaller pictures and back without a key frame, by way of those between where a step is too large."""
@@ -123,7 +119,6 @@ def test_size_steps(codec: str) -> None:
         assert sizes[20:23] == [(214, 160), (108, 80), (80, 60)]
 
 
-@needs_libvpx
 def test_larger_than_ever_begins_anew() -> None:
     encoder: Any = make_encoder("VP9")
     encoder.scale_down_by = 2.0
@@ -141,7 +136,6 @@ def lower(frames: list[Encoded], top: int) -> list[Encoded]:
     return [f for f in frames if f.layer is not None and f.layer.id <= top]
 
 
-@needs_libvpx
 @pytest.mark.parametrize("codec", ["VP8", "VP9"])
 @pytest.mark.parametrize("layers", [2, 3])
 def test_temporal_layers(codec: str, layers: int) -> None:
@@ -169,7 +163,6 @@ def test_temporal_layers(codec: str, layers: int) -> None:
             assert needed is not None and needed.id <= f.layer.id and not needed.droppable
 
 
-@needs_libvpx
 def test_layers_in_descriptors() -> None:
     """What VP8 frames say, read by aiortc and by us; of VP9 the bytes (RFC 9628 §4.2)."""
     pattern, tl0 = Pattern(320, 240), -1
@@ -195,7 +188,6 @@ def test_layers_in_descriptors() -> None:
     assert heads == ["bc 92 00 10", "fc 92 01 50 02", "fc 92 02 30 04", "fc 92 03 50 03 06", "fc 92 04 10 08", "fc 92 05 50 02"]
 
 
-@needs_libvpx
 @pytest.mark.parametrize("codec", ["vp8", "vp9"])
 def test_screen_content(codec: str) -> None:
     """Text that scrolls by a row at a time: said to be a screen's it is nearer to what it was. Saying it costs no key frame."""
@@ -220,7 +212,6 @@ def test_screen_content(codec: str) -> None:
     assert errors[True] < 0.85 * errors[False], errors
 
 
-@needs_libvpx
 def test_planes_are_checked() -> None:
     core = VpxEncoder("vp8", 64, 48, 100_000, 30)
     luma, chroma = bytes(64 * 48), bytes(32 * 24)

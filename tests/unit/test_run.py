@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,5 +42,7 @@ def test_what_main_returns_and_raises() -> None:
         raise KeyError("x")
 
     assert rtcengine.run(fine()) == 7
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(lambda: rtcengine.run(fine())).result(30) == 7
     with pytest.raises(KeyError):
         rtcengine.run(fails())
