@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
+import aiohttp
+
 T = TypeVar("T")
 
 
@@ -51,3 +53,17 @@ async def until(
             name = what or getattr(cond, "__name__", "condition")
             raise AssertionError(f"{name} was not met in {timeout:g} s; last value: {last!r}")
         await asyncio.sleep(min(interval, max(0.0, deadline - loop.time())))
+
+
+async def served(url: str, timeout: float = 30.0) -> None:
+    """Waits until a GET of this address is answered 200."""
+    async with aiohttp.ClientSession() as http:
+
+        async def answers() -> bool:
+            try:
+                async with http.get(url) as reply:
+                    return reply.status == 200
+            except aiohttp.ClientConnectionError:
+                return False
+
+        await until(answers, timeout=timeout, what=f"{url} is served")

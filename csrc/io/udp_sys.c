@@ -113,9 +113,10 @@ void rtc_udp_fill_in(rtc_pkt_t *k, struct msghdr *m, struct iovec *iov, rtc_sock
 }
 
 #ifdef SCM_TIMESTAMPNS
-/* The wall clock runs at most half a per mille too fast or slow; where it was set, the offset is taken anew at once. */
+/* The wall clock runs at most half a per mille too fast or slow. Where it was set, forth or by more than OLDEST_US back, the offset is
+ * taken anew at once. */
 static rtc_time_t monotonic(rtc_udp_t *u, int64_t unix_us) {
-  enum { GOOD_FOR_US = 10000, OLDEST_US = 1000000 /* that has waited in the socket */ };
+  enum { GOOD_FOR_US = 10000, OLDEST_US = 100000 /* in the socket, unless we are behind */ };
   if (unix_us > u->unix_offset_for + GOOD_FOR_US || unix_us < u->unix_offset_for - OLDEST_US) {
     u->unix_offset_us = rtc_clock_unix_offset();
     u->unix_offset_for = rtc_clock_now() + u->unix_offset_us;

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import av
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from tests.browser.chromium import ChromiumPage
 from tests.browser.drivers import Page
 from tests.browser.relay import Pages
 from tests.interop.xvfb import Xvfb
-from tests.util import until
+from tests.util import served, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,22 +38,12 @@ return sum;
 
 @asynccontextmanager
 async def example(pages: Pages, browser: Page, name: str, port: int, **env: str) -> AsyncIterator[Page]:
-    """The program runs, and its page has a call; what it prints goes to `page.printed` when it has ended by Ctrl-C."""
+    """The program runs, and its page has a call; at the end it is ended by Ctrl-C."""
     command = [sys.executable, str(EXAMPLES / name), "--port", str(port)]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, env=os.environ | env, stdout=pipe, stderr=pipe)
     try:
-        async with aiohttp.ClientSession() as http:
-
-            async def served() -> bool:
-                assert process.returncode is None, await process.communicate()
-                try:
-                    async with http.get(f"http://127.0.0.1:{port}/") as reply:
-                        return reply.status == 200
-                except aiohttp.ClientConnectionError:
-                    return False
-
-            await until(served, timeout=30, what="the program's page")
+        await served(f"http://127.0.0.1:{port}/")
         page = await pages.open(browser, f"http://127.0.0.1:{port}/")
         await media.inject(page)
         await page.evaluate("rtc.pc = pc; rtc.video = video; video.muted = true; document.getElementById('start').click();")

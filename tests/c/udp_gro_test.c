@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "datagrams.h"
 #include "io/clock.h"
 #include "io/udp.h"
 
 #ifdef __linux__
 
 static bool no_joining; /* a kernel before 5.0 */
-static rtc_pool_t *pool;
 
 /* Stands before libc's. */
 int setsockopt(int fd, int level, int option, const void *value, socklen_t n) {
@@ -25,36 +25,17 @@ int setsockopt(int fd, int level, int option, const void *value, socklen_t n) {
   return (int)syscall(SYS_setsockopt, fd, level, option, value, n);
 }
 
-static rtc_addr_t addr(const char *text, uint16_t port) {
-  rtc_addr_t a;
-  if (rtc_addr_parse(&a, text, port) < 0) exit(2);
-  return a;
-}
-
 static void open_sender(rtc_udp_t *u, const char *ip) {
   rtc_udp_cfg_t cfg = {.bind = addr(ip, 0)};
   int sys;
   CHECK_EQ(rtc_udp_open(u, &cfg, &sys), 0);
 }
 
-/* Its first four bytes are the number, the others that number's lowest byte. joins: one with the datagram before it. */
+/* joins: one with the datagram before it. */
 static rtc_pkt_t *member(const rtc_addr_t *to, uint32_t number, uint32_t len, bool joins) {
-  rtc_pkt_t *k = rtc_pkt_get(pool);
-  if (!k) exit(2);
-  memset(k->data, (int)(number & 0xff), len);
-  if (len >= 4) memcpy(k->data, &number, 4);
-  k->len = len;
-  memset(&k->path, 0, sizeof k->path);
-  k->path.remote = *to;
+  rtc_pkt_t *k = packet(to, number, len);
   k->tag[RTC_PKT_RUN] = joins ? RTC_RUN_JOINS : RTC_RUN_ALONE;
   return k;
-}
-
-static int send_all(rtc_udp_t *u, rtc_pkt_t **v, int n) {
-  int64_t wait_us = 0;
-  int sent = rtc_udp_send(u, v, n, &wait_us);
-  for (int i = 0; i < n; i++) rtc_pkt_put(v[i]);
-  return sent;
 }
 
 typedef struct joined {

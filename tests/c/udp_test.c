@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "datagrams.h"
 #include "io/clock.h"
 
 /* The system calls that must fail on demand, which loopback cannot show. They stand before libc's. */
@@ -87,13 +88,6 @@ int bind(int fd, const struct sockaddr *a, socklen_t n) {
 }
 
 static bool portable; /* which backend the tests below use */
-static rtc_pool_t *pool;
-
-static rtc_addr_t addr(const char *text, uint16_t port) {
-  rtc_addr_t a;
-  if (rtc_addr_parse(&a, text, port) < 0) exit(2);
-  return a;
-}
 
 static void open_on(rtc_udp_t *u, const char *ip, int recv_buffer) {
   rtc_udp_cfg_t cfg = {.bind = addr(ip, 0), .recv_buffer = recv_buffer, .portable = portable};
@@ -101,24 +95,6 @@ static void open_on(rtc_udp_t *u, const char *ip, int recv_buffer) {
   CHECK_EQ(rtc_udp_open(u, &cfg, &sys), 0);
   CHECK_EQ(sys, 0);
   CHECK(u->bound.port != 0);
-}
-
-static rtc_pkt_t *packet(const rtc_addr_t *to, uint32_t number, uint32_t len) {
-  rtc_pkt_t *k = rtc_pkt_get(pool);
-  if (!k) exit(2);
-  memset(k->data, (int)(number & 0xff), len);
-  if (len >= 4) memcpy(k->data, &number, 4);
-  k->len = len;
-  memset(&k->path, 0, sizeof k->path);
-  k->path.remote = *to;
-  return k;
-}
-
-static int send_all(rtc_udp_t *u, rtc_pkt_t **v, int n) {
-  int64_t wait_us = 0;
-  int sent = rtc_udp_send(u, v, n, &wait_us);
-  for (int i = 0; i < n; i++) rtc_pkt_put(v[i]);
-  return sent;
 }
 
 /* Waits for the first datagram, then takes what is there. The slots are the caller's to put. */

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import av
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from tests.browser.chromium import chromium
 from tests.browser.drivers import Page
 from tests.interop.aiortc_source import example, source
 from tests.unit.test_contrib_media import make
-from tests.util import until
+from tests.util import served, until
 
 LIMIT = 1 << 20
 
@@ -54,16 +53,8 @@ async def running(program: Path, *args: str) -> AsyncIterator[asyncio.subprocess
 @contextlib.asynccontextmanager
 async def visit(page: Page, program: Path, port: int, *args: str) -> AsyncIterator[Page]:
     """The program's page, with what the tests ask of a page."""
-    async with running(program, "--host", "127.0.0.1", "--port", str(port), *args), aiohttp.ClientSession() as http:
-
-        async def served() -> bool:
-            try:
-                async with http.get(f"http://127.0.0.1:{port}/") as reply:
-                    return reply.status == 200
-            except aiohttp.ClientConnectionError:
-                return False
-
-        await until(served, timeout=30, what="the program's page")
+    async with running(program, "--host", "127.0.0.1", "--port", str(port), *args):
+        await served(f"http://127.0.0.1:{port}/")
         await page.goto(f"http://127.0.0.1:{port}/")
         yield page
 

@@ -20,10 +20,10 @@ from ..peer.configuration import RTCBundlePolicy, RTCConfiguration
 from ..peer.connection import RTCPeerConnection
 from ..peer.description import RTCSessionDescription
 from ..peer.network import NetworkOptions
-from ..sdp import NegotiationError, SdpError
+from ..sdp import NegotiationError, SdpError, write_fragment
 from .errors import WhipError
 from .resource import Resource
-from .trickle import Gathered, restarted, written
+from .trickle import Gathered, restarted
 
 if TYPE_CHECKING:
     import aiohttp
@@ -194,7 +194,7 @@ class Client(AsyncIOEventEmitter, metaclass=ABCMeta):
     async def _tell(self, gathered: Gathered, resource: Resource) -> None:
         with contextlib.suppress(WhipError):
             while resource.trickles:
-                await resource.trickle(written(await gathered.more()))
+                await resource.trickle(write_fragment(await gathered.more()))
 
     def _stop_trickling(self) -> None:
         if self._trickling is not None:
@@ -249,7 +249,7 @@ class Client(AsyncIOEventEmitter, metaclass=ABCMeta):
             self._gathered = gathered = Gathered(pc)
             await pc.setLocalDescription(await pc.createOffer(iceRestart=True))
             await gathered.first(all=not self._trickle)
-            found = await resource.restart(written(gathered.take()))
+            found = await resource.restart(write_fragment(gathered.take()))
             self._answer = restarted(self._answer, found)
             reached = _state_of(pc, lambda state: state in ("connected", "closed"))
             await pc.setRemoteDescription(RTCSessionDescription(self._answer, "answer"))

@@ -6,7 +6,7 @@ import asyncio
 
 from ..peer.connection import RTCPeerConnection
 from ..peer.description import RTCIceCandidate
-from ..sdp import Fragment, FragmentSection, parse, write, write_fragment
+from ..sdp import Fragment, FragmentSection, parse, write
 from ..sdp.description import Group
 
 FIRST_S = 1.0
@@ -69,10 +69,6 @@ class Gathered:
         )
         mids = tuple(s.mid for s in bundled if s.mid is not None)
         return Fragment(groups=[Group("BUNDLE", mids)], sections=[section])
-
-
-def written(fragment: Fragment) -> str:
-    return write_fragment(fragment)
 
 
 def restarted(answer: str, fragment: Fragment) -> str:
