@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from rtcengine import NetworkOptions
 from rtcengine.engine import EngineStats
 from rtcengine.relay.session import Session
-from rtcengine.relay.synthetic import SyntheticPublisher
 from rtcengine.stats import ReceiverStats, SenderStats
 from tests.browser import media
 from tests.browser.chromium import ChromiumPage, chromium
@@ -22,6 +22,7 @@ from tests.browser.serve import blank_page_server
 from tests.interop import aiortc_peer, peers
 from tests.interop.netns import Namespace, namespace, run
 from tests.interop.test_peers import write_certificate
+from tests.publisher import synthetic
 from tests.util import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -127,17 +128,6 @@ async def watching(page: Page, url: str) -> AsyncIterator[None]:
     await media.whep_watch(page, url)
     yield
     assert await media.hang_up(page) == 200
-
-
-@asynccontextmanager
-async def synthetic(url: str) -> AsyncIterator[SyntheticPublisher]:
-    """Our own publisher, VP8 and Opus."""
-    publisher = SyntheticPublisher()
-    await publisher.start(url)
-    try:
-        yield publisher
-    finally:
-        await publisher.close()
 
 
 async def only_ipv6(ns: Namespace, host: str = "1") -> tuple[str, str]:
@@ -287,7 +277,8 @@ async def test_over_ipv6_alone() -> None:
 
 async def test_over_ipv6_loopback() -> None:
     """Our own publisher and a viewer meet the relay at ::1."""
-    async with sound_relay(host="::1", public_ips=("::1",)) as served, synthetic(served.whip("room")):
+    here = NetworkOptions(addresses=("::1",))
+    async with sound_relay(host="::1", public_ips=("::1",)) as served, synthetic(served.whip("room"), network=here):
         async with aiortc_peer.watch(served.whep("room")) as viewer:
             await until(lambda: min(viewer.frames.values()) >= FRAMES, timeout=30)
         transport = publisher_of(served).transport

@@ -13,9 +13,9 @@ import pytest
 
 from rtcengine.media.pattern import read_number
 from rtcengine.relay import Track
-from rtcengine.relay.synthetic import SyntheticPublisher
 from tests.browser.relay import Served, serve
 from tests.interop import aiortc_peer
+from tests.publisher import synthetic
 from tests.util import until
 
 
@@ -71,9 +71,7 @@ async def test_aiortc_publishes(codec: str) -> None:
 
 
 async def test_a_track_is_taken_by_several_and_again() -> None:
-    async with serve() as served:
-        publisher = SyntheticPublisher(width=320, height=180)
-        await publisher.start(served.whip("tap"))
+    async with serve() as served, synthetic(served.whip("tap"), width=320, height=180) as publisher:
         video, audio = tracks(served, "tap")
         first = video.frames()
         assert (await anext(first)).width == 320
@@ -101,9 +99,7 @@ async def ends(frames: AsyncIterator[Any]) -> None:
 
 
 async def test_a_program_that_is_slow_costs_the_viewers_nothing() -> None:
-    async with serve() as served:
-        publisher = SyntheticPublisher(width=320, height=180)
-        await publisher.start(served.whip("tap"))
+    async with serve() as served, synthetic(served.whip("tap"), width=320, height=180):
         video, _ = tracks(served, "tap")
         async with aiortc_peer.watch(served.whep("tap"), codec="VP8") as viewer:
             frames = video.encoded()
@@ -118,4 +114,3 @@ async def test_a_program_that_is_slow_costs_the_viewers_nothing() -> None:
             async with asyncio.timeout(20):
                 frame = await anext(frames)
             assert frame.key and frame.timestamp > 0
-        await publisher.close()

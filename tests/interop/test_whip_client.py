@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,14 @@ from rtcengine.media.record import Recorder
 from rtcengine.whip import WhepClient, WhipClient, WhipError
 from tests.browser.relay import Served, serve
 from tests.interop import aiortc_whip
+from tests.publisher import synthetic
 from tests.util import until
 
 HERE = NetworkOptions(addresses=("127.0.0.1",))
 
 
-@asynccontextmanager
-async def publisher(url: str, **options: Any) -> AsyncIterator[WhipClient]:
-    camera, microphone = SyntheticCamera(320, 240), SyntheticMicrophone()
-    try:
-        async with WhipClient(url, network=HERE, token=options.pop("token", "")) as client:
-            await client.publish(camera, microphone, **options)
-            yield client
-    finally:
-        camera.stop()
-        microphone.stop()
+def publisher(url: str, **options: Any) -> AbstractAsyncContextManager[WhipClient]:
+    return synthetic(url, width=320, height=240, network=HERE, **options)
 
 
 async def numbers(track: Any, count: int) -> list[int]:

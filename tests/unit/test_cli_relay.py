@@ -12,7 +12,7 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,8 +29,9 @@ from rtcengine.cli.demo import Demo
 from rtcengine.relay import Relay
 from rtcengine.relay.server import Server
 from rtcengine.relay.session import Session
-from rtcengine.relay.synthetic import PublishError, SyntheticPublisher
+from rtcengine.whip import WhipClient, WhipError
 
+from ..publisher import synthetic
 from ..util import until
 
 COMMAND = [sys.executable, "-c", "import sys; from rtcengine.cli import main; sys.exit(main())"]
@@ -80,10 +81,10 @@ async def relay_process(*options: str) -> AsyncIterator[Child]:
             await process.wait()
 
 
-def transport_of(publisher: SyntheticPublisher) -> Transport:
-    assert publisher._engine is not None
-    (transport,) = publisher._engine._transports.values()
-    return transport
+def transport_of(publisher: WhipClient) -> Transport:
+    assert publisher.pc is not None
+    (link,) = publisher.pc.driver.links.values()  # type: ignore[attr-defined]
+    return cast(Transport, link.transport)
 
 
 async def first_refusal(http: aiohttp.ClientSession, url: str) -> tuple[dict[str, str], str]:
@@ -98,11 +99,10 @@ async def first_refusal(http: aiohttp.ClientSession, url: str) -> tuple[dict[str
 
 
 async def test_sigterm_says_goodbye_to_all_and_tells_newcomers_to_wait() -> None:
-    async with relay_process("--no-demo") as relay, aiohttp.ClientSession() as http:
+    async with relay_process("--no-demo") as relay, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
         assert relay.ready["event"] == "ready" and relay.ready["demo"] is None
         assert relay.ready["port"] and relay.ready["udp_port"]
-        publisher = SyntheticPublisher()
-        await publisher.start(relay.url("den/whip"))
+        publisher = await stack.enter_async_context(synthetic(relay.url("den/whip")))
         joined = await relay.event("join")
         assert (joined["room"], joined["role"]) == ("den", "publish")
         transport = transport_of(publisher)
@@ -119,19 +119,19 @@ async def test_sigterm_says_goodbye_to_all_and_tells_newcomers_to_wait() -> None
         assert transport.reason == "close_notify"
         assert await relay.ended() == ""
         assert [e["event"] for e in relay.events if e["event"] != "stats"] == ["join", "closing", "leave"]
-        await publisher.close()
 
 
 async def test_a_second_signal_hurries() -> None:
     """Between the two the port still answers, which it would not when nothing was left to wait for."""
-    async with relay_process("--no-demo") as relay, aiohttp.ClientSession() as http:
-        publisher = SyntheticPublisher()
-        await publisher.start(relay.url("den/whip"))
+    async with (
+        relay_process("--no-demo") as relay,
+        aiohttp.ClientSession() as http,
+        synthetic(relay.url("den/whip")),
+    ):
         relay.process.send_signal(signal.SIGINT)
         await first_refusal(http, relay.url("den/whip"))
         relay.process.send_signal(signal.SIGINT)
         assert await relay.ended() == ""
-        await publisher.close()
 
 
 async def test_how_long_it_lingers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,9 +155,9 @@ async def test_with_the_synthetic_publisher() -> None:
         assert relay.ready["demo"] == relay.url("show")
         joined = await relay.event("join")
         assert (joined["room"], joined["role"], joined["codecs"]) == ("show", "publish", ["opus", "VP8"])
-        refused = SyntheticPublisher()
-        with pytest.raises(PublishError, match="401"):
-            await refused.start(relay.url("den/whip"), token="wrong")
+        with pytest.raises(WhipError, match="401"):
+            async with synthetic(relay.url("den/whip"), token="wrong"):
+                pass
         async with http.get(relay.url("show")) as page:
             assert page.status == 200 and "<video" in await page.text()
         relay.process.send_signal(signal.SIGTERM)
@@ -189,12 +189,12 @@ async def test_somebody_else_in_its_room_is_said_once(
     monkeypatch.setattr(demo_module, "RETRY_S", 0.0)
     asked = 0
 
-    async def start(self: SyntheticPublisher, url: str, **options: object) -> None:
+    async def publish(self: WhipClient, *tracks: object, **options: object) -> None:
         nonlocal asked
         asked += 1
-        raise PublishError(f"{url} answered 409: taken")
+        raise WhipError(f"{self.url} answered 409: taken", 409)
 
-    monkeypatch.setattr(SyntheticPublisher, "start", start)
+    monkeypatch.setattr(WhipClient, "publish", publish)
     demo = Demo(cast(Server, SimpleNamespace(local_url=lambda path: f"http://127.0.0.1:1/{path}")), "show", "")
     demo.start()
     await until(lambda: asked > 3)

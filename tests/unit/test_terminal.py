@@ -27,9 +27,9 @@ from rtcengine.relay import Relay, RelayConfig
 from rtcengine.relay.room import Room
 from rtcengine.relay.server import Server
 from rtcengine.relay.session import Session
-from rtcengine.relay.synthetic import SyntheticPublisher
 from rtcengine.stats import EngineStats
 
+from ..publisher import synthetic
 from ..util import until
 from .test_metrics import LOOP, RECEIVER, SENDER, hub
 
@@ -410,18 +410,16 @@ async def test_of_a_running_relay(capsys: pytest.CaptureFixture[str]) -> None:
         shown = Terminal(relay, server, json=True, quiet=False)
         shown.ready(None)
         refresh = asyncio.create_task(shown.refresh())
-        publisher = SyntheticPublisher(width=160, height=120)
-        await publisher.start(server.local_url("den/whip"))
         lines: list[str] = []
 
         def event(name: str) -> dict[str, Any] | None:
             lines.extend(capsys.readouterr().out.splitlines())
             return next((event for event in map(json.loads, lines) if event["event"] == name), None)
 
-        join = await until(lambda: event("join"))
-        assert join["codecs"] == ["opus", "VP8"]
-        assert 0 <= join["ms"]["ice"] <= join["ms"]["dtls"] <= join["ms"]["first_packet"]
-        await publisher.close()
+        async with synthetic(server.local_url("den/whip"), width=160, height=120):
+            join = await until(lambda: event("join"))
+            assert join["codecs"] == ["opus", "VP8"]
+            assert 0 <= join["ms"]["ice"] <= join["ms"]["dtls"] <= join["ms"]["first_packet"]
         assert (await until(lambda: event("leave")))["reason"] == "ended"
         refresh.cancel()
         ready = event("ready")

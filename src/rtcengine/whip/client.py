@@ -281,16 +281,22 @@ class Client(AsyncIOEventEmitter, metaclass=ABCMeta):
         self._stop_trickling()
         pc, self.pc = self.pc, None
         resource, self._resource = self._resource, None
+        if resource is not None and pc is not None and pc.connectionState == "connected":
+            await self._say_goodbye(resource)  # first: it is not the connection that has failed
         if pc is not None:
             await pc.close()
         if resource is not None:
-            try:
-                await resource.delete()
-            except WhipError as error:
-                log.info("the session was not ended at the server: %s", error)
+            await self._say_goodbye(resource)
         if self._http is not None and not keep_http:
             http, self._http = self._http, None
             await http.close()
+
+    @staticmethod
+    async def _say_goodbye(resource: Resource) -> None:
+        try:
+            await resource.delete()
+        except WhipError as error:
+            log.info("the session was not ended at the server: %s", error)
 
 
 def _state_of(pc: RTCPeerConnection, wanted: Callable[[str], bool]) -> asyncio.Future[Any]:
