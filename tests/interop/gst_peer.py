@@ -28,26 +28,27 @@ gi.require_version("GstWebRTC", "1.0")
 gi.require_version("GstSdp", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # type: ignore[import-not-found]  # noqa: E402
 
-# For each codec: encoder; payloader; RTP caps to receive; depayloader and decoder.
+# For each codec: encoder; payloader; RTP caps to receive; depayloader and decoder. A depayloader that is not told to asks for
+# no key frame when it has lost one.
 CODECS = {
     "VP8": (
         "vp8enc deadline=1 cpu-used=8 target-bitrate=800000 keyframe-max-dist=90",
         "rtpvp8pay picture-id-mode=15-bit",
         "encoding-name=VP8",
-        "rtpvp8depay ! vp8dec",
+        "rtpvp8depay request-keyframe=true wait-for-keyframe=true ! vp8dec",
     ),
     "VP9": (
         "vp9enc deadline=1 cpu-used=8 target-bitrate=800000 keyframe-max-dist=90",
         "rtpvp9pay picture-id-mode=15-bit",
         "encoding-name=VP9",
-        "rtpvp9depay ! vp9dec",
+        "rtpvp9depay request-keyframe=true wait-for-keyframe=true ! vp9dec",
     ),
     "H264": (
         "x264enc tune=zerolatency speed-preset=ultrafast bitrate=800 key-int-max=90"
         " ! video/x-h264,profile=constrained-baseline",
         "rtph264pay aggregate-mode=zero-latency config-interval=-1",
         "encoding-name=H264,packetization-mode=(string)1,profile-level-id=(string)42e01f",
-        "rtph264depay ! avdec_h264",
+        "rtph264depay request-keyframe=true wait-for-keyframe=true ! avdec_h264",
     ),
 }
 VIDEO_CAPS = "application/x-rtp,media=video,payload=96,clock-rate=90000"

@@ -61,7 +61,11 @@ class PeerProgram:
                 raise PeerFailed(f"no event {name}: {failure or 'the peer ended'}\n" + "\n".join(self.errors))
             return None
 
-        event: Event = await until(found, timeout=timeout, what=f"event {name} after {self.events[-2:]}")
+        try:
+            event: Event = await until(found, timeout=timeout, what=f"event {name}")
+        except AssertionError as late:
+            late.add_note(f"its last events: {self.events[-3:]}\n" + "\n".join(self.errors))
+            raise
         return event
 
     async def wait_frames(self, video: int = 30, audio: int = 30, timeout: float = 30.0) -> Event:

@@ -163,7 +163,10 @@ async def test_aiortc_serves() -> None:
             assert (await stream.getAudioTracks()[0].recv()).sample_rate == 48000
             assert client.pc is not None
             assert client.pc.getConfiguration().iceServers[0].urls == ["stun:127.0.0.1:9"]  # type: ignore[index]
-        assert room.deleted == 2
+            async with WhepClient(f"{url}/whep", network=HERE, token="s3cret", trickle=False) as whole:
+                await whole.watch()
+            assert "a=end-of-candidates" in room.offers[2]
+        assert room.deleted == 3
         assert all("a=candidate:" in offer and "a=group:BUNDLE 0 1" in offer for offer in room.offers)
         with pytest.raises(WhipError, match="401: a token is needed"):
             async with publisher(f"{url}/whip", token="other"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
@@ -58,6 +57,5 @@ async def until_over(client: Client, progress: Progress, stop: asyncio.Event, se
     finally:
         for task in (shown, *ends):
             task.cancel()
-        with contextlib.suppress(BaseException):
-            await asyncio.gather(shown, *ends, return_exceptions=True)
+        await asyncio.gather(shown, *ends, return_exceptions=True)
         progress.close()

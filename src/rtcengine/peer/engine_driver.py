@@ -158,7 +158,7 @@ class EngineDriver:
                 self.links[effect.id].add_remote(effect.candidate)
 
     def _apply(self, batch: Batch, effect: Effect) -> None:
-        # By `is`, not by match: a class pattern looks its fields up by names made each time, which CPython's cache of
+        # By isinstance, not by match: a class pattern looks its fields up by names made each time, which CPython's cache of
         # attributes then keeps, and with each of them the megabyte of memory that it happens to lie in.
         if isinstance(effect, Receive):
             media = effect.media

@@ -192,9 +192,11 @@ class Client(AsyncIOEventEmitter, metaclass=ABCMeta):
             raise WhipError(f"no connection with {self.url}: {pc.failure or state}")
 
     async def _tell(self, gathered: Gathered, resource: Resource) -> None:
-        with contextlib.suppress(WhipError):
+        try:
             while resource.trickles:
                 await resource.trickle(write_fragment(await gathered.more()))
+        except WhipError as error:
+            log.info("%s: candidates cannot be told: %s", self.url, error)
 
     def _stop_trickling(self) -> None:
         if self._trickling is not None:

@@ -21,6 +21,7 @@ class Gathered:
         self._waiting: list[RTCIceCandidate] = []
         self._news = asyncio.Event()
         pc.on("icecandidate", self._on_candidate)
+        pc.on("icegatheringstatechange", self._news.set)
 
     def _on_candidate(self, candidate: RTCIceCandidate) -> None:
         self._waiting.append(candidate)
@@ -28,8 +29,9 @@ class Gathered:
 
     def close(self) -> None:
         """Hears no more. Idempotent."""
-        if self._on_candidate in self._pc.listeners("icecandidate"):
-            self._pc.remove_listener("icecandidate", self._on_candidate)
+        for event, listener in (("icecandidate", self._on_candidate), ("icegatheringstatechange", self._news.set)):
+            if listener in self._pc.listeners(event):
+                self._pc.remove_listener(event, listener)
 
     async def first(self, *, all: bool = False) -> None:
         """Waits for the first candidate, or all of them; not longer than it is worth."""
