@@ -101,9 +101,9 @@ typedef struct rtc_send_cfg {
   uint8_t codec;
   int16_t pt, rtx_pt; /* -1: none */
   uint32_t clock_rate;
-  uint32_t ssrc, rtx_ssrc; /* rtx_ssrc 0: no repair by RTX */
-  char mid[RTC_MID_MAX + 1];
-  uint32_t ext_mask; /* bit per rtc_ext_t agreed for this section */
+  uint32_t ssrc, rtx_ssrc;                         /* rtx_ssrc 0: no repair by RTX */
+  char mid[RTC_MID_MAX + 1], rid[RTC_RID_MAX + 1]; /* rid: of one stream among several of a section (RFC 8852) */
+  uint32_t ext_mask;                               /* bit per rtc_ext_t agreed for this section */
   bool nack;
 } rtc_send_cfg_t;
 
@@ -158,14 +158,14 @@ typedef enum rtc_op {
   RTC_OP_SEND_AGREE,    /* the same of a sender, by u.send, whose SSRCs and medium stay: RTC_EINVAL for others */
   RTC_OP_RECV_END,      /* id = receiver: gone, its viewers are without source; what is gone already: no error */
   RTC_OP_SEND_END,      /* id = sender: says BYE and is gone; likewise. Its SSRC must not come again on this transport */
-  RTC_OP_LINK,          /* id = sender, u.link = receiver that feeds it from the next key frame on; 0 unlinks; no change: no effect */
-  RTC_OP_KEYFRAME,      /* id = receiver: ask its publisher for a key frame */
-  RTC_OP_FRAME,         /* id = sender, u.frame */
-  RTC_OP_FRAMES,        /* id = receiver, u.on: its frames are wanted, while forwarding goes on; no change: no effect */
-  RTC_OP_RATE,          /* id = transport, u.rate_bps: pace of what is paced */
-  RTC_OP_CAPTURE,       /* id = transport, u.capture: what is written down of it from now on, NULL: nothing; passes to the engine, always */
-  RTC_OP_ICE_STATS,     /* id = transport, u.ice_stats: filled in, as below */
-  RTC_OP_STATS,         /* id = transport, 0 for all, u.stats: filled in; the caller's memory, valid until the batch is acknowledged */
+  RTC_OP_LINK,      /* id = sender, u.link = receiver that feeds it from its next key frame on, the one of before until then; 0 unlinks */
+  RTC_OP_KEYFRAME,  /* id = receiver: ask its publisher for a key frame */
+  RTC_OP_FRAME,     /* id = sender, u.frame */
+  RTC_OP_FRAMES,    /* id = receiver, u.on: its frames are wanted, while forwarding goes on; no change: no effect */
+  RTC_OP_RATE,      /* id = transport, u.rate_bps: pace of what is paced */
+  RTC_OP_CAPTURE,   /* id = transport, u.capture: what is written down of it from now on, NULL: nothing; passes to the engine, always */
+  RTC_OP_ICE_STATS, /* id = transport, u.ice_stats: filled in, as below */
+  RTC_OP_STATS,     /* id = transport, 0 for all, u.stats: filled in; the caller's memory, valid until the batch is acknowledged */
   /* The driver's own, none of the hub's. */
   RTC_OP_SOCKET,       /* id = new socket, as path.sock names it, u.sock: passes to the driver, always */
   RTC_OP_SOCKET_CLOSE, /* id = socket: closed, after what was to be sent on it; no such socket: no effect */

@@ -20,7 +20,7 @@ void rtc_shape_init(rtc_shape_t *s, const rtc_send_cfg_t *cfg, const rtc_extmap_
 }
 
 int rtc_head_write(uint8_t *out, size_t cap, const rtc_media_t *m, const rtc_shape_t *s, const rtc_extmap_t *ids, bool named,
-                   rtc_stamps_t *at) {
+                   rtc_ext_t rid_kind, const char *rid, rtc_stamps_t *at) {
   static const uint8_t blank[3] = {0, 0, 0};
   rtc_ext_view_t ext;
   ext.have = m->ext.have & s->mask & FORWARDED;
@@ -30,6 +30,7 @@ int rtc_head_write(uint8_t *out, size_t cap, const rtc_media_t *m, const rtc_sha
     ext.len[e] = m->ext.len[e];
   }
   if (named && s->mid_len && (s->mask >> RTC_EXT_MID & 1u)) rtc_ext_put(&ext, RTC_EXT_MID, (const uint8_t *)s->mid, s->mid_len);
+  if (rid && (s->mask >> rid_kind & 1u)) rtc_ext_put(&ext, rid_kind, (const uint8_t *)rid, (uint8_t)strlen(rid));
   if (s->mask >> RTC_EXT_ABS_SEND_TIME & 1u) rtc_ext_put(&ext, RTC_EXT_ABS_SEND_TIME, blank, 3);
   if (s->mask >> RTC_EXT_TWCC & 1u) rtc_ext_put(&ext, RTC_EXT_TWCC, blank, 2);
 
@@ -61,7 +62,7 @@ int rtc_fan_head(rtc_fan_t *f, const rtc_shape_t *s, const rtc_extmap_t *ids, bo
   }
   if (f->head_n == RTC_FAN_HEADS) return -1;
   rtc_head_t *d = &f->head[f->head_n];
-  int len = rtc_head_write(d->bytes, sizeof d->bytes, &f->m, s, ids, named, &d->at);
+  int len = rtc_head_write(d->bytes, sizeof d->bytes, &f->m, s, ids, named, RTC_EXT_RID, NULL, &d->at);
   if (len < 0 || (size_t)len + f->m.rtp.payload_len > RTC_PKT_DATA) return -1;
   d->shape = *s;
   d->named = named;

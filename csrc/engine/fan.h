@@ -52,10 +52,10 @@ typedef struct rtc_fan {
 
 void rtc_shape_init(rtc_shape_t *s, const rtc_send_cfg_t *cfg, const rtc_extmap_t *ids, bool two_byte);
 
-/* The head of a copy of m, with payload type, SSRC, number and time left 0; stamps are blank. named: with the MID. Its length, or
- * RTC_ENOBUFS. */
+/* The head of a copy of m, with payload type, SSRC, number and time left 0; stamps are blank. named: with the MID. rid: the name of
+ * the stream as the extension rid_kind, NULL: without. Its length, or RTC_ENOBUFS. */
 RTC_MUST_USE int rtc_head_write(uint8_t *out, size_t cap, const rtc_media_t *m, const rtc_shape_t *s, const rtc_extmap_t *ids, bool named,
-                                rtc_stamps_t *at);
+                                rtc_ext_t rid_kind, const char *rid, rtc_stamps_t *at);
 /* Those four, into a head. */
 void rtc_head_number(uint8_t *head, uint8_t pt, uint16_t seq, uint32_t ts, uint32_t ssrc);
 

@@ -331,8 +331,9 @@ static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
   }
   rtc_recv_t *r = c->u.link ? rtc_map_get(&h->recvs, &c->u.link) : NULL;
   if (r && (r->cfg.codec != s->cfg.codec || r->cfg.clock_rate != s->cfg.clock_rate)) return RTC_EINVAL;
-  if (r && s->source != r) return rtc_relay_link(s, r, now);
-  if (!r) rtc_relay_unlink(s);
+  if (r) return rtc_relay_link(s, r, now);
+  rtc_relay_unwant(s);
+  rtc_relay_unlink(s);
   return 0;
 }
 

@@ -45,8 +45,7 @@ fail:
 void rtc_recv_free(rtc_recv_t *r) {
   rtc_transport_t *t = r->transport;
   rtc_tap_close(r);
-  while (r->viewer_n) rtc_relay_unlink(r->viewers[r->viewer_n - 1]);
-  free(r->viewers);
+  rtc_relay_ended(r);
   for (rtc_recv_t **at = &t->recvs; *at; at = &(*at)->next) {
     if (*at != r) continue;
     *at = r->next;
@@ -109,6 +108,7 @@ static void renew(rtc_recv_t *r, uint32_t ssrc, rtc_time_t now) {
     r->highest = r->highest_ts = r->probe_seq = r->key_ts = -1;
     r->probe_at = RTC_NEVER;
     r->key_gap = RTC_KEY_GAP_US;
+    r->key_tries = 0;
     r->rtx_ssrc = ssrc == r->cfg.ssrc ? r->cfg.rtx_ssrc : 0;
     for (uint32_t i = 0; i < r->viewer_n; i++) rtc_relay_renew(r->viewers[i], now);
   }
@@ -305,6 +305,7 @@ static int64_t key_frame(rtc_recv_t *r, const rtc_media_t *m, int64_t ts) {
   r->key_ts = ts;
   r->key_wanted = false;
   r->key_gap = RTC_KEY_GAP_US;
+  r->key_tries = 0;
   if (r->nack) rtc_nack_on_key(r->nack, first);
   return first;
 }

@@ -31,20 +31,79 @@ void rtc_relay_unlink(rtc_send_t *s) {
   begin_afresh(s);
 }
 
-int rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now) {
-  if (r->viewer_n == r->viewer_cap) {
-    uint32_t cap = r->viewer_cap ? 2 * r->viewer_cap : 8;
-    rtc_send_t **v = realloc(r->viewers, cap * sizeof *v);
-    if (!v) return RTC_ENOMEM;
-    r->viewers = v;
-    r->viewer_cap = cap;
-  }
+static bool has_room(rtc_recv_t *r) {
+  if (r->viewer_n < r->viewer_cap) return true;
+  uint32_t cap = r->viewer_cap ? 2 * r->viewer_cap : 8;
+  rtc_send_t **v = realloc(r->viewers, cap * sizeof *v);
+  if (!v) return false;
+  r->viewers = v;
+  r->viewer_cap = cap;
+  return true;
+}
+
+/* r, which has room, is the source from now on. */
+static void take(rtc_send_t *s, rtc_recv_t *r) {
+  rtc_relay_unwant(s);
   rtc_relay_unlink(s);
   s->source = r;
   s->viewer_at = r->viewer_n;
   r->viewers[r->viewer_n++] = s;
+}
+
+static void want(rtc_send_t *s, rtc_recv_t *r) {
+  rtc_relay_unwant(s);
+  s->wanted = r;
+  s->want_next = r->wanted_by;
+  s->want_at = &r->wanted_by;
+  if (s->want_next) s->want_next->want_at = &s->want_next;
+  r->wanted_by = s;
+}
+
+void rtc_relay_unwant(rtc_send_t *s) {
+  if (!s->wanted) return;
+  *s->want_at = s->want_next;
+  if (s->want_next) s->want_next->want_at = s->want_at;
+  s->wanted = NULL;
+}
+
+int rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now) {
+  if (s->source == r) {
+    rtc_relay_unwant(s);
+    return 0;
+  }
+  if (s->source && !s->waiting && s->cfg.video) { /* a picture goes on until there is the other one */
+    want(s, r);
+    rtc_recv_ask_key(r);
+    return 0;
+  }
+  if (!has_room(r)) return RTC_ENOMEM;
+  take(s, r);
   rtc_relay_renew(s, now);
   return 0;
+}
+
+/* The time to change has come. Who finds no memory waits for the next key frame. */
+static void take_wanting(rtc_recv_t *r) {
+  while (r->wanted_by && has_room(r)) {
+    rtc_send_t *s = r->wanted_by;
+    take(s, r);
+    begin_afresh(s);
+  }
+}
+
+/* Who wants another source has it without a source that runs. */
+static void leave(rtc_send_t *s) {
+  rtc_recv_t *next = s->wanted;
+  rtc_relay_unlink(s);
+  if (next && has_room(next)) take(s, next);
+}
+
+void rtc_relay_ended(rtc_recv_t *r) {
+  while (r->wanted_by) rtc_relay_unwant(r->wanted_by);
+  while (r->viewer_n) leave(r->viewers[r->viewer_n - 1]);
+  free(r->viewers);
+  r->viewers = NULL;
+  r->viewer_cap = 0;
 }
 
 /* From the source's number `at` on: our next number, and a time that goes on from the last by the clock. */
@@ -96,6 +155,7 @@ void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc
   int64_t ts = rtc_ts_near(r->highest_ts, m->rtp.ts);
   rtc_hub_t *h = r->transport->hub;
   rtc_fan_t *f = NULL;
+  if (join_at >= 0 && r->wanted_by) take_wanting(r);
   for (uint32_t i = 0; i < r->viewer_n; i++) {
     if (i + AHEAD < r->viewer_n) fetch(r->viewers[i + AHEAD]);
     if (i + AHEAD / 2 < r->viewer_n) fetch_transport(r->viewers[i + AHEAD / 2]->transport);

@@ -101,11 +101,14 @@ static void send_key_request(rtc_recv_t *r, rtc_time_t now) {
     rtc_pkt_put(k);
     return;
   }
-  if (r->key_asked != RTC_NEVER && now - r->key_asked < 2 * r->key_gap) { /* asked again: nobody answers */
-    r->key_gap = r->key_gap * 3 / 2 > RTC_KEY_GAP_MAX_US ? RTC_KEY_GAP_MAX_US : r->key_gap * 3 / 2;
-  } else {
+  if (r->key_asked == RTC_NEVER || now - r->key_asked >= 2 * r->key_gap) {
     r->key_gap = RTC_KEY_GAP_US;
+    r->key_tries = 0;
   }
+  if (r->key_tries < RTC_KEY_TRIES)
+    r->key_tries++;
+  else
+    r->key_gap = r->key_gap * 3 / 2 > RTC_KEY_GAP_MAX_US ? RTC_KEY_GAP_MAX_US : r->key_gap * 3 / 2;
   r->key_asked = now;
   end(t, k, &w);
 }

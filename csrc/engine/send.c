@@ -43,6 +43,7 @@ rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *
 
 void rtc_send_free(rtc_send_t *s) {
   rtc_transport_t *t = s->transport;
+  rtc_relay_unwant(s);
   rtc_relay_unlink(s);
   for (rtc_send_t **at = &t->sends; *at; at = &(*at)->next) {
     if (*at != s) continue;
@@ -63,10 +64,13 @@ int rtc_send_agree(rtc_send_t *s, const rtc_send_cfg_t *cfg) {
   if (!cfg->clock_rate || cfg->pt < 0 || cfg->pt > 127 || cfg->rtx_pt > 127 || cfg->codec >= RTC_CODEC_COUNT) return RTC_EINVAL;
   if (cfg->ssrc != s->cfg.ssrc || cfg->video != s->cfg.video) return RTC_EINVAL;
   if (cfg->rtx_ssrc && s->cfg.rtx_ssrc && cfg->rtx_ssrc != s->cfg.rtx_ssrc) return RTC_EINVAL;
-  if (s->source && (cfg->codec != s->source->cfg.codec || cfg->clock_rate != s->source->cfg.clock_rate)) return RTC_EINVAL;
+  for (int i = 0; i < 2; i++) {
+    const rtc_recv_t *r = i ? s->wanted : s->source;
+    if (r && (cfg->codec != r->cfg.codec || cfg->clock_rate != r->cfg.clock_rate)) return RTC_EINVAL;
+  }
   bool other = cfg->codec != s->cfg.codec;
   uint32_t rtx_ssrc = cfg->rtx_ssrc ? cfg->rtx_ssrc : s->cfg.rtx_ssrc;
-  if (strcmp(cfg->mid, s->cfg.mid) != 0) s->mid_known = false;
+  if (strcmp(cfg->mid, s->cfg.mid) != 0 || strcmp(cfg->rid, s->cfg.rid) != 0) s->mid_known = false;
   s->cfg = *cfg;
   s->cfg.rtx_ssrc = rtx_ssrc;
   if (other) { /* a decoder begins at a key frame, and what was kept is of no use to it */
@@ -84,8 +88,10 @@ typedef struct label {
   int32_t osn; /* RTX: original number, else -1 */
 } label_t;
 
-/* Repairs keep the MID: reports say nothing of their SSRC, and Firefox, once it has bound a MID, drops what comes without. */
+/* Repairs keep their names: reports say nothing of their SSRC, and Firefox, once it has bound a MID, drops what comes without. */
 static bool named(const rtc_send_t *s, bool repair) { return !s->mid_known || repair; }
+
+static const char *rid_of(const rtc_send_t *s, bool repair) { return s->cfg.rid[0] && named(s, repair) ? s->cfg.rid : NULL; }
 
 /* A slot of its own for one viewer; the shared packet is read only. NULL: no slot, or it would not fit. */
 static rtc_pkt_t *build(rtc_send_t *s, const rtc_media_t *m, const label_t *l, rtc_stamps_t *at) {
@@ -95,8 +101,10 @@ static rtc_pkt_t *build(rtc_send_t *s, const rtc_media_t *m, const label_t *l, r
     rtc_hub_drop(t->hub, RTC_DROP_POOL);
     return NULL;
   }
-  int head = rtc_head_write(k->data, RTC_PKT_DATA, m, &s->shape, &t->cfg->ext, named(s, l->osn >= 0), at);
-  size_t osn = l->osn >= 0 ? 2 : 0, len = head > 0 ? (size_t)head + osn : 0;
+  const bool again = l->osn >= 0;
+  int head = rtc_head_write(k->data, RTC_PKT_DATA, m, &s->shape, &t->cfg->ext, named(s, again), again ? RTC_EXT_RRID : RTC_EXT_RID,
+                            rid_of(s, again), at);
+  size_t osn = again ? 2 : 0, len = head > 0 ? (size_t)head + osn : 0;
   if (!len || len + m->rtp.payload_len > RTC_PKT_DATA) {
     rtc_hub_drop(t->hub, RTC_DROP_TOO_BIG);
     rtc_pkt_put(k);
@@ -157,7 +165,7 @@ void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t t
 
 void rtc_send_forward(rtc_send_t *s, rtc_fan_t *f, int64_t seq, int64_t ts, rtc_time_t now) {
   rtc_transport_t *t = s->transport;
-  int form = rtc_fan_head(f, &s->shape, &t->cfg->ext, named(s, false));
+  int form = rid_of(s, false) ? -1 : rtc_fan_head(f, &s->shape, &t->cfg->ext, named(s, false));
   if (form < 0) {
     rtc_send_packet(s, &f->m, seq, ts, now);
     return;

@@ -31,7 +31,8 @@ enum {
   RTC_HISTORY_AUDIO = 64,
   RTC_HISTORY_LEAST = 64,        /* a history's depth when many share the pool */
   RTC_KEY_GAP_US = 500000,       /* at most two key-frame requests a second upstream */
-  RTC_KEY_GAP_MAX_US = 4000000,  /* when nobody answers them */
+  RTC_KEY_GAP_MAX_US = 4000000,  /* when nobody answers them .. */
+  RTC_KEY_TRIES = 12,            /* .. so many times: fewer may all have been lost, at 30 % one of 2,000,000 times */
   RTC_PACER_START_BPS = 3000000, /* until somebody says better */
   RTC_PACER_DRAIN_US = 100000,   /* our own frames wait no longer than this */
   RTC_REPORT_US = 1000000,       /* mean time between reports */
@@ -74,11 +75,12 @@ struct rtc_recv {
   rtc_tap_t *tap;       /* NULL: nobody wants frames */
   rtc_send_t **viewers; /* linked senders */
   uint32_t viewer_n, viewer_cap;
+  rtc_send_t *wanted_by; /* those that change to it at its next key frame, and have another source until then */
   bool key_wanted;
   rtc_time_t key_asked, key_gap; /* when asked last; how long to wait before the next */
-  uint8_t fir_seq;
-  int64_t probe_seq;   /* highest number ever timed: only a first request tells the round trip (Karn) */
-  rtc_time_t probe_at; /* when it was asked for, RTC_NEVER when nothing is timed */
+  uint8_t fir_seq, key_tries;    /* tries: requests since the last key frame */
+  int64_t probe_seq;             /* highest number ever timed: only a first request tells the round trip (Karn) */
+  rtc_time_t probe_at;           /* when it was asked for, RTC_NEVER when nothing is timed */
   rtc_time_t last;
   int64_t key_ts; /* of the latest key frame */
   uint64_t packets, bytes, repeated, rtx_packets, rtx_bytes, nacks, nack_messages, pli, fir, frames, key_frames;
@@ -105,11 +107,13 @@ struct rtc_send {
   rtc_shape_t shape;
   rtc_send_cfg_t cfg;
 
-  rtc_send_t *next;    /* of the transport */
-  int64_t rtx_next;    /* next number of the RTX stream */
-  uint16_t picture_id; /* of frames that we packetize */
-  uint8_t tl0;         /* TL0PICIDX of the newest one, where layers are said */
-  rtc_history_t own;   /* plaintext of frames that we packetized (source NULL), by our number */
+  rtc_send_t *next;                 /* of the transport */
+  rtc_recv_t *wanted;               /* its source from that one's next key frame on; NULL: there is no change to come */
+  rtc_send_t *want_next, **want_at; /* of those that want the same */
+  int64_t rtx_next;                 /* next number of the RTX stream */
+  uint16_t picture_id;              /* of frames that we packetize */
+  uint8_t tl0;                      /* TL0PICIDX of the newest one, where layers are said */
+  rtc_history_t own;                /* plaintext of frames that we packetized (source NULL), by our number */
   /* sender reports */
   bool has_map;
   int64_t map_ts;
@@ -388,8 +392,11 @@ void rtc_tap_tick(rtc_recv_t *r, rtc_time_t now);
 static inline rtc_time_t rtc_tap_next_at(const rtc_recv_t *r) { return r->tap ? rtc_framebuf_next_at(&r->tap->buf) : RTC_NEVER; }
 
 /* relay.c: from one receiver to its viewers */
-RTC_MUST_USE int rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now); /* 0, or RTC_ENOMEM and no change */
-void rtc_relay_unlink(rtc_send_t *s);
+/* r feeds s from now on, or where something else does and runs, from r's next key frame. 0, or RTC_ENOMEM and no change. */
+RTC_MUST_USE int rtc_relay_link(rtc_send_t *s, rtc_recv_t *r, rtc_time_t now);
+void rtc_relay_unlink(rtc_send_t *s);                /* what is wanted is still */
+void rtc_relay_unwant(rtc_send_t *s);                /* the source stays what it is */
+void rtc_relay_ended(rtc_recv_t *r);                 /* nobody has it or wants it any more */
 void rtc_relay_renew(rtc_send_t *s, rtc_time_t now); /* its source has begun afresh */
 /* join_at: number from which a viewer who waits may begin, -1 when it may not yet. */
 void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc_time_t now);

@@ -99,6 +99,7 @@ typedef struct rtcengine_stream { /* one direction of one section */
   uint32_t clock_rate;
   uint32_t ssrc, rtx_ssrc;       /* receivers: 0 when not declared; senders: ours, random, rtx_ssrc 0 for none */
   const char *mid;               /* may be NULL; at most 16 characters */
+  const char *rid;               /* of one layer of a simulcast (RFC 8853); the same */
   bool nack, pli, fir;           /* a=rtcp-fb agreed; pli and fir: of receivers */
   bool transport_cc;             /* of receivers: tell the peer what came when */
   const char *const *extensions; /* of senders: URIs agreed for this section; NULL: all of the transport */
@@ -114,7 +115,7 @@ RTCENGINE_API int rtcengine_close_transport(rtcengine_t *e, uint32_t id);
 RTCENGINE_API int rtcengine_add_receiver(rtcengine_t *e, uint32_t id, const rtcengine_stream_t *s);
 RTCENGINE_API int rtcengine_add_sender(rtcengine_t *e, uint32_t id, const rtcengine_stream_t *s);
 /* Feeds a sender from a receiver (of any transport; same codec and clock rate), from its next key frame on, which is asked for;
- * receiver 0 unlinks. Either may be gone with its transport: that is no error. */
+ * a picture goes on as it is until then. Receiver 0 unlinks. Either may be gone with its transport: that is no error. */
 RTCENGINE_API int rtcengine_link(rtcengine_t *e, uint32_t sender, uint32_t receiver);
 RTCENGINE_API int rtcengine_ask_keyframe(rtcengine_t *e, uint32_t receiver);
 /* One encoded frame (Opus or VP8) for a sender that nothing is linked to; timestamp in the codec's clock, any start, wraps. */

@@ -262,6 +262,7 @@ int rtcengine_add_receiver(rtcengine_t *e, uint32_t id, const rtcengine_stream_t
                         .fir = s->fir,
                         .twcc = s->transport_cc};
   int err = copy(o->mid, sizeof o->mid, s->mid);
+  if (err == 0) err = copy(o->rid, sizeof o->rid, s->rid);
   return err < 0 ? err : run(e, &c);
 }
 
@@ -292,6 +293,7 @@ int rtcengine_add_sender(rtcengine_t *e, uint32_t id, const rtcengine_stream_t *
                         .nack = s->nack};
   int err = mask(&o->ext_mask, s);
   if (err == 0) err = copy(o->mid, sizeof o->mid, s->mid);
+  if (err == 0) err = copy(o->rid, sizeof o->rid, s->rid);
   return err < 0 ? err : run(e, &c);
 }
 

@@ -125,7 +125,7 @@ class RecvConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendConfig:
     """One stream that we send, under this SSRC. `rtx_ssrc` 0: no repair by RTX (RFC 4588). `extensions`: the URIs
-    agreed for its section; their ids are the transport's."""
+    agreed for its section; their ids are the transport's. `rid`: its name among the streams of a simulcast (RFC 8853)."""
 
     video: bool
     codec: str
@@ -135,6 +135,7 @@ class SendConfig:
     ssrc: int
     rtx_ssrc: int = 0
     mid: str = ""
+    rid: str = ""
     extensions: frozenset[str] = frozenset()
     nack: bool = False
 

@@ -133,6 +133,7 @@ cdef extern from "engine/cmd.h":
         uint32_t ssrc
         uint32_t rtx_ssrc
         char mid[17]
+        char rid[17]
         uint32_t ext_mask
         bint nack
     ctypedef struct rtc_stun_cfg_t:
@@ -284,6 +285,7 @@ cdef int put_send(rtc_send_cfg_t *s, uint32_t transport, object config) except -
     s.ssrc = config.ssrc
     s.rtx_ssrc = config.rtx_ssrc
     put_text(s.mid, sizeof(s.mid), config.mid, "mid")
+    put_text(s.rid, sizeof(s.rid), config.rid, "rid")
     for uri in config.extensions:
         if ext_kind(uri) != RTC_EXT_UNKNOWN:
             s.ext_mask |= <uint32_t>1 << ext_kind(uri)
