@@ -302,6 +302,8 @@ static int64_t key_frame(rtc_recv_t *r, const rtc_media_t *m, int64_t ts) {
   if (!info.start || !info.key) return -1;
   int64_t first = first_of_frame(r, m);
   if (ts != r->key_ts) r->key_frames++;
+  rtc_picture_size_t size = rtc_payload_size((rtc_codec_t)r->cfg.codec, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
+  if (size.width) r->size = size;
   r->key_ts = ts;
   r->key_wanted = false;
   r->key_gap = RTC_KEY_GAP_US;

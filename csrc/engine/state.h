@@ -82,7 +82,8 @@ struct rtc_recv {
   int64_t probe_seq;             /* highest number ever timed: only a first request tells the round trip (Karn) */
   rtc_time_t probe_at;           /* when it was asked for, RTC_NEVER when nothing is timed */
   rtc_time_t last;
-  int64_t key_ts; /* of the latest key frame */
+  int64_t key_ts;          /* of the latest key frame */
+  rtc_picture_size_t size; /* and as far as it was told */
   uint64_t packets, bytes, repeated, rtx_packets, rtx_bytes, nacks, nack_messages, pli, fir, frames, key_frames;
   uint64_t came_packets, came_bytes;
   uint32_t sr_n, sr_packets, sr_bytes; /* as the publisher reports */

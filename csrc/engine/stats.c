@@ -41,6 +41,8 @@ static void of_recv(const rtc_recv_t *r, rtc_recv_stats_t *o) {
                           .fir = r->fir,
                           .frames = r->frames,
                           .key_frames = r->key_frames,
+                          .width = r->size.width,
+                          .height = r->size.height,
                           .last = r->last,
                           .sr_n = r->sr_n,
                           .sr_packets = r->sr_packets,

@@ -68,6 +68,7 @@ typedef struct rtc_recv_stats {
   uint64_t rtx_packets, rtx_bytes;   /* by the stream of repairs, of use or not; bytes with their heads (RFC 4588 §4) */
   uint64_t came_packets, came_bytes; /* all authentic ones, repairs among them */
   uint64_t nacks, nack_messages, pli, fir, frames, key_frames;       /* nacks: numbers asked for */
+  uint16_t width, height;                                            /* of the pictures, 0 where no key frame has told */
   uint64_t frames_given, frames_dropped, frames_late, frames_broken; /* to the owner, since they are wanted */
   rtc_time_t last;
   /* The publisher's own word, by its latest report: sr_at 0 before the first, sr_ntp is its clock. */

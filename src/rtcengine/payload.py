@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ._core import CODECS, RtpFormatError, payload_look, payload_split, payload_vp8
+from ._core import CODECS, RtpFormatError, payload_look, payload_size, payload_split, payload_vp8
 
 Bytes = bytes | bytearray | memoryview
 
@@ -118,6 +118,14 @@ def look(codec: str, payload: Bytes) -> PayloadInfo:
     return PayloadInfo(*payload_look(_number(codec), payload))
 
 
+def picture_size(codec: str, payload: Bytes) -> tuple[int, int] | None:
+    """Width and height of the pictures that a payload begins, which a key frame's first one says (of H.264 its parameter sets,
+    of AV1 its sequence header); None where it does not, and for sound. Never fails on bytes; ValueError for a codec that is
+    not known."""
+    width, height = payload_size(_number(codec), payload)
+    return (width, height) if width else None
+
+
 def _number(codec: str) -> int:
     number = CODECS.get(codec.lower())
     if number is None:
@@ -125,4 +133,4 @@ def _number(codec: str) -> int:
     return number
 
 
-__all__ = ["PayloadInfo", "RtpFormatError", "TemporalLayer", "Vp8Descriptor", "look", "split"]
+__all__ = ["PayloadInfo", "RtpFormatError", "TemporalLayer", "Vp8Descriptor", "look", "picture_size", "split"]

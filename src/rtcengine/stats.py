@@ -84,10 +84,11 @@ class TransportStats:
 class ReceiverStats:
     """Authentic media of one stream. `lost` as RFC 3550 §6.4.1 counts it: may be below zero. `repeated`: duplicates.
     `came_packets`, `came_bytes`: all, repairs among them; `nacks`: numbers asked for by `nack_messages`.
-    `last`: time.monotonic() of the last packet. Of the four of frames that Python wants, all 0 without: `frames_given`, those
-    that were whole; `frames_dropped`, those of them that met a full queue; `frames_late`, how often something missing was given
-    up; `frames_broken`, those that were no frames of the codec. The publisher's own word is in its reports: `sr_n` of them, the
-    latest with `sr_packets` and `sr_bytes` at `sr_ntp` of its clock (NTP), which came at `sr_at`, None before the first."""
+    `width`, `height` of the pictures, 0 before a key frame has told. `last`: time.monotonic() of the last packet.
+    Of the four of frames that Python wants, all 0 without: `frames_given`, those that were whole; `frames_dropped`, those of
+    them that met a full queue; `frames_late`, how often something missing was given up; `frames_broken`, those that were no
+    frames of the codec. The publisher's own word is in its reports: `sr_n` of them, the latest with `sr_packets` and `sr_bytes`
+    at `sr_ntp` of its clock (NTP), which came at `sr_at`, None before the first."""
 
     id: int
     transport: int
@@ -103,6 +104,8 @@ class ReceiverStats:
     fir: int
     frames: int
     key_frames: int
+    width: int = 0
+    height: int = 0
     rtx_bytes: int = 0
     came_packets: int = 0
     came_bytes: int = 0

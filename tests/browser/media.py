@@ -12,6 +12,7 @@ from tests.browser.drivers import Page
 from tests.util import until
 
 Codec = Literal["VP8", "H264", "VP9", "AV1"]
+Layer = Literal["h", "m", "l"]
 Constraints = Mapping[str, object]
 
 CAMERA: Constraints = {"width": 640, "height": 360, "frameRate": 30}
@@ -79,15 +80,22 @@ async def whip_publish(
     codec: Codec | None = "VP8",
     max_bitrate: int | None = None,
     audio: Constraints | bool = True,
+    layers: Sequence[Layer] = (),
 ) -> Reply:
     """Publish the page's camera and microphone by WHIP (RFC 9725), all candidates in the offer.
 
     ``video`` and ``audio`` are getUserMedia constraints; codec None leaves the browser's own order; max_bitrate is in
-    bit/s. Returns when the answer is applied; ``wait_connected`` waits for the rest. SignallingError unless 201.
+    bit/s, of each of the ``layers`` if there are any: the whole picture, its half, its quarter. Returns when the answer is
+    applied; ``wait_connected`` waits for the rest. SignallingError unless 201.
     """
     await inject(page)
-    options = _camera(video, codec, max_bitrate, audio)
+    options = {**_camera(video, codec, max_bitrate, audio), "layers": list(layers)}
     return _reply(await page.evaluate("await rtc.publish(arg)", {"url": url, "token": token, **options}))
+
+
+async def switch_layer(page: Page, layer: Layer, active: bool) -> None:
+    """Begin or cease to send one layer of what the page publishes."""
+    await page.evaluate("await rtc.switchLayer(arg.rid, arg.active)", {"rid": layer, "active": active})
 
 
 async def whep_watch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -91,11 +92,12 @@ async def time_pictures(page: Page) -> None:
 
 async def longest_gap(page: Page) -> float:
     """Seconds between the two pictures furthest apart since ``time_pictures`` or the last call, one still awaited counted."""
-    now: dict[str, float] = await page.evaluate(
+    now: dict[str, float | None] = await page.evaluate(
         "const since = gaps.last === null ? Infinity : performance.now() - gaps.last;"
         "const longest = Math.max(gaps.longest, since); gaps.longest = 0; return {longest};"
     )
-    return now["longest"] / 1000
+    longest = now["longest"]
+    return longest / 1000 if longest is not None else math.inf  # JSON has no infinity
 
 
 @dataclass(frozen=True)

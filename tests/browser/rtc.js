@@ -102,27 +102,39 @@ async function negotiate(pc, url, token) {
   return reply;
 }
 
-async function addCamera(pc, { video, audio, codec, maxBitrate }) {
+// How much smaller each layer of a simulcast is, by rid.
+const LAYERS = { h: 1, m: 2, l: 4 };
+
+async function addCamera(pc, { video, audio, codec, maxBitrate, layers }) {
   rtc.stream = await navigator.mediaDevices.getUserMedia({ video, audio });
   for (const track of rtc.stream.getAudioTracks()) {
     pc.addTransceiver(track, { direction: "sendonly", streams: [rtc.stream] });
   }
   for (const track of rtc.stream.getVideoTracks()) {
-    const encoding = maxBitrate ? { maxBitrate } : {};
+    const limit = maxBitrate ? { maxBitrate } : {};
+    const encodings = layers?.length ? layers.map((rid) => ({ rid, scaleResolutionDownBy: LAYERS[rid], ...limit })) : [limit];
     const transceiver = pc.addTransceiver(track, {
       direction: "sendonly",
       streams: [rtc.stream],
-      sendEncodings: [encoding],
+      sendEncodings: encodings,
     });
     if (codec) onlyCodec(transceiver, codec, "send");
   }
 }
 
-rtc.publish = async ({ url, token, video, audio, codec, maxBitrate }) => {
+rtc.publish = async ({ url, token, ...camera }) => {
   const pc = newConnection();
-  await addCamera(pc, { video, audio, codec, maxBitrate });
+  await addCamera(pc, camera);
   show(rtc.stream);
   return negotiate(pc, url, token);
+};
+
+// Switches one layer of the picture on or off.
+rtc.switchLayer = async (rid, active) => {
+  const sender = rtc.pc.getSenders().find((s) => s.track?.kind === "video");
+  const parameters = sender.getParameters();
+  parameters.encodings.find((e) => e.rid === rid).active = active;
+  await sender.setParameters(parameters);
 };
 
 rtc.watch = async ({ url, token, kinds, codec }) => {

@@ -19,6 +19,8 @@ static bool is_whole(int codec) { return codec == RTC_CODEC_OPUS || (codec >= RT
 static void look(int codec, const uint8_t *p, size_t n) {
   rtc_payload_info_t i = rtc_payload_look((rtc_codec_t)codec, p, n);
   MUST(i.start || !i.key);
+  rtc_picture_size_t size = rtc_payload_size((rtc_codec_t)codec, p, n);
+  MUST(!size.width == !size.height);
   if (is_whole(codec)) MUST(i.start && i.key);
   if (codec <= RTC_CODEC_NONE || codec >= RTC_CODEC_COUNT) MUST(!i.start);
 }

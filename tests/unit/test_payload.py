@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from fractions import Fraction
 
+import av
 import pytest
 from aiortc.codecs.h264 import h264_depayload
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
 from rtcengine.codecs.h264 import H264Encoder
 from rtcengine.media.pattern import Pattern
-from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, look, split
+from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, look, picture_size, split
 
 NOTHING = PayloadInfo(False, False)
 START = PayloadInfo(True, False)
@@ -47,6 +49,73 @@ def test_h264_split_as_aiortc_joins(most: int) -> None:
             assert units(joined) == units(frame)
             keys += key
     assert keys == 2
+
+
+SIZES = [(320, 180), (1280, 720), (1920, 1080), (426, 240), (16, 16), (4096, 2160)]
+
+
+def coded(name: str, width: int, height: int, **options: str) -> bytes:
+    """The first picture by an encoder of FFmpeg's."""
+    context = av.CodecContext.create(name, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt, context.time_base = width, height, "yuv420p", Fraction(1, 30)
+    context.options = options
+    frame = av.VideoFrame(width, height, "yuv420p")
+    frame.pts = 0
+    return b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_sizes_of_pictures(size: tuple[int, int]) -> None:
+    for codec, name, options in [
+        ("VP8", "libvpx", {}),
+        ("VP9", "libvpx-vp9", {"cpu-used": "8", "deadline": "realtime"}),
+        ("H264", "libx264", {"preset": "ultrafast", "profile": "baseline"}),
+        ("H264", "libx264", {"preset": "ultrafast", "tune": "zerolatency"}),
+        ("H264", "libx264", {"preset": "fast", "profile": "high", "x264-params": "cqm=jvt"}),
+    ]:
+        payloads = split(codec, coded(name, *size, **options))
+        said = [picture_size(codec, payload) for payload in payloads]
+        assert [s for s in said if s is not None] == [size], (codec, options)
+        first = next(payload for payload, s in zip(payloads, said, strict=True) if s)
+        for n in range(len(first)):
+            assert picture_size(codec, first[:n]) in (None, size)
+    assert picture_size("opus", b"\xfc\xff\xfe") is None
+    with pytest.raises(ValueError, match="theora"):
+        picture_size("theora", b"")
+
+
+def obus(stream: bytes) -> list[bytes]:
+    """Those of a stream of AV1 that has their sizes."""
+    found, at = [], 0
+    while at < len(stream):
+        head = 2 if stream[at] & 4 else 1
+        size = shift = 0
+        end = at + head
+        while True:
+            byte = stream[end]
+            size |= (byte & 0x7F) << shift
+            shift, end = shift + 7, end + 1
+            if not byte & 0x80:
+                break
+        found.append(stream[at : end + size])
+        at = end + size
+    return found
+
+
+@pytest.mark.parametrize("size", [(320, 180), (1280, 720), (426, 240)])
+def test_sizes_of_pictures_of_av1(size: tuple[int, int]) -> None:
+    """With the aggregation headers that may stand before a sequence header (AV1's payload format §4.4)."""
+    first = obus(coded("libsvtav1", *size, preset="12"))
+    sequence = next(obu for obu in first if obu[0] >> 3 & 15 == 1)
+    frame = next(obu for obu in first if obu[0] >> 3 & 15 in (3, 6))[:100]
+    assert picture_size("AV1", bytes([0x18]) + sequence) == size  # W = 1, N
+    assert picture_size("AV1", bytes([0x28, len(sequence)]) + sequence + frame) == size
+    assert picture_size("AV1", bytes([0x08, len(sequence)]) + sequence + bytes([len(frame)]) + frame) == size
+    bare = bytes([sequence[0] & ~2]) + sequence[2:]  # without its size, as it mostly goes
+    assert picture_size("AV1", bytes([0x18]) + bare) == size
+    assert picture_size("AV1", bytes([0x98]) + bare) is None  # Z: the middle of something
+    assert picture_size("AV1", bytes([0x18]) + frame) is None
 
 
 def units(annexb: bytes) -> list[bytes]:

@@ -22,7 +22,7 @@ from rtcengine.sdp import (
     parse_candidate,
     write,
 )
-from rtcengine.sdp.answer import DeclaredStream
+from rtcengine.sdp.answer import MAX_LAYERS, MAX_RID, DeclaredStream
 from rtcengine.sdp.description import Connection, Setup, SimulcastRid
 from rtcengine.types import Direction, DtlsRole, Fingerprint
 
@@ -192,6 +192,15 @@ def test_rids_bound_to_other_payload_types_are_left_out() -> None:
     assert answer.sections[1].rids == ("l", "h")
     assert "a=rid:h recv pt=96;max-width=1280\r\n" in write(answer.description)
     assert "a=simulcast:recv l;h\r\n" in write(answer.description)
+
+
+def test_simulcast_has_a_cap() -> None:
+    names = [*"lmhqz", "r" * (MAX_RID + 1)]
+    text = offer_text("chromium_simulcast").replace("send l;m;h", f"send {names[-1]};" + ";".join(names[:-1]))
+    text = text.replace("a=rid:l send", "".join(f"a=rid:{name} send\r\n" for name in names[3:]) + "a=rid:l send")
+    assert publish(text).sections[1].rids == ("l", "m", "h", "q") and MAX_LAYERS == 4
+    # Without names in header extensions nobody could tell them apart.
+    assert publish(text.replace(extensions.RID, "urn:x:other")).sections[1].rids == ()
 
 
 def test_codec_is_the_first_of_the_offer_that_can_be_relayed() -> None:

@@ -2,6 +2,7 @@
  * (0: each has its length), N: first packet of a coded video sequence. Whether Z = 0 opens the temporal unit or only one of its
  * later OBUs cannot be told for certain: an OBU that never comes first (a tile group, padding) is excluded. */
 #include "base/bytes.h"
+#include "wire/payload/bits.h"
 #include "wire/payload/payload.h"
 
 enum { Z = 0x80, Y = 0x40, W_SHIFT = 4, N = 0x08, LEB128_MAX = 8, OBU_FORBIDDEN = 0x80, OBU_EXTENDED = 0x04, OBU_SIZED = 0x02 };
@@ -36,6 +37,55 @@ rtc_payload_info_t rtc_av1_look(const uint8_t *p, size_t n) {
   uint64_t len = elements == 1 ? rtc_rd_left(&r) : leb128(&r);
   if (r.bad || len == 0 || len > rtc_rd_left(&r) || !may_open(r.p[0])) return none;
   return (rtc_payload_info_t){.start = true, .key = head & N};
+}
+
+/* What stands before the size of a sequence that is no still picture (AV1 bitstream §5.5.1). */
+static void skip_operating_points(rtc_bits_t *b) {
+  unsigned delay_bits = 0;
+  if (rtc_bits_get(b, 1)) { /* timing_info */
+    rtc_bits_skip(b, 64);
+    if (rtc_bits_get(b, 1)) (void)rtc_bits_ue(b);
+    if (rtc_bits_get(b, 1)) { /* decoder_model_info */
+      delay_bits = rtc_bits_get(b, 5) + 1;
+      rtc_bits_skip(b, 42);
+    }
+  }
+  bool display_delay = rtc_bits_get(b, 1);
+  for (uint32_t left = rtc_bits_get(b, 5) + 1; left > 0; left--) {
+    rtc_bits_skip(b, 12);
+    if (rtc_bits_get(b, 5) > 7) rtc_bits_skip(b, 1);
+    if (delay_bits && rtc_bits_get(b, 1)) rtc_bits_skip(b, 2 * delay_bits + 1);
+    if (display_delay && rtc_bits_get(b, 1)) rtc_bits_skip(b, 4);
+  }
+}
+
+static rtc_picture_size_t sequence_size(const uint8_t *p, size_t n) {
+  rtc_bits_t b = rtc_bits(p, n);
+  rtc_bits_skip(&b, 4); /* profile, still_picture */
+  if (rtc_bits_get(&b, 1))
+    rtc_bits_skip(&b, 5);
+  else
+    skip_operating_points(&b);
+  unsigned wide = rtc_bits_get(&b, 4) + 1, high = rtc_bits_get(&b, 4) + 1;
+  uint32_t width = rtc_bits_get(&b, wide) + 1, height = rtc_bits_get(&b, high) + 1;
+  return b.bad ? rtc_picture_size(0, 0) : rtc_picture_size(width, height);
+}
+
+rtc_picture_size_t rtc_av1_size(const uint8_t *p, size_t n) {
+  rtc_rd_t r = rtc_rd(p, n);
+  uint8_t head = rtc_rd8(&r);
+  int elements = head >> W_SHIFT & 3;
+  for (int i = 1; !(head & Z) && rtc_rd_left(&r) > 0; i++) {
+    uint64_t len = i == elements ? rtc_rd_left(&r) : leb128(&r);
+    const uint8_t *obu = len && len <= rtc_rd_left(&r) ? rtc_rd_take(&r, (size_t)len) : NULL;
+    if (!obu) break;
+    if (type_of(obu[0]) != OBU_SEQUENCE) continue;
+    rtc_rd_t in = rtc_rd(obu, (size_t)len);
+    if (rtc_rd8(&in) & OBU_EXTENDED) (void)rtc_rd8(&in);
+    if (obu[0] & OBU_SIZED) (void)leb128(&in);
+    return in.bad ? rtc_picture_size(0, 0) : sequence_size(in.p, rtc_rd_left(&in));
+  }
+  return rtc_picture_size(0, 0);
 }
 
 /* An OBU is whole: it gets its size, which is mostly left out on the way (§4.5). */

@@ -3,6 +3,7 @@
 /* One row a codec. Those without `splits` are only forwarded. */
 typedef struct row {
   rtc_payload_info_t (*look)(const uint8_t *p, size_t n);
+  rtc_picture_size_t (*size)(const uint8_t *p, size_t n);
   int (*join)(rtc_join_t *j, const uint8_t *p, size_t n);
   bool splits, whole, layers; /* whole: a frame is one payload; layers: its head says of them */
   size_t (*head)(const rtc_split_t *s, uint8_t *out);
@@ -13,11 +14,17 @@ typedef struct row {
 
 static const row_t rows[RTC_CODEC_COUNT] = {
     [RTC_CODEC_OPUS] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
-    [RTC_CODEC_VP8] = {.look = rtc_vp8_look, .join = rtc_vp8_join, .splits = true, .layers = true, .head = rtc_vp8_split_head},
-    [RTC_CODEC_VP9] = {.look = rtc_vp9_look, .join = rtc_vp9_join, .splits = true, .layers = true, .head = rtc_vp9_split_head},
-    [RTC_CODEC_H264] =
-        {.look = rtc_h264_look, .join = rtc_h264_join, .splits = true, .init = rtc_h264_split_init, .next = rtc_h264_split_next},
-    [RTC_CODEC_AV1] = {.look = rtc_av1_look, .join = rtc_av1_join},
+    [RTC_CODEC_VP8] =
+        {.look = rtc_vp8_look, .size = rtc_vp8_size, .join = rtc_vp8_join, .splits = true, .layers = true, .head = rtc_vp8_split_head},
+    [RTC_CODEC_VP9] =
+        {.look = rtc_vp9_look, .size = rtc_vp9_size, .join = rtc_vp9_join, .splits = true, .layers = true, .head = rtc_vp9_split_head},
+    [RTC_CODEC_H264] = {.look = rtc_h264_look,
+                        .size = rtc_h264_size,
+                        .join = rtc_h264_join,
+                        .splits = true,
+                        .init = rtc_h264_split_init,
+                        .next = rtc_h264_split_next},
+    [RTC_CODEC_AV1] = {.look = rtc_av1_look, .size = rtc_av1_size, .join = rtc_av1_join},
     [RTC_CODEC_PCMU] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
     [RTC_CODEC_PCMA] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
     [RTC_CODEC_G722] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
@@ -83,6 +90,11 @@ int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, bool *last) {
 rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t n) {
   const row_t *row = row_of((int)codec);
   return row ? row->look(p, n) : (rtc_payload_info_t){false, false};
+}
+
+rtc_picture_size_t rtc_payload_size(rtc_codec_t codec, const uint8_t *p, size_t n) {
+  const row_t *row = row_of((int)codec);
+  return row && row->size ? row->size(p, n) : (rtc_picture_size_t){0, 0};
 }
 
 void rtc_join_init(rtc_join_t *j, rtc_codec_t codec, uint8_t *out, size_t cap) {

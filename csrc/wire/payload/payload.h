@@ -66,6 +66,12 @@ typedef struct rtc_payload_info {
 /* Bounded look at one payload of a codec; anything malformed gives {false, false}. Opus, G.711 and G.722: start and key always. */
 rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t n);
 
+typedef struct rtc_picture_size {
+  uint16_t width, height;
+} rtc_picture_size_t;
+/* How large the pictures are that begin with this payload of a key frame; zeros where it does not say, or of no video. */
+rtc_picture_size_t rtc_payload_size(rtc_codec_t codec, const uint8_t *p, size_t n);
+
 /* Joins the payloads of one frame, in the order of their numbers. H.264 comes out as an Annex B stream with start codes of four bytes, AV1
  * as OBUs that have their sizes, without temporal delimiters, the others as they are. Two passes give a buffer of the exact size: one
  * with out NULL, which only counts. */
@@ -98,6 +104,15 @@ rtc_payload_info_t rtc_vp8_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_vp9_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_h264_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_av1_look(const uint8_t *p, size_t n);
+rtc_picture_size_t rtc_vp8_size(const uint8_t *p, size_t n);
+rtc_picture_size_t rtc_vp9_size(const uint8_t *p, size_t n);
+rtc_picture_size_t rtc_h264_size(const uint8_t *p, size_t n);
+rtc_picture_size_t rtc_av1_size(const uint8_t *p, size_t n);
+/* What both sides are, or zeros where one does not fit. */
+static inline rtc_picture_size_t rtc_picture_size(uint64_t width, uint64_t height) {
+  const bool fits = width > 0 && height > 0 && width <= UINT16_MAX && height <= UINT16_MAX;
+  return (rtc_picture_size_t){fits ? (uint16_t)width : 0, fits ? (uint16_t)height : 0};
+}
 int rtc_whole_join(rtc_join_t *j, const uint8_t *p, size_t n);
 int rtc_vp8_join(rtc_join_t *j, const uint8_t *p, size_t n);
 int rtc_vp9_join(rtc_join_t *j, const uint8_t *p, size_t n);

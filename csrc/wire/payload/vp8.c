@@ -37,6 +37,15 @@ rtc_payload_info_t rtc_vp8_look(const uint8_t *p, size_t n) {
   return (rtc_payload_info_t){.start = true, .key = !(p[d.len] & 0x01)}; /* P bit of the frame's own header (§4.3) */
 }
 
+/* RFC 6386 §9.1: a tag of three bytes, a start code, both sides with their scale in the upper two bits. */
+rtc_picture_size_t rtc_vp8_size(const uint8_t *p, size_t n) {
+  rtc_vp8_desc_t d;
+  if (!rtc_vp8_look(p, n).key || rtc_vp8_parse(&d, p, n) < 0) return rtc_picture_size(0, 0);
+  const uint8_t *f = p + d.len;
+  if (n - d.len < 10 || f[3] != 0x9d || f[4] != 0x01 || f[5] != 0x2a) return rtc_picture_size(0, 0);
+  return rtc_picture_size((f[6] | f[7] << 8) & 0x3fff, (f[8] | f[9] << 8) & 0x3fff);
+}
+
 /* A frame has one start of its first partition, and that is its first payload. */
 int rtc_vp8_join(rtc_join_t *j, const uint8_t *p, size_t n) {
   rtc_vp8_desc_t d;

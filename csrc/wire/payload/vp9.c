@@ -1,6 +1,7 @@
 /* VP9 (RFC 9628 §4.2):  |I|P|L|F|B|E|V|Z|  I: picture id  L: |TID|U|SID|D| and TL0PICIDX unless F
  *                       F and P: up to three |P_DIFF|N|  V: scalability structure */
 #include "base/bytes.h"
+#include "wire/payload/bits.h"
 #include "wire/payload/payload.h"
 
 enum { I = 0x80, P = 0x40, L = 0x20, F = 0x10, B = 0x08, E = 0x04, V = 0x02, P_DIFF_MAX = 3 };
@@ -47,6 +48,26 @@ rtc_payload_info_t rtc_vp9_look(const uint8_t *p, size_t n) {
   /* B starts each layer's frame; a picture starts with its lowest layer, and is a key when that one refers to no other picture. */
   bool start = h.bits & B && h.spatial == 0;
   return (rtc_payload_info_t){.start = start, .key = start && !(h.bits & P)};
+}
+
+/* VP9 bitstream §6.2, of the lowest layer: sync code and colours stand before the size. */
+rtc_picture_size_t rtc_vp9_size(const uint8_t *p, size_t n) {
+  enum { SYNC = 0x498342, RGB = 7 };
+  head_t h;
+  if (!rtc_vp9_look(p, n).key || parse(&h, p, n) < 0 || !rtc_vp9_is_key(p[h.len])) return rtc_picture_size(0, 0);
+  rtc_bits_t b = rtc_bits(p + h.len, n - h.len);
+  rtc_bits_skip(&b, 2); /* marker */
+  uint32_t profile = rtc_bits_get(&b, 1);
+  profile |= rtc_bits_get(&b, 1) << 1;
+  rtc_bits_skip(&b, 4 + (profile == 3)); /* show_existing_frame, frame_type, show_frame, error_resilient_mode */
+  if (rtc_bits_get(&b, 24) != SYNC) return rtc_picture_size(0, 0);
+  rtc_bits_skip(&b, profile >= 2); /* bits of a sample */
+  if (rtc_bits_get(&b, 3) != RGB)
+    rtc_bits_skip(&b, profile & 1 ? 4 : 1); /* range, subsampling */
+  else
+    rtc_bits_skip(&b, profile & 1);
+  uint32_t width = rtc_bits_get(&b, 16) + 1, height = rtc_bits_get(&b, 16) + 1;
+  return b.bad ? rtc_picture_size(0, 0) : rtc_picture_size(width, height);
 }
 
 /* The layers of a picture, lowest first, each from its beginning to its end. */

@@ -26,6 +26,10 @@ cdef extern from "wire/payload/payload.h":
         bint start
         bint key
     rtc_payload_info_t rtc_payload_look(rtc_codec_t codec, const uint8_t *p, size_t n)
+    ctypedef struct rtc_picture_size_t:
+        uint16_t width
+        uint16_t height
+    rtc_picture_size_t rtc_payload_size(rtc_codec_t codec, const uint8_t *p, size_t n)
     ctypedef struct rtc_vp8_desc_t:
         bint start
         bint non_ref
@@ -97,6 +101,15 @@ def payload_look(int codec, payload):
     cdef rtc_payload_info_t info = rtc_payload_look(<rtc_codec_t>codec, <const uint8_t *>view.buf, <size_t>view.len)
     PyBuffer_Release(&view)
     return info.start, info.key
+
+
+def payload_size(int codec, payload):
+    """(width, height), zeros where it does not say."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
+    cdef rtc_picture_size_t size = rtc_payload_size(<rtc_codec_t>codec, <const uint8_t *>view.buf, <size_t>view.len)
+    PyBuffer_Release(&view)
+    return size.width, size.height
 
 
 def payload_vp8(payload):

@@ -77,6 +77,8 @@ cdef extern from "engine/stats.h":
         uint64_t fir
         uint64_t frames
         uint64_t key_frames
+        uint16_t width
+        uint16_t height
         uint64_t frames_given
         uint64_t frames_dropped
         uint64_t frames_late
@@ -271,8 +273,8 @@ cdef dict recv_row(const rtc_recv_stats_t *r):
         "id": r.id, "transport": r.transport, "ssrc": r.ssrc, "packets": r.packets, "bytes": r.bytes, "repeated": r.repeated,
         "lost": r.lost, "jitter_s": r.jitter_s, "rtx_packets": r.rtx_packets, "nacks": r.nacks, "pli": r.pli, "fir": r.fir,
         "rtx_bytes": r.rtx_bytes, "came_packets": r.came_packets, "came_bytes": r.came_bytes, "nack_messages": r.nack_messages,
-        "frames": r.frames, "key_frames": r.key_frames, "frames_given": r.frames_given, "frames_dropped": r.frames_dropped,
-        "frames_late": r.frames_late, "frames_broken": r.frames_broken, "last": r.last,
+        "frames": r.frames, "key_frames": r.key_frames, "width": r.width, "height": r.height,
+        "frames_given": r.frames_given, "frames_dropped": r.frames_dropped, "frames_late": r.frames_late, "frames_broken": r.frames_broken, "last": r.last,
         "sr_n": r.sr_n, "sr_packets": r.sr_packets, "sr_bytes": r.sr_bytes, "sr_ntp": r.sr_ntp, "sr_at": r.sr_at,
     }
 

@@ -28,6 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     p.add_argument("--fps", type=float, default=0.0, help="pictures a second")
     p.add_argument("--codec", action="append", default=[], metavar="NAME", help="codec to offer, best first; repeatable")
     p.add_argument("--bitrate", type=int, default=0, metavar="KBPS", help="of pictures, at most")
+    p.add_argument("--layers", type=int, default=1, metavar="N", help="sizes to send, up to 3; viewers choose by ?layer=m")
     p.add_argument("--no-audio", action="store_true", help="without sound")
     p.add_argument("--no-video", action="store_true", help="without pictures")
     p.set_defaults(run=run)
@@ -48,7 +49,7 @@ async def _publish(args: argparse.Namespace) -> int:
         progress = Progress(client, json=args.json, quiet=args.quiet)
         codecs = args.codec or source.codecs
         async with client:
-            await client.publish(*source.tracks, codecs=codecs, max_bitrate=1000 * args.bitrate or None)
+            await client.publish(*source.tracks, codecs=codecs, max_bitrate=1000 * args.bitrate or None, layers=args.layers)
             progress.say("publishing", ", ".join(f"{track.kind} of {source.name}" for track in source.tracks))
             await until_over(client, progress, stop, args.seconds, source.ended())
     finally:

@@ -32,7 +32,8 @@ class CodecUse:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """One stream of a sender. A `rid` of None is the only stream. Limits of None are none."""
+    """One stream of a sender. A `rid` of None is the only stream. Limits of None are none. `temporal_layers` of None: nobody
+    has asked for a number, one is made."""
 
     ssrc: int
     rtx_ssrc: int
@@ -41,6 +42,7 @@ class Encoding:
     max_bitrate_bps: int | None = None
     max_framerate: float | None = None
     scale_down_by: float | None = None
+    temporal_layers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ _REMOTE = {
     "rollback": (HAVE_LOCAL_OFFER, HAVE_REMOTE_OFFER),
 }
 _RID = re.compile(r"[A-Za-z0-9]{1,255}")  # W3C §5.2: RFC 8851 without - and _
+SCALABILITY_MODES = {None: None, "L1T1": 1, "L1T2": 2, "L1T3": 3}
+"""The temporal layers that each asks for (W3C webrtc-svc §6)."""
 
 
 class Jsep:
@@ -486,10 +488,17 @@ def check_encodings(kind: str, encodings: Sequence[RTCRtpEncodingParameters]) ->
             raise RangeError("maxFramerate is below 0")
         if bitrate is not None and bitrate < 0:
             raise RangeError("maxBitrate is below 0")
+        if kind == "video" and encoding.scalabilityMode not in SCALABILITY_MODES:
+            raise OperationError(
+                f"scalabilityMode {encoding.scalabilityMode!r}: {', '.join(filter(None, SCALABILITY_MODES))} are known"
+            )
     if len(set(rids)) != len(rids):
         raise TypeError("two encodings have one rid")
     if kind == "audio":  # one stream, and nothing of a picture
-        return [replace(encoding, scaleResolutionDownBy=None, maxFramerate=None, rid=None) for encoding in encodings[:1]]
+        return [
+            replace(encoding, scaleResolutionDownBy=None, maxFramerate=None, scalabilityMode=None, rid=None)
+            for encoding in encodings[:1]
+        ]
     if any(encoding.scaleResolutionDownBy is not None for encoding in encodings):
         return [replace(e, scaleResolutionDownBy=e.scaleResolutionDownBy or 1.0) for e in encodings]
     count = len(encodings)
@@ -504,4 +513,5 @@ def to_encoding(given: RTCRtpEncodingParameters, old: Encoding) -> Encoding:
         max_bitrate_bps=given.maxBitrate,
         max_framerate=given.maxFramerate,
         scale_down_by=given.scaleResolutionDownBy,
+        temporal_layers=SCALABILITY_MODES[given.scalabilityMode],
     )

@@ -72,12 +72,14 @@ class RTCRtpDecodingParameters(RTCRtpCodingParameters):
 
 @dataclass
 class RTCRtpEncodingParameters(RTCRtpCodingParameters):
-    """One stream that is sent. `scaleResolutionDownBy` is of video alone."""
+    """One stream that is sent. `scaleResolutionDownBy` is of video alone; so is `scalabilityMode` (W3C webrtc-svc): "L1T1" to
+    "L1T3", which VP8 and VP9 carry out."""
 
     active: bool = True
     maxBitrate: int | None = None
     maxFramerate: float | None = None
     scaleResolutionDownBy: float | None = None
+    scalabilityMode: str | None = None
 
 
 @dataclass

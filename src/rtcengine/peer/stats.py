@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .connection import RTCPeerConnection
     from .engine_driver import EngineDriver
     from .link import Link
-    from .streams import Incoming, Outgoing
+    from .streams import Incoming, Layer
 
 
 SHARED_S = 0.010
@@ -46,7 +46,7 @@ class Statistics:
         self._own = certificate(driver.certificate.der, None)
         self._transports: dict[Link, TransportRows] = {}
         self._received: dict[Incoming, ReceivedRows] = {}
-        self._sent: dict[Outgoing, SentRows] = {}
+        self._sent: dict[Layer, SentRows] = {}
         self._last = _Whole()
 
     async def report(self, selector: Any = None) -> RTCStatsReport:
@@ -67,7 +67,7 @@ class Statistics:
         states = [(x.transport.id, x.dtls_state, x.ice_state, x.transport.controlling) for x in driver.links.values()]
         addresses = [(x.ufrag, len(x.local), len(x.remote)) for x in driver.links.values()]
         incoming = [(id(one.receiver), id(one.plan)) for one in driver.incoming.values()]
-        outgoing = [(id(one.sender), id(one.plan), id(one.owner.track)) for one in driver.outgoing.values()]
+        outgoing = [(id(one.layers), id(one.plan), id(one.owner.track)) for one in driver.outgoing.values()]
         return (*states, *addresses, *incoming, *outgoing, driver.channels.opened, driver.channels.closed)
 
     async def _make(self) -> _Whole:
@@ -113,17 +113,18 @@ class Statistics:
         """Adds them all."""
         receivers = known[0].receivers if len(known) == 1 else {id: row for r in known for id, row in r.receivers.items()}
         senders = known[0].senders if len(known) == 1 else {id: row for r in known for id, row in r.senders.items()}
-        incoming, outgoing = self._driver.incoming.values(), self._driver.outgoing.values()
+        incoming = self._driver.incoming.values()
+        outgoing = [(layer, one) for one in self._driver.outgoing.values() for layer in one.layers]
         if len(self._received) != len(incoming) or not all(one in self._received for one in incoming):
             self._received = {one: self._received.get(one) or ReceivedRows(one) for one in incoming}
-        if len(self._sent) != len(outgoing) or not all(one in self._sent for one in outgoing):
-            self._sent = {one: self._sent.get(one) or SentRows(one) for one in outgoing}
+        if len(self._sent) != len(outgoing) or not all(layer in self._sent for layer, _ in outgoing):
+            self._sent = {layer: self._sent.get(layer) or SentRows(one, layer) for layer, one in outgoing}
         for into, received in self._received.items():
             if (stream := received.add(found, receivers, now)) is not None:
                 yield into.owner, stream
-        for out, sent in self._sent.items():
-            if (stream := sent.add(found, senders, now)) is not None:
-                yield out.owner, stream
+        for layer, one in outgoing:
+            if (stream := self._sent[layer].add(found, senders, now)) is not None:
+                yield one.owner, stream
 
 
 def _referred(found: RTCStatsReport, first: Iterable[RTCStats]) -> RTCStatsReport:

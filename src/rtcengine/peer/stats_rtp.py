@@ -17,7 +17,7 @@ from .stats_types import (
     RTCStatsReport,
     wall_ms,
 )
-from .streams import Incoming, Outgoing
+from .streams import Incoming, Layer, Outgoing
 
 Row = dict[str, Any]
 NTP_TO_UNIX_S = 2_208_988_800
@@ -25,10 +25,10 @@ NTP_TO_UNIX_S = 2_208_988_800
 
 
 class SentRows:
-    """Of one sender."""
+    """Of one encoding of a sender."""
 
-    def __init__(self, outgoing: Outgoing) -> None:
-        self._outgoing = outgoing
+    def __init__(self, outgoing: Outgoing, layer: Layer) -> None:
+        self._outgoing, self._layer = outgoing, layer
         self._plan: MediaPlan | None = None
         self._codec: RTCStats = RTCCodecStats()
         self._stream: RTCStats = RTCOutboundRtpStreamStats()
@@ -37,15 +37,15 @@ class SentRows:
     def add(self, report: RTCStatsReport, rows: dict[int, Row], now: float) -> RTCStats | None:
         """Its stream, when it has one."""
         outgoing = self._outgoing
-        plan, sender, codec = outgoing.plan, outgoing.sender, outgoing.codec
+        plan, sender, codec = outgoing.plan, self._layer.sender, outgoing.codec
         if plan is None or sender is None or codec is None or (row := rows.get(sender.id)) is None:
             return None
         if plan is not self._plan:
             self._prepare(plan, codec)
-        counts = outgoing.counts
+        counts = self._layer.counts
         found = RTCOutboundRtpStreamStats(self._stream)
         found["timestamp"] = now
-        found["active"] = plan.encodings[0].active
+        found["active"] = self._layer.encoding.active
         found["packetsSent"], found["bytesSent"] = row["packets"] + row["rtx_packets"], row["bytes"] + row["rtx_bytes"]
         found["retransmittedPacketsSent"], found["retransmittedBytesSent"] = row["rtx_packets"], row["rtx_bytes"]
         found["nackCount"] = row["nack_messages"]
@@ -67,7 +67,7 @@ class SentRows:
         return found
 
     def _prepare(self, plan: MediaPlan, codec: CodecUse) -> None:
-        encoding, transport = plan.encodings[0], f"T{plan.transport}"
+        encoding, transport = self._layer.encoding, f"T{plan.transport}"
         self._plan = plan
         self._codec = codec_stats(plan, codec, "O")
         self._stream = RTCOutboundRtpStreamStats(
@@ -77,7 +77,8 @@ class SentRows:
             self._stream["rtxSsrc"] = encoding.rtx_ssrc
         if encoding.rid is not None:
             self._stream["rid"] = encoding.rid
-        self._stream |= {"transportId": transport, "codecId": self._codec["id"], "mid": plan.mid, "encodingIndex": 0}
+        index = next((i for i, one in enumerate(plan.encodings) if one.ssrc == encoding.ssrc), 0)
+        self._stream |= {"transportId": transport, "codecId": self._codec["id"], "mid": plan.mid, "encodingIndex": index}
         self._remote = RTCRemoteInboundRtpStreamStats(
             id=f"RI{plan.transport}_{encoding.ssrc}",
             type="remote-inbound-rtp",
@@ -99,8 +100,7 @@ class SentRows:
         report[found["id"]] = found
 
     def _source(self, report: RTCStatsReport, track: Any, now: float) -> RTCStats:
-        outgoing = self._outgoing
-        counts = outgoing.counts
+        counts = self._layer.counts
         id = f"S{track.id}"
         found = report[id] = RTCMediaSourceStats(
             id=id, type="media-source", timestamp=now, trackIdentifier=track.id, kind=track.kind

@@ -10,7 +10,7 @@ from ..engine import Batch, Engine, Receiver, Sender
 from ..media.limits import Limits
 from ..media.send import SendCounts, SendPump
 from ..sdp.description import fmtp_parameters
-from .effects import CodecUse, MediaPlan
+from .effects import CodecUse, Encoding, MediaPlan
 from .link import Link
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def _single_units(codec: CodecUse) -> bool:
     return codec.name.lower() == "h264" and fmtp_parameters(codec.fmtp).get("packetization-mode", "0") == "0"
 
 
-def send_config(media: MediaPlan, codec: CodecUse) -> SendConfig:
-    encoding = media.encodings[0]
+def send_config(media: MediaPlan, codec: CodecUse, encoding: Encoding) -> SendConfig:
     return SendConfig(
         video=media.kind == "video",
         codec=codec.name,
@@ -79,8 +78,24 @@ def send_config(media: MediaPlan, codec: CodecUse) -> SendConfig:
         ssrc=encoding.ssrc,
         rtx_ssrc=encoding.rtx_ssrc if codec.rtx_payload_type is not None else 0,
         mid=media.mid,
+        rid=encoding.rid or "",
         extensions=_uris(media.extensions),
         nack="nack" in codec.feedback,
+    )
+
+
+def limits_of(media: MediaPlan, encoding: Encoding) -> Limits:
+    """Of one encoding. The section's bandwidth is for all of them: each has a part of it by the area of its pictures."""
+    bounds = [encoding.max_bitrate_bps] if encoding.max_bitrate_bps is not None else []
+    if media.bandwidth_bps is not None:
+        areas = [(one.scale_down_by or 1.0) ** -2 for one in media.encodings if one.active or one is encoding]
+        bounds.append(int(media.bandwidth_bps * (encoding.scale_down_by or 1.0) ** -2 / sum(areas)))
+    return Limits(
+        active=encoding.active,
+        max_bitrate=max(min(bounds), 1) if bounds else None,
+        max_framerate=encoding.max_framerate,
+        scale_down_by=encoding.scale_down_by or 1.0,
+        temporal_layers=encoding.temporal_layers or 1,
     )
 
 
@@ -130,72 +145,41 @@ class Incoming:
             self.owner.track.detach()
 
 
-class Outgoing:
-    """What an RTCRtpSender sends. Its engine sender lives as long as its section: numbers go on (RFC 3550 §5.1)."""
+class Layer:
+    """One encoding of what an RTCRtpSender sends: its engine sender, and what encodes for it."""
 
-    def __init__(self, owner: RTCRtpSender) -> None:
-        self.owner = owner
-        self.plan: MediaPlan | None = None
+    __slots__ = ("_pump", "_pumped", "counts", "encoding", "sender")
+
+    def __init__(self, encoding: Encoding) -> None:
+        self.encoding = encoding
         self.sender: Sender | None = None
         self.counts = SendCounts()
         self._pump: SendPump | None = None
         self._pumped: tuple[Any, ...] | None = None
-        self._codec: CodecUse | None = None
-        self._paused = False
 
-    def apply(self, batch: Batch, media: MediaPlan, link: Link) -> None:
-        self.plan = media
-        self._paused = False
-        self._codec = codec = sendable(media)
+    def apply(self, batch: Batch, config: SendConfig, link: Link) -> None:
         had = self.sender
-        if had is not None and had.transport is not link.transport:
-            batch.end(had)
-            had = self.sender = None
-        if codec is None or link.transport.state == "closed":
-            return
-        config = send_config(media, codec)
         if had is None:
             self.sender = batch.send(link.transport, config)
         elif had.config != config:
             batch.reconfigure(had, config)
 
-    def follow(self) -> None:
+    def follow(self, track: Any, codec: CodecUse, limits: Limits) -> None:
         """After the batch has gone: the track is pumped into what there is now."""
-        codec, media = self._codec, self.plan
-        if self._paused or self.sender is None or codec is None or media is None:
+        if self.sender is None:
             return
         wanted = (self.sender, codec.name.lower(), codec.fmtp)
         if self._pumped != wanted:
-            self._close_pump()
+            self.close()
             self._pump = SendPump(self.sender, codec.name, codec.clock_rate, fmtp_parameters(codec.fmtp), counts=self.counts)
             self._pumped = wanted
         assert self._pump is not None
-        self._pump.set_track(self.owner.track)
-        encoding = media.encodings[0]
-        limits = [b for b in (encoding.max_bitrate_bps, media.bandwidth_bps) if b is not None]
-        self._pump.set_limits(
-            Limits(
-                active=encoding.active,
-                max_bitrate=max(min(limits), 1) if limits else None,
-                max_framerate=encoding.max_framerate,
-                scale_down_by=encoding.scale_down_by or 1.0,
-            )
-        )
-
-    @property
-    def codec(self) -> CodecUse | None:
-        """What it sends with."""
-        return self._codec
+        self._pump.set_track(track)
+        self._pump.set_limits(limits)
 
     def set_track(self, track: Any) -> None:
-        if self._pump is not None and not self._paused:
-            self._pump.set_track(track)
-
-    def pause(self) -> None:
-        """Nothing is sent until it is applied again."""
-        self._paused = True
         if self._pump is not None:
-            self._pump.set_track(None)  # it is kept: RTP times go on
+            self._pump.set_track(track)
 
     def end(self, batch: Batch) -> None:
         self.close()
@@ -205,10 +189,70 @@ class Outgoing:
 
     def close(self) -> None:
         """Nothing is sent any more."""
-        self._paused = True
-        self._close_pump()
-
-    def _close_pump(self) -> None:
         if self._pump is not None:
             self._pump.close()
         self._pump = self._pumped = None
+
+
+class Outgoing:
+    """What an RTCRtpSender sends, in one encoding or several (RFC 8853). Their engine senders live as long as its section, or
+    as the encoding is agreed: numbers go on (RFC 3550 §5.1)."""
+
+    def __init__(self, owner: RTCRtpSender) -> None:
+        self.owner = owner
+        self.plan: MediaPlan | None = None
+        self.layers: tuple[Layer, ...] = ()
+        self._codec: CodecUse | None = None
+        self._paused = False
+
+    def apply(self, batch: Batch, media: MediaPlan, link: Link) -> None:
+        self.plan = media
+        self._paused = False
+        self._codec = codec = sendable(media)
+        had = {layer.encoding.ssrc: layer for layer in self.layers}
+        self.layers = tuple([had[e.ssrc] if e.ssrc in had else Layer(e) for e in media.encodings])
+        for layer in had.values():
+            if layer not in self.layers:
+                layer.end(batch)
+        for layer, encoding in zip(self.layers, media.encodings, strict=True):
+            layer.encoding = encoding
+            if layer.sender is not None and layer.sender.transport is not link.transport:
+                batch.end(layer.sender)
+                layer.sender = None
+            if codec is not None and link.transport.state != "closed":
+                layer.apply(batch, send_config(media, codec, encoding), link)
+
+    def follow(self) -> None:
+        """After the batch has gone: the track is pumped into what there is now."""
+        codec, media = self._codec, self.plan
+        if self._paused or codec is None or media is None:
+            return
+        for layer in self.layers:
+            layer.follow(self.owner.track, codec, limits_of(media, layer.encoding))
+
+    @property
+    def codec(self) -> CodecUse | None:
+        """What it sends with."""
+        return self._codec
+
+    def set_track(self, track: Any) -> None:
+        if not self._paused:
+            for layer in self.layers:
+                layer.set_track(track)
+
+    def pause(self) -> None:
+        """Nothing is sent until it is applied again."""
+        self._paused = True
+        for layer in self.layers:
+            layer.set_track(None)  # its pump is kept: RTP times go on
+
+    def end(self, batch: Batch) -> None:
+        self._paused = True
+        for layer in self.layers:
+            layer.end(batch)
+
+    def close(self) -> None:
+        """Nothing is sent any more."""
+        self._paused = True
+        for layer in self.layers:
+            layer.close()

@@ -112,6 +112,8 @@ class RTCRtpSender(_Half):
             encoding = RTCRtpEncodingParameters(e.ssrc, number, RTCRtpRtxParameters(e.rtx_ssrc), e.rid, e.active)
             encoding.maxBitrate, encoding.maxFramerate = e.max_bitrate_bps, e.max_framerate
             encoding.scaleResolutionDownBy = e.scale_down_by
+            if e.temporal_layers is not None:
+                encoding.scalabilityMode = f"L1T{e.temporal_layers}"
             parameters.encodings.append(encoding)
         return parameters
 

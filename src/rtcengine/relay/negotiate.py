@@ -43,8 +43,8 @@ def transport_config(offer: SessionDescription, answer: Answer, ice: tuple[str, 
     )
 
 
-def recv_config(section: AcceptedSection) -> RecvConfig:
-    """A publisher's section: what it sends and which feedback it takes. The section has a codec."""
+def recv_config(section: AcceptedSection, rid: str = "") -> RecvConfig:
+    """A publisher's section, or one layer of it: what it sends and which feedback it takes. The section has a codec."""
     codec = section.codec
     assert codec is not None
     declared = section.streams[0] if len(section.streams) == 1 else None
@@ -55,6 +55,7 @@ def recv_config(section: AcceptedSection) -> RecvConfig:
         rtx_pt=section.rtx_payload_type,
         clock_rate=codec.clock_rate,
         mid=section.mid or "",
+        rid=rid,
         ssrc=declared.ssrc if declared else 0,
         rtx_ssrc=(declared.rtx_ssrc or 0) if declared else 0,
         **feedback(section.feedback),

@@ -18,6 +18,7 @@ from ..sdp import Answer, LocalTransport, PublishedTrack, SessionDescription, an
 from ..types import Candidate, Fingerprint
 from .config import RelayConfig, valid_room
 from .http import HttpError
+from .layers import LOOK_S, Layers
 from .negotiate import new_stream, recv_config, send_config, transport_config
 from .room import Room
 from .session import PUBLISH, WATCH, Session, new_credentials
@@ -146,7 +147,7 @@ class Relay:
             if room.publisher is not None and room.publisher.state not in ("stalled", "closed"):
                 raise HttpError(409, f"room {room.name} has a publisher already", ("Retry-After", str(RETRY_AFTER_S)))
             ice = new_credentials()
-            answer = answer_publisher(offer, self._local(ice), simulcast=False)
+            answer = answer_publisher(offer, self._local(ice))
             if room.publisher is not None:
                 await self.end(room.publisher)
             session = self._session(room, PUBLISH, joining, ice, answer)
@@ -154,8 +155,12 @@ class Relay:
             transport = batch.transport(transport_config(offer, answer, ice, session.id), self._watcher(session))
             session.transport = transport
             for section in answer.sections:
-                if section.codec is not None:
-                    session.receivers[section.kind] = batch.receive(transport, recv_config(section))
+                if section.codec is None:
+                    continue
+                found = {rid: batch.receive(transport, recv_config(section, rid)) for rid in section.rids or ("",)}
+                session.receivers[section.kind] = next(iter(found.values()))
+                if section.rids and section.kind == "video":
+                    session.layers = Layers(found)
             room.publisher = session
             gone = [v for v in room.viewers.values() if not room.takes(v)]
             for viewer in room.viewers.values():
@@ -164,16 +169,20 @@ class Relay:
                 elif viewer.transport is not None:
                     batch.close(viewer.transport)  # it agreed to other codecs; its page comes back with a new offer
             await self._commit(batch, session)
+            if session.layers is not None:
+                session.follower = asyncio.ensure_future(self._follow_layers(session, session.layers))
         return session, answer
 
-    async def watch(self, offer: SessionDescription, joining: Joining) -> tuple[Session, Answer]:
-        """A new viewer of a room that has a publisher; 409 when it has none, 406 when codecs do not meet."""
+    async def watch(self, offer: SessionDescription, joining: Joining, layer: str = "") -> tuple[Session, Answer]:
+        """A new viewer of a room that has a publisher; 409 when it has none, 406 when codecs do not meet. `layer`: the one of
+        the publisher's layers that it gets, by rid, 404 when there is none of that name; "" for the best one."""
         await self._admit(joining)
         async with self._lock(joining.room):
             room = self.rooms.get(joining.room)
             publisher = room.publisher if room is not None else None
             if room is None or publisher is None or publisher.state == "closed":
                 raise HttpError(409, f"nobody publishes in {joining.room} yet", ("Retry-After", str(RETRY_AFTER_S)))
+            _check_layer(publisher, layer)
             published = {
                 s.kind: PublishedTrack(s.codec, tuple(s.extensions)) for s in publisher.sections if s.codec is not None
             }
@@ -188,10 +197,25 @@ class Relay:
             for section in answer.sections:
                 if section.codec is not None:
                     session.senders[section.kind] = batch.send(transport, send_config(section))
+            session.layer = layer
             room.viewers[session.id] = session
             room.link(session, batch)
             await self._commit(batch, session)
         return session, answer
+
+    async def subscribe(self, session: Session, layer: str = "") -> None:
+        """Another layer for a viewer, "" for the best one, from that one's next key frame on; until then it gets the one of
+        before. HttpError, of status 404, when the publisher has none of that name."""
+        async with self._lock(session.room.name):
+            publisher = session.room.publisher
+            if session.publishes or session.transport is None or session.transport.state == "closed":
+                raise EngineError("the session watches nothing")
+            if publisher is not None:
+                _check_layer(publisher, layer)
+            session.layer = layer
+            batch = self.engine.batch()
+            session.room.link(session, batch)
+            await batch.commit()
 
     async def restart_ice(self, session: Session, ufrag: str, pwd: str) -> tuple[str, str]:
         """New credentials of the client, new ones of ours in return; media goes on meanwhile (RFC 9725 §4.3.3)."""
@@ -283,6 +307,26 @@ class Relay:
             raise
         self._tell("join", session)
 
+    async def _follow_layers(self, session: Session, layers: Layers) -> None:
+        """Who has chosen no layer gets the best one that flows."""
+        assert session.transport is not None
+        try:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                found = await self.engine.transport_stats([session.transport])
+                if not found or found[0] is None:
+                    return
+                if not layers.look(found[0].receivers, found[0].now):
+                    continue
+                batch = self.engine.batch()
+                for viewer in session.room.viewers.values():
+                    if not viewer.layer and viewer.transport is not None and viewer.transport.state != "closed":
+                        session.room.link(viewer, batch)
+                await batch.commit()
+                self._tell("change", session)
+        except EngineError as error:
+            log.debug("layers of %s are not looked after any more: %s", session.room.name, error)
+
     def _watcher(self, session: Session) -> Callable[[TransportEvent], None]:
         def on_event(event: TransportEvent) -> None:
             if event.state == "closed":
@@ -295,6 +339,8 @@ class Relay:
     def _remove(self, session: Session) -> None:
         if self._sessions.pop(session.id, None) is None:
             return
+        if session.follower is not None:
+            session.follower.cancel()
         room = session.room
         room.viewers.pop(session.id, None)
         if room.publisher is session:
@@ -319,3 +365,10 @@ class Relay:
                 listener(what, session)
             except Exception:
                 log.exception("a listener failed")
+
+
+def _check_layer(publisher: Session, layer: str) -> None:
+    known = publisher.layers.receivers if publisher.layers is not None else {}
+    if layer and layer not in known:
+        what = f"the layers {', '.join(known)}" if known else "one layer alone, which has no name"
+        raise HttpError(404, f"no layer {layer!r:.40}: the publisher sends {what}")

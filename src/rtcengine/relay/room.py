@@ -30,7 +30,7 @@ class Room:
 
     @property
     def video(self) -> Track | None:
-        """The picture that is published now, for a program to look at."""
+        """The picture that is published now, for a program to look at; the best of several layers."""
         return self._track("video")
 
     @property
@@ -39,8 +39,14 @@ class Room:
         return self._track("audio")
 
     def _track(self, kind: str) -> Track | None:
-        receiver = self.publisher.receivers.get(kind) if self.publisher is not None else None
+        receiver = self.publisher.source(kind) if self.publisher is not None else None
         return Track(receiver) if receiver is not None else None
+
+    @property
+    def layers(self) -> dict[str, Track]:
+        """The picture in each size that is published, by rid; empty where there is one alone."""
+        found = self.publisher.layers if self.publisher is not None else None
+        return {rid: Track(receiver) for rid, receiver in found.receivers.items()} if found is not None else {}
 
     def takes(self, viewer: Session) -> bool:
         """Whether the viewer, as it was answered, can take what the publisher sends now: every kind that is published has
@@ -60,4 +66,4 @@ class Room:
     def link(self, viewer: Session, batch: Batch) -> None:
         """Feeds the viewer's streams from the publisher's of the same kind, or from nobody."""
         for kind, sender in viewer.senders.items():
-            batch.link(sender, self.publisher.receivers.get(kind) if self.publisher else None)
+            batch.link(sender, self.publisher.source(kind, viewer.layer) if self.publisher else None)

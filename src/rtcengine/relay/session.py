@@ -12,6 +12,7 @@ from ..engine import Receiver, Sender, Transport
 from ..sdp import AcceptedSection
 
 if TYPE_CHECKING:
+    from .layers import Layers
     from .room import Room
 
 PUBLISH = "publish"
@@ -39,9 +40,12 @@ class Session:
     etag: str = field(default_factory=lambda: secrets.token_hex(8))
     created: float = field(default_factory=time.monotonic)
     transport: Transport | None = None
-    receivers: dict[str, Receiver] = field(default_factory=dict)  # by kind, of a publisher
+    receivers: dict[str, Receiver] = field(default_factory=dict)  # by kind, of a publisher; of several layers the first one
     senders: dict[str, Sender] = field(default_factory=dict)  # by kind, of a viewer
+    layers: Layers | None = None  # of a publisher's picture
+    layer: str = ""  # that a viewer has chosen, "" for the best one
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # one PATCH after the other
+    follower: asyncio.Task[None] | None = None  # looks after the layers
 
     @property
     def publishes(self) -> bool:
@@ -56,6 +60,12 @@ class Session:
     def state(self) -> str:
         """As the transport's: new, checked, connected, stalled, closed."""
         return self.transport.state if self.transport else "new"
+
+    def source(self, kind: str, layer: str = "") -> Receiver | None:
+        """What a publisher sends of this kind, in this layer or in the best one."""
+        if kind == "video" and self.layers is not None:
+            return self.layers.choose(layer)
+        return self.receivers.get(kind)
 
     def section(self, kind: str) -> AcceptedSection | None:
         """The section of this kind that carries media."""

@@ -164,7 +164,10 @@ async def _post(relay: Relay, request: Request, room: str, role: str) -> Respons
         raise HttpError(503, "this relay is closing", ("Retry-After", str(RETRY_AFTER_S)))
     offer = parse(_body(request, SDP))
     joining = Joining(room, role, request.remote, request.header("user-agent"), request.header("authorization"))
-    session, answer = await (relay.publish if role == PUBLISH else relay.watch)(offer, joining)
+    if role == PUBLISH:
+        session, answer = await relay.publish(offer, joining)
+    else:
+        session, answer = await relay.watch(offer, joining, request.query.get("layer", ""))
     headers = [
         ("Content-Type", SDP),
         ("Location", quote(request.mount) + session.path),

@@ -32,6 +32,11 @@ from .description import (
 from .errors import NegotiationError
 from .transport import LocalTransport, RemoteTransport, check_bundle, check_security, remote_transport, write_transport
 
+MAX_LAYERS = 4
+"""Of a simulcast that is taken: browsers send three at most."""
+MAX_RID = 16
+"""Characters of a layer's name: what a header extension of one byte holds (RFC 8852 §3)."""
+
 _FEEDBACK = {
     "audio": ("transport-cc",),
     "video": ("transport-cc", "ccm fir", "nack", "nack pli"),
@@ -325,18 +330,22 @@ def declared_streams(section: MediaSection) -> tuple[DeclaredStream, ...]:
 
 
 def _accept_simulcast(answered: MediaSection, section: MediaSection, codec: Codec) -> tuple[str, ...]:
-    """Asks for every layer that can be sent with the chosen codec (RFC 8853 §5.3.2, RFC 8851 §6.3); their rids."""
-    if section.simulcast is None:
+    """Asks for layers that can be sent with the chosen codec (RFC 8853 §5.3.2, RFC 8851 §6.3) and told apart; their rids."""
+    named = {extensions.MID, extensions.RID} <= {entry.uri for entry in answered.extmaps}
+    if section.simulcast is None or not named:
         return ()
     usable = {
         rid.id: rid
         for rid in section.rids
-        if rid.direction == "send" and (not rid.payload_types or codec.payload_type in rid.payload_types)
+        if rid.direction == "send"
+        and len(rid.id) <= MAX_RID
+        and (not rid.payload_types or codec.payload_type in rid.payload_types)
     }
     layers: list[SimulcastRid] = []
     for stream in section.simulcast.send:
         taken = {layer.id for layer in layers}  # an offer may name a rid twice; an answer must not
         layers += [r for r in stream if r.id in usable and r.id not in taken][:1]
+    del layers[MAX_LAYERS:]
     if not layers:
         return ()
     for layer in layers:

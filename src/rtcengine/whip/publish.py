@@ -12,6 +12,11 @@ from ..peer.parameters import RTCRtpEncodingParameters
 from ..peer.transceiver import RTCRtpTransceiver
 from .client import Client
 
+LAYERS = ("h", "m", "l")
+"""The names of a picture's sizes, each half as wide and high as the one before."""
+LEAST_BITRATE = 100_000
+"""What a smaller size is left of the largest one's bits per second."""
+
 
 class WhipClient(Client):
     """Publishes::
@@ -24,14 +29,21 @@ class WhipClient(Client):
     _tracks: tuple[Any, ...] = ()
     _codecs: tuple[str, ...] = ()
     _max_bitrate: int | None = None
+    _layers = 1
 
-    async def publish(self, *tracks: Any, codecs: Sequence[str] = (), max_bitrate: int | None = None) -> None:
+    async def publish(
+        self, *tracks: Any, codecs: Sequence[str] = (), max_bitrate: int | None = None, layers: int = 1
+    ) -> None:
         """Connects and sends `tracks`, tracks or streams of them. `codecs`: the only ones to offer, by name, the best first;
-        `max_bitrate`: of each picture, in bits per second. Raises WhipError; ValueError for a codec that is not known."""
+        `max_bitrate`: of each picture, in bits per second. `layers`: how many sizes of each picture are offered (RFC 8853), up
+        to three, named "h", "m" and "l"; a server that takes no simulcast gets the largest. Raises WhipError; ValueError for a
+        codec that is not known."""
         each = [t for given in tracks for t in (given.getTracks() if isinstance(given, MediaStream) else [given])]
         if not each:
             raise ValueError("there is nothing to publish")
-        self._tracks, self._codecs, self._max_bitrate = tuple(each), tuple(codecs), max_bitrate
+        if not 1 <= layers <= len(LAYERS):
+            raise ValueError(f"layers is {layers}, not 1 to {len(LAYERS)}")
+        self._tracks, self._codecs, self._max_bitrate, self._layers = tuple(each), tuple(codecs), max_bitrate, layers
         for codec in codecs:
             if not any(_is(c, codec) for kind in ("audio", "video") for c in DEFAULT.of(kind).codecs):
                 raise ValueError(f"{codec!r} is none of the codecs that can be sent")
@@ -49,9 +61,22 @@ class WhipClient(Client):
     def _prepare(self, pc: RTCPeerConnection) -> None:
         stream = MediaStream(self._tracks)
         for track in self._tracks:
-            encoding = RTCRtpEncodingParameters(maxBitrate=self._max_bitrate if track.kind == "video" else None)
-            transceiver = pc.addTransceiver(track, "sendonly", streams=[stream], sendEncodings=[encoding])
+            encodings = self._encodings() if track.kind == "video" else [RTCRtpEncodingParameters()]
+            transceiver = pc.addTransceiver(track, "sendonly", streams=[stream], sendEncodings=encodings)
             self._prefer(transceiver)
+
+    def _encodings(self) -> list[RTCRtpEncodingParameters]:
+        most = self._max_bitrate
+        if self._layers == 1:
+            return [RTCRtpEncodingParameters(maxBitrate=most)]
+        return [
+            RTCRtpEncodingParameters(
+                rid=rid,
+                scaleResolutionDownBy=float(2**i),
+                maxBitrate=max(min(most, LEAST_BITRATE), most // 4**i) if most is not None else None,
+            )
+            for i, rid in enumerate(LAYERS[: self._layers])
+        ]
 
     def _prefer(self, transceiver: RTCRtpTransceiver) -> None:
         known = DEFAULT.of(transceiver.kind).codecs
