@@ -32,9 +32,9 @@ VP8_DELTA = bytes([0x11, 0, 0])
 
 
 class Kind:
-    """One implementation."""
+    """One implementation. `live`: it decodes what comes, as programs have it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, live: bool = False) -> None:
         self.frames = self.packets = 0
         self._classes: dict[tuple[str, type[Any]], type[Any]] = {}
         self.tasks: list[asyncio.Task[None]] = []
@@ -42,7 +42,7 @@ class Kind:
         if name == "engine":
             self._engine()
         else:
-            self._aiortc()
+            self._aiortc(live)
 
     def _engine(self) -> None:
         import rtcengine
@@ -61,12 +61,16 @@ class Kind:
             async for _ in stream:
                 self.frames += 1
 
-    def _aiortc(self) -> None:
+    def _aiortc(self, live: bool) -> None:
         import aioice.ice
         import aiortc
         import aiortc.rtcrtpreceiver
 
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+        self.Track, self.Description = aiortc.MediaStreamTrack, aiortc.RTCSessionDescription
+        self.peer = aiortc.RTCPeerConnection
+        if live:
+            return
         kind = self
 
         class Nothing:
@@ -82,8 +86,6 @@ class Kind:
             await on_packet(receiver, packet, arrival_time_ms)
 
         aiortc.RTCRtpReceiver._handle_rtp_packet = counted
-        self.Track, self.Description = aiortc.MediaStreamTrack, aiortc.RTCSessionDescription
-        self.peer = aiortc.RTCPeerConnection
 
     def make(self, kind: str, base: type[Any]) -> Any:
         """A track; its class is made once."""

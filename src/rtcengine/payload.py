@@ -6,16 +6,17 @@
         ...  # a decoder can begin here
 
 Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722", in any case. All but AV1 can be split
-(RFC 7587, RFC 7741, RFC 9628, RFC 6184, RFC 3551), all looked into (also AV1's payload format). Nothing here looks further
-than one payload.
+(RFC 7587, RFC 7741, RFC 9628, RFC 6184, RFC 3551), all looked into (also AV1's payload format). Only `join` looks
+further than one payload.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ._core import CODECS, RtpFormatError, payload_look, payload_size, payload_split, payload_vp8
+from ._core import CODECS, RtpFormatError, payload_join, payload_look, payload_size, payload_split, payload_vp8
 
 Bytes = bytes | bytearray | memoryview
 
@@ -110,6 +111,20 @@ def split(
     return payloads
 
 
+def join(codec: str, payloads: Iterable[Bytes]) -> bytes:
+    """The frame that these are the payloads of, in the order of their numbers and all of them: 2048 payloads and 4 MiB at most.
+
+    H.264 comes out as an Annex B stream with start codes of four bytes, AV1 as OBUs that have their sizes, without temporal
+    delimiters, the others as they were split. RtpFormatError for what is no frame: a payload that is malformed, not at its
+    place or missing at the end; ValueError for a codec that is not known.
+    """
+    pieces = list(payloads)
+    frame = payload_join(_number(codec), pieces)
+    if frame is None:
+        raise RtpFormatError(f"{len(pieces)} payloads that are no frame of {codec}")
+    return frame
+
+
 def look(codec: str, payload: Bytes) -> PayloadInfo:
     """Whether a payload starts a frame, and whether that is a key frame; never fails on bytes.
 
@@ -133,4 +148,4 @@ def _number(codec: str) -> int:
     return number
 
 
-__all__ = ["PayloadInfo", "RtpFormatError", "TemporalLayer", "Vp8Descriptor", "look", "picture_size", "split"]
+__all__ = ["PayloadInfo", "RtpFormatError", "TemporalLayer", "Vp8Descriptor", "join", "look", "picture_size", "split"]

@@ -12,7 +12,7 @@ from aiortc.codecs.vpx import VpxPayloadDescriptor
 
 from rtcengine.codecs.h264 import H264Encoder
 from rtcengine.media.pattern import Pattern
-from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, look, picture_size, split
+from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, join, look, picture_size, split
 
 NOTHING = PayloadInfo(False, False)
 START = PayloadInfo(True, False)
@@ -116,6 +116,30 @@ def test_sizes_of_pictures_of_av1(size: tuple[int, int]) -> None:
     assert picture_size("AV1", bytes([0x18]) + bare) == size
     assert picture_size("AV1", bytes([0x98]) + bare) is None  # Z: the middle of something
     assert picture_size("AV1", bytes([0x18]) + frame) is None
+
+
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "H264", "opus"])
+def test_join_undoes_split(codec: str) -> None:
+    rng = random.Random(3)
+    for n in range(300):
+        unit = bytes(rng.randrange(1, 256) for _ in range(rng.randrange(2, 3000)))
+        frame = b"\0\0\0\1\x65" + unit if codec == "H264" else unit[:900] if codec == "opus" else unit
+        payloads = split(codec, frame, 1000, n)
+        assert join(codec, payloads) == frame
+        assert join(codec, map(memoryview, payloads)) == frame
+        for missing in (0, len(payloads) - 1) if len(payloads) > 1 and codec != "VP8" else (0,):
+            with pytest.raises(RtpFormatError, match="that are no frame of"):
+                join(codec, payloads[:missing] + payloads[missing + 1 :])
+
+
+def test_join_refuses() -> None:
+    for payloads in ([], [b""], [b"\x90"], [b"\x10\x00ab", b""], [b"\x10\x00" * 4] * 2049):
+        with pytest.raises(RtpFormatError, match="no frame of VP8"):
+            join("VP8", payloads)
+    with pytest.raises(ValueError, match="theora"):
+        join("theora", [b"x"])
+    with pytest.raises(TypeError):
+        join("VP8", ["text"])  # type: ignore[list-item]
 
 
 def units(annexb: bytes) -> list[bytes]:

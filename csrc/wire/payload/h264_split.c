@@ -9,15 +9,9 @@ enum { FU_HEAD = 2, STAP_HEAD = 1, STAP_LENGTH = 2, START_CODE = 3 };
 
 /* Where 00 00 01 begins, at or after `at`; n when it does not. */
 static size_t find_code(const uint8_t *p, size_t n, size_t at) {
-  while (n - at >= START_CODE) {
-    if (p[at + 2] > 1) {
-      at += 3;
-    } else if (p[at + 2] == 1 && !p[at] && !p[at + 1]) {
-      return at;
-    } else {
-      at++;
-    }
-  }
+  if (n - at < START_CODE) return n;
+  for (const uint8_t *q = p + at + 2, *end = p + n; q < end && (q = memchr(q, 1, (size_t)(end - q))); q++)
+    if (!q[-1] && !q[-2]) return (size_t)(q - p) - 2;
   return n;
 }
 

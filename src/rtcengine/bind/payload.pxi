@@ -30,6 +30,13 @@ cdef extern from "wire/payload/payload.h":
         uint16_t width
         uint16_t height
     rtc_picture_size_t rtc_payload_size(rtc_codec_t codec, const uint8_t *p, size_t n)
+    enum:
+        RTC_JOIN_BYTES
+    ctypedef struct rtc_join_t:
+        pass
+    void rtc_join_init(rtc_join_t *j, rtc_codec_t codec, uint8_t *out, size_t cap)
+    int rtc_join_put(rtc_join_t *j, const uint8_t *p, size_t n)
+    int rtc_join_end(rtc_join_t *j)
     ctypedef struct rtc_vp8_desc_t:
         bint start
         bint non_ref
@@ -101,6 +108,33 @@ def payload_look(int codec, payload):
     cdef rtc_payload_info_t info = rtc_payload_look(<rtc_codec_t>codec, <const uint8_t *>view.buf, <size_t>view.len)
     PyBuffer_Release(&view)
     return info.start, info.key
+
+
+cdef int put_payload(rtc_join_t *j, payload) except -1:
+    cdef Py_buffer view
+    PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
+    cdef int r = rtc_join_put(j, <const uint8_t *>view.buf, <size_t>view.len) if view.len else RTC_EPROTO
+    PyBuffer_Release(&view)
+    return r == 0
+
+
+def payload_join(int codec, list payloads):
+    """The frame, None when they are none."""
+    cdef rtc_join_t j
+    cdef int n
+    rtc_join_init(&j, <rtc_codec_t>codec, NULL, RTC_JOIN_BYTES)
+    for payload in payloads:
+        if not put_payload(&j, payload):
+            return None
+    n = rtc_join_end(&j)
+    if n < 0:
+        return None
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, n)
+    rtc_join_init(&j, <rtc_codec_t>codec, <uint8_t *>PyBytes_AS_STRING(out), <size_t>n)
+    for payload in payloads:
+        if not put_payload(&j, payload):
+            return None
+    return out if rtc_join_end(&j) == n else None
 
 
 def payload_size(int codec, payload):
