@@ -6,7 +6,8 @@ Delay: two processes of one implementation, each on a core of its own, a camera 
 VP8 and Opus as both encode them; the time from a frame's capture to its decoded self in a program's hands. Payload formats:
 frames of 100 kB in C, where the engine has them, through `rtcengine.payload`, and through what aiortc's encoders and receivers
 do, in packets a second of one thread. Arrays: a decoded picture of 1280 x 720. A sender of 1920 x 1080 at 30 a second: CPU of
-its process, that of its encoding threads apart. Writes results/media.json and media.md.
+its process, that of its encoding threads apart. Rate steps: encoders that are told 2 Mb/s, 300 kb/s and 1 Mb/s while they run.
+Writes results/media.json and media.md.
 """
 
 from __future__ import annotations
@@ -18,19 +19,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import kit
 from aiortc.codecs import h264 as their_h264
 from aiortc.codecs import vpx as their_vpx
 from kit.sides import LOAD_CORE, RELAY_CORE, Lines
 from peer import ask, in_turn
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from rtcengine import payload
 from rtcengine.media import arrays
 from rtcengine.media.pattern import Pattern
+from tests.unit.test_rates import Run, demanding
 
+PICTURES = demanding()
+STEPS = (2000, 300, 1000)
 PROGRAM = Path(__file__).with_name("kit") / "live.py"
 KINDS = ("engine", "aiortc")
 FRAME_BYTES, MOST = 100_000, 1200
@@ -172,6 +180,47 @@ def numpy(rounds: int) -> dict[str, list[float]]:
     return found
 
 
+class Theirs:
+    """aiortc's encoder of a codec as Run is one of ours."""
+
+    def __init__(self, codec: str) -> None:
+        self.encoder: Any = {"VP8": their_vpx.Vp8Encoder, "H264": their_h264.H264Encoder}[codec]()
+        self.is_key = {"VP8": lambda p: payload.look("VP8", p).key, "H264": lambda p: payload.look("H264", p).key}[codec]
+        self.count = self.keys = 0
+
+    def second(self) -> float:
+        size = 0
+        for _ in range(30):
+            frame = av.VideoFrame.from_ndarray(PICTURES[self.count % len(PICTURES)], format="yuv420p")
+            frame.pts, frame.time_base = 3000 * self.count, Fraction(1, 90_000)
+            payloads, _ = self.encoder.encode(frame, self.count == 0)
+            size += sum(map(len, payloads))
+            self.keys += any(map(self.is_key, payloads))
+            self.count += 1
+        return size * 8 / 1000
+
+
+def steps() -> dict[str, Any]:
+    """By codec and kind: kb/s in the first and the second second after each step, and the key frames."""
+    found: dict[str, Any] = {}
+    for codec in ("VP8", "VP9", "H264"):
+        found[codec] = {}
+        for kind in KINDS:
+            if (codec, kind) == ("VP9", "aiortc"):
+                continue  # it has none
+            run: Any = Run(codec, PICTURES) if kind == "engine" else Theirs(codec)
+            took = []
+            for kbps in STEPS:
+                if kind == "engine":
+                    run.encoder.set_bitrate(kbps * 1000)
+                else:
+                    run.encoder.target_bitrate = kbps * 1000
+                took.append([round(run.second()) for _ in range(2)])
+            found[codec][kind] = {"kbps": took, "keys": run.keys}
+            print(f"  {codec} {kind}: {took} kb/s, {run.keys} key frames", flush=True)
+    return found
+
+
 def report(found: dict[str, Any], info: dict[str, str]) -> str:
     parts = ["# Live media", f"`{kit.command()}`", kit.facts(info), "## From capture to decoded"]
     rows = []
@@ -208,6 +257,16 @@ def report(found: dict[str, Any], info: dict[str, str]) -> str:
                 for kind in KINDS
             ],
         ),
+        "## Rate steps",
+        "640 x 360 at 30, motion under noise; kb/s in the first and the second second of the frames after each step.",
+        kit.table(
+            ["", *(f"{kbps} kb/s" for kbps in STEPS), "key frames"],
+            [
+                [f"{codec}, {kind}", *(f"{first}, {second}" for first, second in run["kbps"]), str(run["keys"])]
+                for codec, both in found["steps"].items()
+                for kind, run in both.items()
+            ],
+        ),
     ]
     return "\n\n".join(parts)
 
@@ -223,6 +282,7 @@ async def main() -> None:
     found["costs"] = await costs(args.rounds, args.seconds)
     found["formats"] = formats(args.rounds)
     found["numpy"] = numpy(args.rounds)
+    found["steps"] = steps()
     kit.store("media", found, report(found, info))
     print(report(found, info))
 
