@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from .media.track import MediaStreamError as MediaStreamError
     from .media.track import MediaStreamTrack as MediaStreamTrack
     from .media.track import VideoStreamTrack as VideoStreamTrack
+    from .media.window import Window as Window
+    from .media.window import WindowError as WindowError
     from .peer.certificate import RTCCertificate as RTCCertificate
     from .peer.certificate import RTCDtlsFingerprint as RTCDtlsFingerprint
     from .peer.channels import RTCDataChannel as RTCDataChannel
@@ -122,6 +124,7 @@ _LATER = {
     name: module
     for module, names in {
         "media.record": "RecordError Recorder",
+        "media.window": "Window WindowError",
         "media.devices.constraints": "Constrain MediaStreamConstraints MediaTrackConstraints",
         "media.devices.errors": "MediaDeviceError NotAllowedError NotFoundError NotReadableError OverconstrainedError",
         "media.devices.media_devices": "InputDeviceInfo MediaDevices mediaDevices",
@@ -274,6 +277,8 @@ __all__ = [
     "WhepClient",
     "WhipClient",
     "WhipError",
+    "Window",
+    "WindowError",
     "__version__",
     "mediaDevices",
 ]

@@ -18,14 +18,16 @@ import av
 import numpy as np
 import pytest
 
-from rtcengine import NetworkOptions, WhepClient
+from rtcengine import NetworkOptions, SyntheticCamera, WhepClient, WhipClient
 from rtcengine.cli import main
 from rtcengine.media.arrays import image
 from rtcengine.media.pattern import Pattern, read_number
 from tests.browser.relay import serve
 from tests.interop import aiortc_whip
 from tests.interop.xvfb import Xvfb
+from tests.util import until
 
+HERE = NetworkOptions(addresses=("127.0.0.1",))
 COMMAND = [sys.executable, "-c", "import sys; from rtcengine.cli import main; sys.exit(main())"]
 
 
@@ -195,3 +197,25 @@ async def test_a_token_that_is_wrong() -> None:
     async with serve(token="s3cret") as served, program("publish", served.whip("a"), "--token", "x") as one:
         ended, err = await one.ended()
         assert ended == 1 and "answered POST with 401: this token is not the right one" in err and err.count("\n") == 1
+
+
+async def test_watch_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a window, whose end is the command's; without a display it says so in one sentence."""
+    screen = Xvfb(tmp_path, 640, 480)
+    async with serve() as served, WhipClient(served.whip("live"), network=HERE) as publisher:
+        camera = SyntheticCamera(320, 240)
+        await publisher.publish(camera)
+        monkeypatch.delenv("DISPLAY", raising=False)
+        async with program("watch", served.whep("live"), "--show", "--no-audio") as blind:
+            status, said = await blind.ended()
+            assert (status, said.count("\n")) == (2, 1) and "no window can be opened: no display" in said
+        monkeypatch.setenv("DISPLAY", screen.name)
+        async with program("watch", served.whep("live"), "--show", "--no-audio") as shown:
+            luma = np.array([0.299, 0.587, 0.114])
+
+            def there() -> bool:
+                return bool(0 <= camera.number - read_number(screen.picture()[:240, :320] @ luma) <= 30)
+
+            await until(there, timeout=20, what="the picture is on the screen")
+            screen.end()
+            assert (await shown.ended())[0] == 0

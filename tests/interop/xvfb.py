@@ -32,6 +32,10 @@ class Xvfb:
         self._pixels[..., :3] = picture[..., ::-1]
         self._pixels.flush()
 
+    def picture(self) -> npt.NDArray[np.uint8]:
+        """What is on the screen."""
+        return self._pixels[..., 2::-1].copy()
+
     def end(self) -> None:
         """At once, as a crash would."""
         self._process.kill()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from contextlib import AsyncExitStack
 
+from ..media.window import WindowError
 from ..whip import WhepClient
 from .errors import WrongCommand
 from .progress import Progress
@@ -20,6 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_address(p, "http://127.0.0.1:8889/live/whep")
     p.add_argument("--record", default="", metavar="FILE", help="write to FILE (.webm .mkv .mp4 .mov .ogg)")
+    p.add_argument("--show", action="store_true", help="show the picture in a window; its end is this command's")
     p.add_argument("--overwrite", action="store_true", help="even if there is one")
     p.add_argument("--no-audio", action="store_true", help="without sound")
     p.add_argument("--no-video", action="store_true", help="without pictures")
@@ -29,6 +32,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     if args.no_audio and args.no_video:
         raise WrongCommand("--no-audio and --no-video leave nothing")
+    if args.show and args.no_video:
+        raise WrongCommand("--show needs a picture, and --no-video leaves none")
     if args.record and os.path.exists(args.record) and not args.overwrite:
         raise WrongCommand(f"{args.record} is there already; --overwrite replaces it")
     if args.record:
@@ -36,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
             pass  # that it can be written is known before anybody is asked for anything
     try:
         return asyncio.run(_watch(args))
-    except ValueError as error:
+    except (ValueError, WindowError) as error:
         raise WrongCommand(str(error)) from error
 
 
@@ -46,13 +51,20 @@ async def _watch(args: argparse.Namespace) -> int:
     progress = Progress(client, json=args.json, quiet=args.quiet, more=lambda: _recorded(args.record))
     async with client:
         stream = await client.watch(audio=not args.no_audio, video=not args.no_video)
-        if not args.record:
-            await until_over(client, progress, stop, args.seconds)
-            return 0
-        from ..media.record import Recorder
+        async with AsyncExitStack() as stack:
+            ends, recorder = [], None
+            if args.record:
+                from ..media.record import Recorder
 
-        async with Recorder(args.record, *stream.getTracks()) as recorder:
-            await until_over(client, progress, stop, args.seconds, recorder.ended())
+                recorder = await stack.enter_async_context(Recorder(args.record, *stream.getTracks()))
+                ends.append(recorder.ended())
+            if args.show:
+                from ..media.window import Window
+
+                ends.append((await stack.enter_async_context(Window(stream.getVideoTracks()[0], args.url))).closed())
+            await until_over(client, progress, stop, args.seconds, *ends)
+    if recorder is None:
+        return 0
     progress.say("recorded", f"{args.record}  {recorder.frames} frames  {_recorded(args.record)}", frames=recorder.frames)
     return 0
 

@@ -1,0 +1,138 @@
+"""One camera to a file, a callback, a window and two peers, each at its own pace; one that stalls costs the others nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from rtcengine import NetworkOptions, RTCPeerConnection, SyntheticCamera, SyntheticMicrophone, Window, WindowError
+from rtcengine.contrib.media import MediaRecorder
+from rtcengine.media.pattern import read_number
+from tests.interop.xvfb import Xvfb
+from tests.util import until
+
+HERE = NetworkOptions(addresses=("127.0.0.1",))
+WIDTH, HEIGHT = 320, 240
+PICTURES = 60
+
+
+@pytest.fixture
+def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Xvfb]:
+    server = Xvfb(tmp_path, 640, 480)
+    monkeypatch.setenv("DISPLAY", server.name)
+    yield server
+    server.end()
+
+
+def number_of(frame: Any) -> int:
+    return read_number(frame.to_ndarray(format="yuv420p")[: frame.height])
+
+
+class Call:
+    """The camera to another peer, which notes the numbers of what it decodes."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = RTCPeerConnection(network=HERE), RTCPeerConnection(network=HERE)
+        self.numbers: list[int] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self, camera: SyntheticCamera) -> None:
+        self.theirs.on("track", self._on_track)
+        self.ours.addTrack(camera)
+        await self.ours.setLocalDescription()
+        await self.theirs.setRemoteDescription(self.ours.localDescription)
+        await self.theirs.setLocalDescription()
+        await self.ours.setRemoteDescription(self.theirs.localDescription)
+
+    def _on_track(self, track: Any) -> None:
+        self._task = asyncio.ensure_future(self._read(track))
+
+    async def _read(self, track: Any) -> None:
+        async with track.frames(maxsize=64) as frames:
+            async for frame in frames:
+                self.numbers.append(number_of(frame))
+
+    async def encode_s(self) -> float:
+        rows = (await self.ours.getStats()).values()
+        return float(next(row["totalEncodeTime"] for row in rows if row["type"] == "outbound-rtp"))
+
+    async def close(self) -> None:
+        await asyncio.gather(self.ours.close(), self.theirs.close())
+        if self._task is not None:
+            await self._task
+
+
+def within(some: list[int], all_: list[int]) -> list[int]:
+    """What `all_` has from the first to the last of `some`."""
+    return [number for number in all_ if some[0] <= number <= some[-1]]
+
+
+async def called_back(camera: SyntheticCamera, numbers: list[int]) -> None:
+    async with camera.frames(maxsize=64) as frames:
+        async for frame in frames:
+            numbers.append(number_of(frame))
+
+
+async def test_one_camera_to_many(screen: Xvfb, tmp_path: Path) -> None:
+    camera, given, calls = SyntheticCamera(WIDTH, HEIGHT, 30), list[int](), [Call(), Call()]
+    callback = asyncio.ensure_future(called_back(camera, given))
+    recorder = MediaRecorder(str(tmp_path / "camera.mkv"))
+    recorder.addTrack(camera.clone())
+    await recorder.start()
+    for one in calls:
+        await one.begin(camera)
+    forgotten = camera.frames(maxsize=2)
+    await anext(forgotten)  # and never again
+    async with Window(camera, "a camera") as window:
+        await until(lambda: window.shown > 10, what="the window shows pictures")
+        luma = screen.picture() @ np.array([0.299, 0.587, 0.114])
+        assert 0 <= camera.number - read_number(luma[:HEIGHT, :WIDTH]) <= 10
+        assert window.process_id is not None
+        os.kill(window.process_id, signal.SIGSTOP)  # now it stalls
+        before = len(given)
+        await until(lambda: len(given) > before + PICTURES, timeout=20, what="pictures while a window stalls")
+        await until(lambda: all(len(one.numbers) > PICTURES for one in calls), what="the peers have them")
+        shown = window.shown
+        os.kill(window.process_id, signal.SIGCONT)
+        await until(lambda: window.shown > shown + 1, what="it goes on")
+    encoding = [await one.encode_s() for one in calls]
+    await recorder.stop()
+    camera.stop()
+    await asyncio.gather(callback, *(one.close() for one in calls))
+    assert given == sorted(set(given)) and forgotten.dropped > PICTURES
+    for one in calls:
+        assert one.numbers == within(one.numbers, given)
+    assert sorted(seconds > 0 for seconds in encoding) == [False, True]  # one encodes, for both
+    with av.open(str(tmp_path / "camera.mkv")) as file:
+        recorded = [number_of(frame) for frame in file.decode(video=0)]
+    assert len(recorded) > PICTURES and recorded == within(recorded, given)
+
+
+async def test_a_window_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(WindowError, match="no window can be opened: no display"):
+        async with Window(SyntheticCamera()):
+            pass
+    with pytest.raises(ValueError, match="a track of audio cannot be shown"):
+        Window(SyntheticMicrophone())
+
+
+async def test_a_display_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window's end, not the program's; the camera goes on."""
+    server, camera = Xvfb(tmp_path, 640, 480), SyntheticCamera(WIDTH, HEIGHT, 30)
+    monkeypatch.setenv("DISPLAY", server.name)
+    async with Window(camera) as window:
+        await until(lambda: window.shown > 3, what="the window shows pictures")
+        server.end()
+        async with asyncio.timeout(20):
+            await window.closed()
+        assert (await camera.recv()).width == WIDTH
+    camera.stop()
