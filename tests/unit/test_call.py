@@ -102,6 +102,7 @@ async def test_tracks_come_and_go_while_connected() -> None:
         await take(tracks[1], 5)
 
 
+@pytest.mark.slow
 async def test_sections_are_used_again() -> None:
     async with two() as (a, b):
         tracks = gather_tracks(b)

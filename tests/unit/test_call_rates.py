@@ -83,6 +83,7 @@ async def test_max_bitrate(codec: str, pictures: list[np.ndarray]) -> None:
         assert await stat(a, "outbound-rtp", "keyFramesEncoded") == keys <= 2
 
 
+@pytest.mark.slow
 async def test_smaller_pictures_of_vp9() -> None:
     """And back, without a key frame: a receiver decodes what is predicted from pictures of another size."""
     limits = Limits()

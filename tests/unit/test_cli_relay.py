@@ -98,6 +98,7 @@ async def first_refusal(http: aiohttp.ClientSession, url: str) -> tuple[dict[str
     return await until(ask, timeout=10, interval=0.01, what="503")
 
 
+@pytest.mark.slow
 async def test_sigterm_says_goodbye_to_all_and_tells_newcomers_to_wait() -> None:
     async with relay_process("--no-demo") as relay, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
         assert relay.ready["event"] == "ready" and relay.ready["demo"] is None
@@ -121,6 +122,7 @@ async def test_sigterm_says_goodbye_to_all_and_tells_newcomers_to_wait() -> None
         assert [e["event"] for e in relay.events if e["event"] != "stats"] == ["join", "closing", "leave"]
 
 
+@pytest.mark.slow
 async def test_a_second_signal_hurries() -> None:
     """Between the two the port still answers, which it would not when nothing was left to wait for."""
     async with (
@@ -150,6 +152,7 @@ async def test_how_long_it_lingers(monkeypatch: pytest.MonkeyPatch) -> None:
     await asyncio.wait_for(relay_module._drain(cast(Relay, relay), None, asyncio.Event()), 5)  # nobody was there
 
 
+@pytest.mark.slow
 async def test_with_the_synthetic_publisher() -> None:
     async with relay_process("--demo-room", "show", "--token", "s3cret") as relay, aiohttp.ClientSession() as http:
         assert relay.ready["demo"] == relay.url("show")
@@ -233,6 +236,7 @@ def test_what_cannot_be_is_said_in_one_sentence(
     assert words in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "option"), [(socket.SOCK_STREAM, "--port"), (socket.SOCK_DGRAM, "--udp-port")])
 async def test_a_port_in_use(kind: socket.SocketKind, option: str) -> None:
     with socket.socket(socket.AF_INET, kind) as taken:

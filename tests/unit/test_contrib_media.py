@@ -193,6 +193,7 @@ async def test_a_file_that_is_cut(tmp_path: Path) -> None:
         MediaPlayer(str(tmp_path / "none.mp4"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "video", "audio"), [("a.mp4", "h264", "aac"), ("a.webm", "vp8", "opus"), ("a.mkv", "h264", "aac")]
 )

@@ -84,6 +84,7 @@ def test_key_frames_come_when_they_are_wanted(codec: str) -> None:
     assert keys == [0, 7, 31]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", VIDEO)
 def test_bitrate_changes_while_it_runs(codec: str) -> None:
     """Of H.264, and where libvpx is ours, without a key frame."""

@@ -173,6 +173,7 @@ async def reached(count: Callable[[], Any], least: int) -> bool:
     return bool(await count() >= least)
 
 
+@pytest.mark.slow
 async def test_a_key_frame_is_asked_for_at_the_cap() -> None:
     async with Engine(SERVER, udp=HERE) as server, Engine(CLIENT, udp=HERE) as client:
         side = Side(server, client)

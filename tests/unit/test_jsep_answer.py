@@ -336,6 +336,7 @@ def test_an_answer_may_not_bundle_what_it_rejects() -> None:
     refused(a, "answer", b.create_answer().replace("m=video 9", "m=video 0"), InvalidAccessError)
 
 
+@pytest.mark.slow
 def test_a_conference_of_many() -> None:
     a, b = pair()
     for _ in range(MAX_SECTIONS // 2 - 1):

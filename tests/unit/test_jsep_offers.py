@@ -198,6 +198,7 @@ def mutated(rng: random.Random, lines: list[str]) -> str:
     return "\r\n".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OFFERS)
 def test_damaged_offers_fail_by_the_standards_errors_or_are_answered(name: str) -> None:
     rng = random.Random(name)

@@ -20,6 +20,7 @@ def told(duels: Iterator[Duel]) -> None:
     assert done > refused / 2 and settled > count / 4
 
 
+@pytest.mark.slow
 def test_some_sequences() -> None:
     told(play(range(400), STEPS))
 

@@ -366,6 +366,7 @@ def test_trickled_candidates_survive_a_round() -> None:
     assert not [e for e in answer(b, a)[0].effects if isinstance(e, AddRemoteCandidate | ConnectTransport)]
 
 
+@pytest.mark.slow
 def test_too_many_candidates() -> None:
     a, _ = connected()
     for number in range(MAX_CANDIDATES):

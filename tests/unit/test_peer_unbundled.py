@@ -75,6 +75,7 @@ async def received(pc: RTCPeerConnection) -> dict[str, tuple[str, int]]:
     return {one["kind"]: (one["transportId"], one["packetsReceived"]) for one in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 async def test_both_sections_connect(way: str) -> None:
     async with two(way) as (a, b):

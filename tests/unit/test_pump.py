@@ -41,6 +41,7 @@ async def test_pictures_arrive(codec: str) -> None:
         assert (pair.pump.counts.width, pair.pump.counts.height) == (320, 240) and pair.pump.counts.encode_s > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("codec", "rate", "channels"), [("opus", 48000, 2), ("PCMU", 8000, 1), ("PCMA", 8000, 1), ("G722", 16000, 1)]
 )
@@ -246,6 +247,7 @@ async def test_a_track_that_fails_is_no_more_sent(caplog: pytest.LogCaptureFixtu
             pair.pump.set_track(SyntheticCamera(320, 240))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "name"), [("H264", "libx264"), ("VP8", "libvpx"), ("opus", "libopus")])
 async def test_packets_pass_as_they_are(codec: str, name: str, tmp_path: Any) -> None:
     """From a file, H.264 from MP4 with its lengths."""

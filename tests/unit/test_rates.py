@@ -69,6 +69,7 @@ class Run:
         return size * 8 / 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", VIDEO)
 def test_bitrate_steps(codec: str, pictures: list[np.ndarray], record_property: Any) -> None:
     """2 Mbit/s, 300 kbit/s, 1 Mbit/s: in the second second after each step what goes out is the new rate."""
@@ -81,6 +82,7 @@ def test_bitrate_steps(codec: str, pictures: list[np.ndarray], record_property: 
     assert run.keys == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", VIDEO)
 def test_frame_rate_steps(codec: str, pictures: list[np.ndarray], record_property: Any) -> None:
     """With a third of the frames the bitrate is what it was, told from the frames' times alone."""

@@ -72,6 +72,7 @@ def packets(path: Path) -> dict[str, list[Any]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "video", "audio"),
     [
@@ -155,6 +156,7 @@ async def test_who_comes_too_late_is_left_out(
     assert len(found["audio"]) == len(heard) and not found["video"]
 
 
+@pytest.mark.slow
 async def test_what_waits_for_a_key_frame_is_not_lost(tmp_path: Path) -> None:
     """Sound begins long before the first picture; and a file that is stopped while it waits has what came."""
     shown, heard = pictures("vp8", 5), await sounds("opus", 100)
@@ -186,6 +188,7 @@ async def test_what_waits_for_a_key_frame_is_not_lost(tmp_path: Path) -> None:
     assert len(packets(path)["audio"]) == 100
 
 
+@pytest.mark.slow
 async def test_a_header_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rtcengine.media.record.MOST_HELD", 2000)
     heard = await sounds("opus", 100)
@@ -201,6 +204,7 @@ async def test_a_header_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pyte
     await recorder.stop()
 
 
+@pytest.mark.slow
 async def test_a_full_disk_is_one_error() -> None:
     heard = await sounds("opus", 200)
     recorder = Recorder("/dev/full", Given("audio", heard), format="webm")

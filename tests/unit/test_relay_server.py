@@ -185,6 +185,7 @@ async def test_idle_connection_ends() -> None:
         assert await client.is_ended()
 
 
+@pytest.mark.slow
 async def test_body_that_does_not_come() -> None:
     async with serving(replace(LONG, body_seconds=0.2, head_seconds=0.1)) as (relay, server):
         client = await Client.connect(server)
@@ -280,6 +281,7 @@ async def test_too_many_connections(limits: Limits, sources: list[str]) -> None:
             assert (await client.reader.readline()).startswith(b"HTTP/1.1 201 ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", SLOW, publishing("slow")[:200]], ids=["nothing", "half-a-head", "half-a-body"])
 async def test_slow_clients_give_way(sent: bytes) -> None:
     """The one that we have waited for longest, of the same address where that one has too many."""
@@ -328,6 +330,7 @@ async def test_defaults() -> None:
     )
 
 
+@pytest.mark.slow
 async def test_publishing_beside_slow_clients() -> None:
     """The house is full of clients that send a byte now and then and come back when they are thrown out."""
     async with serving(replace(LONG, connections=200)) as (relay, server):

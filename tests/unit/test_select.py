@@ -204,6 +204,7 @@ def test_the_fitness_distance(name: str, actual: Any, wanted: Wanted, expected: 
     assert distance(name, actual, wanted) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_no_settings_are_better_than_those_listed() -> None:
     """Against thousands of settings that a camera can have, for constraints at random. What a shape costs when its sides are
     rounded to whole pixels is all that may be missed."""

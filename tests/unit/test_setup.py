@@ -42,6 +42,7 @@ def compiler_without(header: str, tmp_path: Path) -> str:
     return str(script)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "package"), [("stdio.h", "gcc"), ("Python.h", "python3-dev"), ("openssl/ssl.h", "libssl-dev")]
 )
@@ -53,6 +54,7 @@ def test_what_is_missing_is_named_in_one_sentence(tmp_path: Path, header: str, p
     assert package in done.stderr
 
 
+@pytest.mark.slow
 def test_no_compiler_at_all(tmp_path: Path) -> None:
     done = build_with(str(tmp_path / "absent"), tmp_path)
     assert done.returncode == 1

@@ -172,6 +172,7 @@ async def test_a_range_of_ports() -> None:
             engine.open_udp(("127.0.0.1", 0), ports=range(0))
 
 
+@pytest.mark.slow
 async def test_2000_sockets_leave_nothing_behind() -> None:
     async with Engine(CERTIFICATE, udp=()) as engine:
         before = open_sockets()

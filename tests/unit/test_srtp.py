@@ -94,6 +94,7 @@ def test_vectors_of_libsrtp() -> None:
     assert ours.unprotect_rtcp(wire) == plain
 
 
+@pytest.mark.slow
 @each_profile
 def test_agrees_with_libsrtp(profile: str) -> None:
     """10^5 packets to the byte, each opened by the other side, over two roll-overs; every tenth time RTCP as well."""
@@ -293,6 +294,7 @@ def taken(buffer: NDArray[np.uint8], offsets: NDArray[np.int64], lengths: NDArra
     return [buffer[at : at + n].tobytes() for at, n in zip(offsets, lengths, strict=True)]
 
 
+@pytest.mark.slow
 @each_profile
 def test_lists_agree_with_libsrtp(profile: str) -> None:
     """In batches of all sizes from 0 on, over roll-overs; opened in batches as well."""
@@ -307,6 +309,7 @@ def test_lists_agree_with_libsrtp(profile: str) -> None:
         at, size = at + size, size + 1
 
 
+@pytest.mark.slow
 @each_profile
 def test_arrays_agree_with_libsrtp(profile: str) -> None:
     ours, tx, rx = session(profile), outbound(profile), inbound(profile)

@@ -426,6 +426,7 @@ async def test_of_a_running_relay(capsys: pytest.CaptureFixture[str]) -> None:
         assert ready is not None and ready["udp_port"] == relay.engine.port
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_the_command(options: list[str]) -> None:
     program = "import sys; from rtcengine.cli import main; sys.exit(main(sys.argv[1:]))"
