@@ -38,6 +38,10 @@ async def wait_width(page: Page, width: int) -> None:
     await until(seen, timeout=15, what=f"pictures {width} wide")
 
 
+async def is_wide(page: Page, width: int) -> bool:
+    return bool(await page.evaluate("document.querySelector('video')?.videoWidth") == width)
+
+
 async def is_fluent(page: Page) -> bool:
     return await longest_gap(page) < 0.5
 
@@ -63,6 +67,8 @@ async def test_chromium_watches_each_of_our_layers(codec: str, served: Served, c
             assert after["keyFramesDecoded"] == before["keyFramesDecoded"] + 1
             assert gap < 0.5
             assert after["packetsLost"] == 0 and after.get("framesDropped", 0) <= before.get("framesDropped", 0) + 5
+        own = await pages.open(chrome, served.page(room) + "?layer=m")
+        await until(lambda: is_wide(own, 320), timeout=20, what="the relay's own page has the layer of its address")
         with pytest.raises(media.SignallingError, match="404: no layer 'x': the publisher sends the layers h, m, l"):
             await media.whep_watch(await pages.open(chrome), served.whep(room) + "?layer=x")
 

@@ -11,6 +11,9 @@ const endpoint = (kind, name = room) => new URL(`${base}${name}/${kind}`, locati
 const NO_CAMERA = "Browsers give cameras and screens only to https pages and to localhost: start the relay with --tls, or publish the test picture.";
 const tokenKey = (mode) => `rtcengine.token.${mode}`;
 
+// Of a publisher's layers the one that the page's own address asks for: /room?layer=m.
+const wanted = new URLSearchParams(location.search).get("layer");
+const layer = wanted ? `?layer=${encodeURIComponent(wanted)}` : "";
 let mode = new URLSearchParams(location.search).has("publish") ? "publish" : "watch";
 let session = null;
 let numbers = null;
@@ -105,7 +108,7 @@ function ended(s) {
 async function watch(mine) {
   veil("Connecting …");
   state("Connecting");
-  const s = new Session(endpoint("whep"), token());
+  const s = new Session(endpoint("whep") + layer, token());
   session = s;
   const stream = new MediaStream();
   s.pc.addTransceiver("video", { direction: "recvonly" });
@@ -181,7 +184,7 @@ function show() {
   $("sound").hidden = publishing;
   $("publish").hidden = !publishing;
   $("token-form").hidden = true;
-  history.replaceState(null, "", publishing ? "?publish" : location.pathname + location.hash);
+  history.replaceState(null, "", publishing ? "?publish" : location.pathname + layer + location.hash);
   $("video").srcObject = null;
   $("video").muted = true;
   $("sound").textContent = "Sound on";
