@@ -18,6 +18,11 @@ static inline uint64_t rtc_ntp_from_unix_us(int64_t unix_us) {
   uint64_t frac = (((uint64_t)(unix_us % 1000000)) << 32) / 1000000u;
   return (s << 32) | frac;
 }
+/* The way back; of era 1 (from 2036 on) too. */
+static inline int64_t rtc_ntp_to_unix_us(uint64_t ntp) {
+  uint32_t s = (uint32_t)(ntp >> 32) - 2208988800u;
+  return (int64_t)s * 1000000 + (int64_t)(((ntp & 0xffffffffu) * 1000000u + (1u << 31)) >> 32);
+}
 /* Difference a - b of two NTP times in microseconds. */
 static inline int64_t rtc_ntp_diff_us(uint64_t a, uint64_t b) {
   int64_t d = (int64_t)(a - b);

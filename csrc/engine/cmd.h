@@ -121,11 +121,13 @@ typedef struct rtc_frame_cfg {
   uint8_t *data;
   uint32_t len;
   uint32_t ts;
-  bool key, layered; /* layered: `layer` is said */
-  bool has_level;    /* of sound: level goes with its packets, to a peer that has agreed to it */
-  uint8_t level;     /* as RFC 6464 §3 has it: voice in the highest bit, -dBov below */
-  rtc_layer_t layer; /* VP8, VP9 */
-  rtc_time_t captured;
+  bool key, layered;    /* layered: `layer` is said */
+  bool has_level;       /* of sound: level goes with its packets, to a peer that has agreed to it */
+  uint8_t level;        /* as RFC 6464 §3 has it: voice in the highest bit, -dBov below */
+  bool has_orientation; /* likewise with the last packet of a picture */
+  uint8_t orientation;  /* as rtc_orientation_byte writes it */
+  rtc_layer_t layer;    /* VP8, VP9 */
+  rtc_time_t captured;  /* 0: now */
 } rtc_frame_cfg_t;
 
 /* An allocation on a TURN server. One real socket holds one with a server at most (RFC 8656 §3). */

@@ -9,7 +9,7 @@
 
 #include "base/time.h"
 
-enum { RTC_FRAMES_MAX = 64, RTC_FRAMES_BYTES = 4 << 20, RTC_FRAME_NO_LEVEL = -1 };
+enum { RTC_FRAMES_MAX = 64, RTC_FRAMES_BYTES = 4 << 20, RTC_FRAME_NO_LEVEL = -1, RTC_FRAME_NO_ORIENTATION = -1 };
 
 typedef struct rtc_frame {
   struct rtc_frame *next;
@@ -19,7 +19,9 @@ typedef struct rtc_frame {
   rtc_time_t at; /* when its last packet came */
   uint8_t codec; /* rtc_codec_t */
   bool video, key;
-  int16_t level; /* of sound, as the peer says it (RFC 6464 §3): voice in bit 7, -dBov below; RTC_FRAME_NO_LEVEL when it does not */
+  int16_t level;       /* of sound, as the peer says it (RFC 6464 §3): voice in bit 7, -dBov below; RTC_FRAME_NO_LEVEL when it does not */
+  int16_t orientation; /* of video, as the peer said it last (3GPP TS 26.114 §7.4.5); RTC_FRAME_NO_ORIENTATION before */
+  int64_t captured_us; /* when it was captured, since 1970 by its sender's clock; 0: not known yet */
   uint8_t data[];
 } rtc_frame_t;
 

@@ -238,8 +238,21 @@ void rtc_send_on_key_wanted(rtc_send_t *s, rtc_time_t now) {
   }
 }
 
+/* What goes with a frame's packets beside its bytes, where the peer has agreed to it. Repairs do without. */
+typedef struct told {
+  bool has_level, has_orientation;
+  uint8_t level, orientation, moment[8];
+} told_t;
+
+/* The moment of capture leads, orientation comes last (3GPP TS 26.114 §7.4.5), the level of sound is in each. */
+static void put_told(rtc_ext_view_t *e, const told_t *d, bool first, bool last) {
+  if (first) rtc_ext_put(e, RTC_EXT_ABS_CAPTURE_TIME, d->moment, sizeof d->moment);
+  if (d->has_level) rtc_ext_put(e, RTC_EXT_AUDIO_LEVEL, &d->level, 1);
+  if (d->has_orientation && last) rtc_ext_put(e, RTC_EXT_VIDEO_ORIENTATION, &d->orientation, 1);
+}
+
 /* One payload of a frame: kept as plaintext for repair, and sent by the pacer. */
-static int send_payload(rtc_send_t *s, rtc_split_t *split, const rtc_frame_cfg_t *f, int64_t ts, rtc_time_t now, bool *last) {
+static int send_payload(rtc_send_t *s, rtc_split_t *split, const told_t *d, int64_t ts, rtc_time_t now, bool first, bool *last) {
   rtc_transport_t *t = s->transport;
   rtc_pkt_t *k = rtc_pkt_get(t->hub->pool);
   if (!k) {
@@ -263,7 +276,7 @@ static int send_payload(rtc_send_t *s, rtc_split_t *split, const rtc_frame_cfg_t
   rtc_rtp_write(k->data, &m.rtp);
   k->len = RTC_RTP_HEADER + (uint32_t)n;
   rtc_keep_put(t->hub, &s->own, seq, k);
-  if (f->has_level) rtc_ext_put(&m.ext, RTC_EXT_AUDIO_LEVEL, &f->level, 1); /* repairs do without */
+  put_told(&m.ext, d, first, *last);
   rtc_stamps_t at;
   rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
   if (copy) {
@@ -314,9 +327,11 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   s->has_map = true;
   s->map_ts = ts;
   s->map_at = f->captured ? f->captured : now;
-  bool last = false;
+  told_t told = {f->has_level, f->has_orientation && s->cfg.video, f->level, f->orientation, {0}};
+  rtc_put64(told.moment, rtc_ntp_from_unix_us(s->map_at + t->hub->cfg.unix_offset_us));
+  bool first = true, last = false;
   int n;
-  while ((n = send_payload(s, &split, f, ts, now, &last)) > 0) {}
+  for (; (n = send_payload(s, &split, &told, ts, now, first, &last)) > 0; first = false) {}
   hurry(t, now);
   rtc_send_pace(t, now);
   return n;

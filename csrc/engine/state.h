@@ -42,6 +42,7 @@ enum {
   RTC_TAP_REPAIR_US = 500000, /* how long a frame waits for repair */
   RTC_TAP_REPAIR_AUDIO_US = 200000,
   RTC_TAP_REORDER_US = 60000, /* and without any */
+  RTC_TAP_MOMENT_S = 10,      /* how far times of capture are reckoned on from one that was told */
   RTC_TAP_PART = 4,           /* at most this part of the slots waits in frame buffers, all receivers together */
   RTC_RTP_MAX = 1200,         /* largest RTP packet that we make ourselves, before SRTP */
 };
@@ -55,6 +56,10 @@ typedef struct rtc_tap {
   rtc_frameq_t ready;
   rtc_recv_t *next; /* in the hub's list of those that have frames */
   bool listed;
+  int16_t orientation; /* as said last: it holds until something else is said */
+  bool has_moment;     /* abs-capture-time came: of the frame at moment_ts */
+  uint64_t moment_ntp;
+  int64_t moment_ts;
   uint64_t given, dropped, broken; /* dropped: by who drives the hub */
 } rtc_tap_t;
 

@@ -10,6 +10,12 @@ static rtc_time_t wait_of(const rtc_recv_cfg_t *cfg) {
   return RTC_TAP_REORDER_US;
 }
 
+/* What was told of one stream says nothing of another. */
+static void forget_told(rtc_tap_t *p) {
+  p->orientation = RTC_FRAME_NO_ORIENTATION;
+  p->has_moment = false;
+}
+
 int rtc_tap_open(rtc_recv_t *r) {
   if (r->tap) return 0;
   rtc_tap_t *p = calloc(1, sizeof *p);
@@ -19,6 +25,7 @@ int rtc_tap_open(rtc_recv_t *r) {
     return RTC_ENOMEM;
   }
   r->tap = p;
+  forget_told(p);
   if (r->highest >= 0) rtc_recv_ask_key(r); /* else when the first packet has come and begins none */
   return 0;
 }
@@ -52,6 +59,7 @@ void rtc_tap_renew(rtc_recv_t *r) {
   if (!r->tap) return;
   r->transport->hub->tapped -= r->tap->buf.held;
   rtc_framebuf_reset(&r->tap->buf);
+  forget_told(r->tap);
 }
 
 int rtc_tap_codec(rtc_recv_t *r) {
@@ -76,13 +84,31 @@ static void list(rtc_recv_t *r) {
   h->framed_last = r;
 }
 
-/* What its first packet says of how loud it is. The history still has it: it is as deep as what waits here. */
-static int16_t level_of(const rtc_recv_t *r, const rtc_framebuf_frame_t *f) {
-  rtc_pkt_t *k = r->cfg.video ? NULL : rtc_history_get(&r->history, f->first);
+/* What a packet of the frame tells besides. The history still has it: it is about as deep as what waits here. */
+static void read_told(rtc_recv_t *r, int64_t index, int64_t ts, rtc_frame_t *out) {
+  rtc_pkt_t *k = rtc_history_get(&r->history, index);
   rtc_media_t m;
-  if (!k || !rtc_send_view(&m, k, f->first, &r->transport->cfg->ext)) return RTC_FRAME_NO_LEVEL;
-  if (!rtc_ext_has(&m.ext, RTC_EXT_AUDIO_LEVEL) || m.ext.len[RTC_EXT_AUDIO_LEVEL] < 1) return RTC_FRAME_NO_LEVEL;
-  return m.ext.p[RTC_EXT_AUDIO_LEVEL][0];
+  if (!k || !rtc_send_view(&m, k, index, &r->transport->cfg->ext)) return;
+  if (!r->cfg.video && rtc_ext_has(&m.ext, RTC_EXT_AUDIO_LEVEL) && m.ext.len[RTC_EXT_AUDIO_LEVEL] >= 1)
+    out->level = m.ext.p[RTC_EXT_AUDIO_LEVEL][0];
+  if (r->cfg.video && rtc_ext_has(&m.ext, RTC_EXT_VIDEO_ORIENTATION) && m.ext.len[RTC_EXT_VIDEO_ORIENTATION] >= 1)
+    r->tap->orientation = m.ext.p[RTC_EXT_VIDEO_ORIENTATION][0] & 0x0f;
+  if (!rtc_ext_has(&m.ext, RTC_EXT_ABS_CAPTURE_TIME) || m.ext.len[RTC_EXT_ABS_CAPTURE_TIME] < 8) return;
+  r->tap->has_moment = true;
+  r->tap->moment_ntp = rtc_get64(m.ext.p[RTC_EXT_ABS_CAPTURE_TIME]);
+  r->tap->moment_ts = ts;
+}
+
+/* When a frame was captured, by the sender's clock: as told with this frame or one near it, else by the latest sender report, whose
+ * NTP time is 0 where the sender has no clock (RFC 3550 §6.4.1). */
+static int64_t captured_us(const rtc_recv_t *r, int64_t ts) {
+  const rtc_tap_t *p = r->tap;
+  const rtc_rxstat_t *s = &r->stat;
+  int64_t rate = s->clock_rate, near = RTC_TAP_MOMENT_S * rate;
+  if (p->has_moment && ts - p->moment_ts <= near && p->moment_ts - ts <= near)
+    return rtc_ntp_to_unix_us(p->moment_ntp) + (ts - p->moment_ts) * 1000000 / rate;
+  if (s->sr_at == RTC_NEVER || !s->sr_ntp) return 0;
+  return rtc_ntp_to_unix_us(s->sr_ntp) + (int64_t)(int32_t)((uint32_t)ts - s->sr_rtp) * 1000000 / rate;
 }
 
 static void give(rtc_recv_t *r, const rtc_framebuf_frame_t *f, rtc_frame_t *out) {
@@ -93,7 +119,11 @@ static void give(rtc_recv_t *r, const rtc_framebuf_frame_t *f, rtc_frame_t *out)
   out->codec = r->cfg.codec;
   out->video = r->cfg.video;
   out->key = f->key;
-  out->level = level_of(r, f);
+  out->level = RTC_FRAME_NO_LEVEL;
+  read_told(r, f->first, f->ts, out);
+  if (f->count > 1) read_told(r, f->first + f->count - 1, f->ts, out);
+  out->orientation = r->tap->orientation;
+  out->captured_us = captured_us(r, f->ts);
   r->tap->given++;
   if (rtc_frameq_put(&r->tap->ready, out) && r->tap->ready.skip) rtc_recv_ask_key(r);
   if (r->tap->ready.n) list(r);

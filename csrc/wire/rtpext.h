@@ -70,4 +70,17 @@ RTC_MUST_USE int rtc_rtpext_write(uint8_t *out, size_t cap, const rtc_ext_view_t
 /* abs-send-time: 24 bits of seconds in 6.18 fixed point; modulo 64 s first, since a shifted clock time overflows. */
 static inline uint32_t rtc_abs_send_time(int64_t us) { return (uint32_t)((((uint64_t)us % 64000000u) << 18) / 1000000u); }
 
+/* video-orientation (3GPP TS 26.114 §7.4.5): 0 0 0 0 C F R1 R0. */
+typedef struct rtc_orientation {
+  bool back, flip; /* the camera looks away from its user; the picture is mirrored, left for right */
+  uint16_t turn;   /* degrees clockwise that bring the picture upright: 0, 90, 180, 270 */
+} rtc_orientation_t;
+
+static inline rtc_orientation_t rtc_orientation_read(uint8_t b) {
+  return (rtc_orientation_t){.back = b >> 3 & 1, .flip = b >> 2 & 1, .turn = (uint16_t)(90 * (b & 3))};
+}
+static inline uint8_t rtc_orientation_byte(rtc_orientation_t o) {
+  return (uint8_t)((o.back ? 8 : 0) | (o.flip ? 4 : 0) | (o.turn / 90 & 3));
+}
+
 #endif

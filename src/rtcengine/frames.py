@@ -19,6 +19,9 @@ class EncodedFrame:
     units of 1 / `clock_rate` s, and does not wrap. `key`: a decoder can begin here (always for sound). `lost`: packets
     given up between the frame before and this one. `arrived`: time.monotonic() of its last packet. `level` of sound: dBov, 0 to
     -127 (silence), as its sender says (RFC 6464), and `voice`: whether it hears speech in it; None when it says nothing.
+    `rotation` of a picture: degrees clockwise (0, 90, 180, 270) that bring it upright, and whether it is `mirrored`, left for
+    right (3GPP TS 26.114 §7.4.5). `capture_time`: Unix time of its capture by its sender's clock, as abs-capture-time or the
+    latest sender report has it; None before either has come.
     """
 
     data: memoryview = field(repr=False)
@@ -30,6 +33,9 @@ class EncodedFrame:
     arrived: float
     level: int | None = None
     voice: bool | None = None
+    rotation: int = 0
+    mirrored: bool = False
+    capture_time: float | None = None
 
 
 class FrameShare:

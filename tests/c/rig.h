@@ -8,7 +8,7 @@
 #include "wire/rtcp.h"
 #include "wire/rtp.h"
 
-enum { RIG_PEERS = 64, RIG_KEPT = 4096, RIG_ABS_ID = 2, RIG_TWCC_ID = 3, RIG_MID_ID = 4 };
+enum { RIG_PEERS = 64, RIG_KEPT = 4096, RIG_ABS_ID = 2, RIG_TWCC_ID = 3, RIG_MID_ID = 4, RIG_TURN_ID = 5, RIG_MOMENT_ID = 6 };
 
 typedef struct rig_got { /* a datagram from the hub */
   int peer;              /* -1: to an address that is no peer's */
@@ -43,7 +43,9 @@ typedef struct rig_rtp {
   uint8_t pt;
   bool marker;
   const char *mid;
-  int twcc; /* transport-wide number + 1; 0: none */
+  int twcc;        /* transport-wide number + 1; 0: none */
+  const void *ext; /* more elements in the one-byte form */
+  size_t ext_len;
   uint8_t pad;
   const void *payload;
   size_t len;

@@ -183,6 +183,22 @@ static void send_times(void) {
   CHECK_EQ(rtc_abs_send_time(INT64_C(10000000) * 64000000 + 500000), 1 << 17);
 }
 
+/* 3GPP TS 26.114 §7.4.5: C is bit 3, F bit 2, R1 and R0 quarters of a turn; bits above are not there yet. */
+static void orientations(void) {
+  static const struct {
+    uint8_t byte;
+    bool back, flip;
+    uint16_t turn;
+  } rows[] = {{0x00, false, false, 0}, {0x01, false, false, 90}, {0x02, false, false, 180}, {0x03, false, false, 270},
+              {0x04, false, true, 0},  {0x08, true, false, 0},   {0x09, true, false, 90},   {0x0f, true, true, 270}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    rtc_orientation_t o = rtc_orientation_read(rows[i].byte | 0xf0);
+    CHECK(o.back == rows[i].back && o.flip == rows[i].flip);
+    CHECK_EQ(o.turn, rows[i].turn);
+    CHECK_EQ(rtc_orientation_byte(o), rows[i].byte);
+  }
+}
+
 int main(void) {
   RUN(the_map_goes_both_ways);
   RUN(kinds_by_uri);
@@ -191,5 +207,6 @@ int main(void) {
   RUN(nothing_to_write);
   RUN(the_form_is_chosen);
   RUN(send_times);
+  RUN(orientations);
   return CHECK_END();
 }

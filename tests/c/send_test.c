@@ -318,6 +318,38 @@ static void numbers_start_low_and_roll_over(void) {
   }
 }
 
+/* What is told beside a frame of our own: the moment with its first packet, how it is turned with its last; not in repairs, and to
+ * nobody who has not agreed. */
+static void frames_tell_moment_and_orientation(void) {
+  for (int agreed = 0; agreed < 2; agreed++) {
+    rig_t r;
+    rig_open(&r, 0);
+    int p = rig_join(&r, GCM);
+    rtc_send_cfg_t a = rig_send(p, true, 100);
+    if (agreed) a.ext_mask |= 1u << RTC_EXT_VIDEO_ORIENTATION | 1u << RTC_EXT_ABS_CAPTURE_TIME;
+    rig_add_send(&r, 1, &a);
+    uint8_t *data = calloc(1, 3000);
+    if (!data) exit(2);
+    data[0] = 0x10;
+    rtc_frame_cfg_t f = {.data = data, .len = 3000, .key = true, .has_orientation = true, .orientation = 0x09, .captured = r.now - 40000};
+    rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_FRAME, .id = 1, .u.frame = f});
+    rig_pass(&r, RTC_MS(200));
+    int n = rig_media_n(&r, p, 100);
+    CHECK(n >= 3);
+    for (int i = 0; i < n; i++) {
+      const rig_got_t *g = rig_media(&r, p, 100, i);
+      rtc_extmap_t map = rig_transport(1).ext;
+      rtc_ext_view_t v;
+      rtc_rtpext_parse(&v, g->rtp.ext_profile, g->data + g->rtp.ext_off, g->rtp.ext_len, &map);
+      CHECK_EQ(rtc_ext_has(&v, RTC_EXT_ABS_CAPTURE_TIME), agreed && i == 0);
+      CHECK_EQ(rtc_ext_has(&v, RTC_EXT_VIDEO_ORIENTATION), agreed && i == n - 1);
+      if (agreed && i == 0) CHECK_EQ(rtc_ntp_to_unix_us(rtc_get64(v.p[RTC_EXT_ABS_CAPTURE_TIME])), 1700000000000000 + f.captured);
+      if (agreed && i == n - 1) CHECK_EQ(v.p[RTC_EXT_VIDEO_ORIENTATION][0], 0x09);
+    }
+    rig_close(&r);
+  }
+}
+
 int main(void) {
   RUN(mid_until_reported);
   RUN(repair_repeats_what_was_sent);
@@ -330,5 +362,6 @@ int main(void) {
   RUN(key_wish_is_deferred_not_lost);
   RUN(contributors_are_forwarded);
   RUN(numbers_start_low_and_roll_over);
+  RUN(frames_tell_moment_and_orientation);
   return CHECK_END();
 }

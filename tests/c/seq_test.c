@@ -47,6 +47,9 @@ static void ntp_conversions(void) {
   CHECK_EQ(rtc_ntp_diff_us(rtc_ntp_from_unix_us(1700000001250000), rtc_ntp_from_unix_us(1700000000000000)), 1250000);
   CHECK_EQ(rtc_ntp_diff_us(rtc_ntp_from_unix_us(1700000000000000), rtc_ntp_from_unix_us(1700000001250000)), -1250000);
   CHECK_EQ(rtc_ntp_compact(0x1122334455667788u), 0x33445566);
+  static const int64_t moments[] = {0, 1, 999999, 1700000000123456, 2085978495999999, 2085978496000000, 4000000000000001};
+  for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) CHECK_EQ(rtc_ntp_to_unix_us(rtc_ntp_from_unix_us(moments[i])), moments[i]);
+  CHECK_EQ(rtc_ntp_to_unix_us(UINT64_C(1) << 32), 2085978497000000); /* a second into era 1 (RFC 5905 §6), in 2036 */
   CHECK_EQ(rtc_time_min(RTC_NEVER, RTC_MS(3)), 3000);
   CHECK_EQ(RTC_SEC(2), RTC_MS(2000));
 }

@@ -272,6 +272,79 @@ static void broken(void) {
   rig_close(&r);
 }
 
+static void send_sr(rig_t *r, uint32_t ssrc, uint64_t ntp, uint32_t ts) {
+  uint8_t b[64];
+  rtc_wr_t w = rtc_wr(b, sizeof b);
+  rtc_rtcp_write_sr(&w, &(rtc_sr_t){.ssrc = ssrc, .ntp = ntp, .rtp_ts = ts}, NULL, 0);
+  rig_rtcp(r, 0, b, rtc_wr_len(&w));
+}
+
+/* A frame of two packets with these elements; what its owner gets. */
+static rtc_frame_t told(rig_t *r, uint32_t ssrc, int64_t n, int64_t ts, bool key, const void *first, size_t first_n, const void *last,
+                        size_t last_n) {
+  for (int64_t i = 0; i < 2; i++) {
+    uint8_t p[40] = {i ? 0 : 0x10, key ? 0 : 1};
+    rig_rtp(r, 0,
+            &(rig_rtp_t){.ssrc = ssrc,
+                         .index = 2 * n + i,
+                         .ts = ts,
+                         .pt = 96,
+                         .marker = i,
+                         .payload = p,
+                         .len = sizeof p,
+                         .ext = i ? last : first,
+                         .ext_len = i ? last_n : first_n});
+  }
+  rtc_frame_t *f = rtc_hub_frame(r->hub), out = {.len = 0};
+  CHECK(f != NULL);
+  if (f) out = *f;
+  free(f);
+  return out;
+}
+
+/* The last packet says how the picture is turned, and it stays so until another word; of another stream nothing is known. */
+static void orientation_is_kept(void) {
+  static const uint8_t left[] = {RIG_TURN_ID << 4, 0x01}, right[] = {RIG_TURN_ID << 4, 0xfb};
+  rig_t r;
+  open_tap(&r, true, 0);
+  CHECK_EQ(told(&r, 100, 0, 0, true, NULL, 0, NULL, 0).orientation, RTC_FRAME_NO_ORIENTATION);
+  CHECK_EQ(told(&r, 100, 1, 3000, false, NULL, 0, left, 2).orientation, 1);
+  CHECK_EQ(told(&r, 100, 2, 6000, false, NULL, 0, NULL, 0).orientation, 1);
+  CHECK_EQ(told(&r, 100, 3, 9000, true, left, 2, right, 2).orientation, 0x0b); /* the last counts, unknown bits do not */
+  CHECK_EQ(told(&r, 100, 4, 12000, true, NULL, 0, NULL, 0).orientation, 0x0b);
+  CHECK_EQ(told(&r, 200, 0, 0, true, NULL, 0, NULL, 0).orientation, RTC_FRAME_NO_ORIENTATION);
+  rig_close(&r);
+}
+
+/* By the sender's reports; where its frames tell it by themselves, by that, and between such frames by the clock. */
+static void moments_of_capture(void) {
+  static const int64_t starts[] = {90000, INT64_C(0xfffffff0)};
+  const int64_t epoch = 1700000000000000;
+  for (int k = 0; k < 2; k++) {
+    rig_t r;
+    open_tap(&r, true, 0);
+    int64_t ts = starts[k], n = 0;
+    CHECK_EQ(told(&r, 100, n++, ts, true, NULL, 0, NULL, 0).captured_us, 0);
+    send_sr(&r, 100, 0, (uint32_t)ts); /* of a sender without a clock */
+    CHECK_EQ(told(&r, 100, n++, ts += 3000, false, NULL, 0, NULL, 0).captured_us, 0);
+    send_sr(&r, 100, rtc_ntp_from_unix_us(epoch), (uint32_t)(ts + 4500)); /* it may be ahead of the frames */
+    CHECK_EQ(told(&r, 100, n++, ts, false, NULL, 0, NULL, 0).captured_us, epoch - 50000);
+    CHECK_EQ(told(&r, 100, n++, ts += 90000, false, NULL, 0, NULL, 0).captured_us, epoch + 950000);
+    uint8_t when[17] = {RIG_MOMENT_ID << 4 | 7};
+    rtc_put64(when + 1, rtc_ntp_from_unix_us(epoch + 5000000));
+    CHECK_EQ(told(&r, 100, n++, ts += 3000, false, when, 9, NULL, 0).captured_us, epoch + 5000000);
+    CHECK_EQ(told(&r, 100, n++, ts += 9000, false, NULL, 0, NULL, 0).captured_us, epoch + 5100000);
+    when[0] = RIG_MOMENT_ID << 4 | 15; /* with the offset of a clock, which is not of use here */
+    CHECK_EQ(told(&r, 100, n++, ts += 9000, false, when, 17, NULL, 0).captured_us, epoch + 5000000);
+    when[0] = RIG_MOMENT_ID << 4 | 3; /* too short to be one */
+    CHECK_EQ(told(&r, 100, n++, ts += 9000, false, when, 5, NULL, 0).captured_us, epoch + 5100000);
+    send_sr(&r, 100, rtc_ntp_from_unix_us(epoch), (uint32_t)(ts += 90000 * RTC_TAP_MOMENT_S));
+    CHECK_EQ(told(&r, 100, n++, ts, false, NULL, 0, NULL, 0).captured_us, epoch);
+    CHECK_EQ(told(&r, 200, 0, 0, true, NULL, 0, NULL, 0).captured_us, 0); /* another stream: nothing is known of it */
+    rig_close(&r);
+  }
+}
+
 int main(void) {
   RUN(queue_of_sound);
   RUN(queue_of_video);
@@ -284,5 +357,7 @@ int main(void) {
   RUN(another_ssrc);
   RUN(frames_leave_slots);
   RUN(broken);
+  RUN(orientation_is_kept);
+  RUN(moments_of_capture);
   return CHECK_END();
 }

@@ -8,6 +8,12 @@ cdef extern from "wire/rtpext.h":
     void rtc_extmap_init(rtc_extmap_t *m)
     int rtc_extmap_set(rtc_extmap_t *m, int kind, uint8_t id)
     uint8_t rtc_ext_of_uri(const char *uri, size_t n)
+    ctypedef struct rtc_orientation_t:
+        bint back
+        bint flip
+        uint16_t turn
+    rtc_orientation_t rtc_orientation_read(uint8_t b)
+    uint8_t rtc_orientation_byte(rtc_orientation_t o)
 
 cdef extern from "wire/payload/payload.h":
     enum:
@@ -157,6 +163,8 @@ cdef extern from "engine/cmd.h":
         bint has_level
         uint8_t level
         bint layered
+        bint has_orientation
+        uint8_t orientation
         rtc_layer_t layer
         int64_t captured
     ctypedef struct rtc_sock_t "struct rtc_sock":

@@ -50,6 +50,8 @@ cdef extern from "engine/frame.h":
         uint8_t codec
         bint key
         int16_t level
+        int16_t orientation
+        int64_t captured_us
         uint8_t *data
 
 cdef extern from "io/loop.h":
@@ -274,10 +276,13 @@ cdef class Loop:
             raise err_exception(err, "socket")
         return get_addr(&bound)
 
-    def frame(self, uint32_t sender, data, uint32_t timestamp, bint key, layer=None, int level=-1):
-        """One encoded frame, copied out of any buffer; `layer`: a TemporalLayer or None; `level`: its RFC 6464 byte, below 0:
-        none. Any thread. BufferError when too many wait."""
+    def frame(self, uint32_t sender, data, uint32_t timestamp, bint key, layer=None, int level=-1, int rotation=-1,
+              bint mirrored=False, int64_t captured=0):
+        """One encoded frame, copied out of any buffer; `layer`: a TemporalLayer or None; `level`: its RFC 6464 byte,
+        `rotation`: degrees clockwise to bring it upright, below 0: none; `captured`: monotonic microseconds, 0: now. Any thread.
+        BufferError when too many wait."""
         cdef rtc_cmd_t c
+        cdef rtc_orientation_t o
         cdef Py_buffer view
         memset(&c, 0, sizeof(c))
         if layer is not None:
@@ -302,7 +307,10 @@ cdef class Loop:
         c.u.frame.ts = timestamp
         c.u.frame.key = key
         c.u.frame.has_level, c.u.frame.level = level >= 0, <uint8_t>(level & 0xff)
-        c.u.frame.captured = rtc_clock_now()
+        if rotation >= 0:
+            o.back, o.flip, o.turn = False, mirrored, <uint16_t>rotation
+            c.u.frame.has_orientation, c.u.frame.orientation = True, rtc_orientation_byte(o)
+        c.u.frame.captured = captured if captured > 0 else rtc_clock_now()
         cdef int err = rtc_loop_submit(self.loop, &c, 1, NULL)
         if err < 0:
             raise err_exception(err, "frame")
@@ -318,7 +326,7 @@ cdef class Loop:
 
     def take_frame(self, uint32_t receiver):
         """The oldest frame that waits: (data, RTP time, key, packets missing before it, monotonic microseconds, codec, RFC 6464 byte
-        or -1); or None."""
+        or -1, degrees clockwise to bring it upright, whether it is mirrored, microseconds since 1970 of its capture or 0); or None."""
         cdef rtc_frame_t *f = rtc_loop_frame(self.loop, receiver)
         if f == NULL:
             return None
@@ -329,7 +337,9 @@ cdef class Loop:
             free(f)
             raise
         data.f = f
-        return memoryview(data), f.ts, bool(f.key), f.lost, f.at, CODEC_NAMES[f.codec], f.level
+        cdef rtc_orientation_t o = rtc_orientation_read(<uint8_t>(0 if f.orientation < 0 else f.orientation))
+        return (memoryview(data), f.ts, bool(f.key), f.lost, f.at, CODEC_NAMES[f.codec], f.level, o.turn, bool(o.flip),
+                f.captured_us)
 
     def event_fd(self):
         """Readable when there are events or results."""

@@ -232,7 +232,7 @@ class Receiver:
         taken = core.take_frame(self.id) if core is not None else None
         if taken is None:
             return None
-        data, timestamp, key, lost, at, codec, level = taken
+        data, timestamp, key, lost, at, codec, level, rotation, mirrored, captured_us = taken
         used: RecvConfig | PayloadType = self.config
         if used.codec.lower() != codec:
             used = next((one for one in self.config.others if one.codec.lower() == codec), used)
@@ -246,6 +246,9 @@ class Receiver:
             arrived=at / 1e6,
             level=-(level & 0x7F) if level >= 0 else None,
             voice=level > 0x7F if level >= 0 else None,
+            rotation=rotation,
+            mirrored=mirrored,
+            capture_time=captured_us / 1e6 if captured_us else None,
         )
 
     def __repr__(self) -> str:
@@ -276,23 +279,33 @@ class Sender:
         *,
         level: int | None = None,
         voice: bool = False,
+        rotation: int | None = None,
+        mirrored: bool = False,
+        captured: float | None = None,
     ) -> None:
         """One encoded frame in any buffer, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream
         with start codes, VP9 of one spatial layer; AV1 is not sent so. `layer` says where a VP8 or VP9 frame stands among
         temporal layers: of all frames of a sender, or of none.
 
         `timestamp` in units of the clock rate, taken mod 2^32. `level`: how loud a frame of sound is, 0 to -127 dBov, and
-        `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. BufferError
-        when 64 frames of this sender wait for the engine's thread; EngineClosed when the transport or the engine is closed.
+        `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. `rotation` (0, 90,
+        180, 270): degrees clockwise that bring a picture upright, and whether it is `mirrored`, left for right: likewise by
+        video-orientation. `captured`: time.monotonic() of the capture, now when it is None, for sender reports and
+        abs-capture-time. BufferError when 64 frames of this sender wait for the engine's thread; EngineClosed when the
+        transport or the engine is closed.
         """
         transport = self.transport
         if transport.state == "closed":
             raise EngineClosed(f"transport {transport.id} is closed")
         if level is not None and not -127 <= level <= 0:
             raise ValueError(f"a level of {level} dBov is not of 0 to -127")
+        if rotation not in (None, 0, 90, 180, 270):
+            raise ValueError(f"a rotation of {rotation} degrees is not 0, 90, 180 or 270")
         core = transport._engine._running()
+        turn, at = -1 if rotation is None else rotation, 0 if captured is None else max(1, int(captured * 1e6))
+        heard = -1 if level is None else voice << 7 | -level
         try:
-            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key, layer, -1 if level is None else voice << 7 | -level)
+            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key, layer, heard, turn, mirrored, at)
         except RuntimeError as error:
             raise EngineClosed(str(error)) from None
 

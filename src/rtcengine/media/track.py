@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from abc import ABCMeta, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +151,22 @@ class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
         from .tee import FrameReader
 
         return FrameReader(self, maxsize, drop)
+
+    def filter(self, text: str) -> MediaStreamTrack:
+        """Another track, of what FFmpeg's filters make of this one's frames: `track.filter("scale=320:-2,hflip")`, on a thread,
+        beside whoever else reads. ValueError names the filter that is not known, or does not fit. It ends with this track;
+        stopping it does not stop this one."""
+        from .derived import FilteredTrack
+
+        return FilteredTrack(self, text)
+
+    def map(self, function: Callable[[Any], Any]) -> MediaStreamTrack:
+        """Another track, of what a function makes of this one's frames: a frame, or None to leave it out. The function is
+        called on a thread, a coroutine function awaited; one that is slow gets the newest picture. What it may not do is change
+        the frame, which others read. It ends and is stopped as `filter`'s; what the function raises ends it and is its `error`."""
+        from .derived import MappedTrack
+
+        return MappedTrack(self, function)
 
     def stop(self) -> Done:
         """Ends the track, at once; awaiting it is allowed and does nothing."""

@@ -9,7 +9,8 @@ import av
 import numpy as np
 
 from ...codecs.loudness import SILENCE, dbov, mean_square
-from ..track import Done, MediaStreamError, MediaStreamTrack
+from ..derived import DerivedTrack
+from ..track import Done, MediaStreamTrack
 from .blocks import Block, Blocks, samples, to_frame
 from .echo import MISSING, EchoCanceller, echo_cancellation_available
 from .gain import GainControl
@@ -111,19 +112,15 @@ class Processor:
         return found
 
 
-class ProcessedTrack(MediaStreamTrack):
+class ProcessedTrack(DerivedTrack):
     """Reads a track of sound for whoever reads this one; stopping either stops both. Frames are those of a Processor.
     `speaking` and `level` (dBov): of the latest. For echo cancellation `played` has to be told what the loudspeaker gets."""
 
-    kind = "audio"
-
     def __init__(self, track: MediaStreamTrack, wanted: Wanted) -> None:
-        super().__init__()
         if track.kind != "audio":
             raise ValueError(f"a track of {track.kind} is no sound to be processed")
-        self._track = track
         self._processor = Processor(wanted)
-        track.on("ended", self.stop)
+        super().__init__(track, track, "audio")
 
     @property
     def speaking(self) -> bool:
@@ -133,19 +130,9 @@ class ProcessedTrack(MediaStreamTrack):
     def level(self) -> float:
         return self._processor.level
 
-    async def recv(self) -> av.AudioFrame:
-        while True:
-            if self.readyState != "live":
-                raise MediaStreamError
-            try:
-                frame = await self._track.recv()
-            except MediaStreamError:
-                self.stop()
-                raise
-            if not isinstance(frame, av.AudioFrame):
-                raise TypeError(f"{self._track!r} gives encoded packets, which are no sound to be processed")
-            if (found := self._processor(frame, silent=not self._track.enabled)) is not None:
-                return found
+    async def _process(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
+        found = self._processor(frame, silent=not self._track.enabled)
+        return [] if found is None else [found]
 
     def played(self, frame: av.AudioFrame) -> None:
         """What is played now, of any rate and layout. Does nothing without echo cancellation, and before a frame was read."""
