@@ -37,6 +37,16 @@ def tell(frame: Any, known: About) -> None:
     frame.opaque = replace(known)
 
 
+def pass_on(frame: Any, made: Any) -> None:
+    """What is known of a frame is so of what is made of it, but for the moment, which goes with their times."""
+    known = about(frame)
+    if known.capture_time is None or frame.pts is None or made.pts is None:
+        return
+    late = float(made.pts * made.time_base - frame.pts * frame.time_base)
+    captured = None if known.captured is None else known.captured + late
+    tell(made, replace(known, capture_time=known.capture_time + late, captured=captured))
+
+
 def captured_at(moment: float) -> About:
     """Of what was captured here at a time of time.monotonic()."""
     return About(time.time() - time.monotonic() + moment, moment)

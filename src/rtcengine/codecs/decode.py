@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import libopus
+from .about import About, tell
 from .loudness import Loudness, mean_square
 
 if TYPE_CHECKING:
@@ -181,7 +182,8 @@ class DecodeCounts:
 class DecodedStream:
     """`async for frame in stream`: the frames of a FrameStream as av.VideoFrame or av.AudioFrame, decoded on a thread of the
     stream's own. A broken frame is counted in `broken`, `on_broken` is called (a key frame has to be asked for), and the
-    iteration goes on. `counts`: to go on counting in."""
+    iteration goes on. `counts`: to go on counting in. Pictures that a phone sends on their side are turned `upright`, unless
+    that is False; what their sender says of frames else is told by `about`."""
 
     def __init__(
         self,
@@ -190,8 +192,10 @@ class DecodedStream:
         channels: int = 2,
         on_broken: Callable[[DecodeError], None] | None = None,
         counts: DecodeCounts | None = None,
+        upright: bool = True,
     ) -> None:
         self.broken = 0
+        self.upright = upright
         self.counts = counts if counts is not None else DecodeCounts()
         self._frames = frames
         self._codec = ""  # of the decoder: that of the frames, which the peer may change under way
@@ -200,6 +204,7 @@ class DecodedStream:
         self._decoder: Decoder | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-decode")
         self._ready: list[Any] = []
+        self._turn: Callable[[Any], Any] | None = None
 
     def __aiter__(self) -> DecodedStream:
         return self
@@ -239,9 +244,26 @@ class DecodedStream:
                     counts.loudness.add(mean_square(sound.to_ndarray()), sound.samples / sound.sample_rate)
             else:
                 counts.width, counts.height = found[-1].width, found[-1].height
-        return found
+        if frame.capture_time is not None or frame.rotation:
+            for each in found:
+                _tell(each, frame)
+        return [self._turned(each) for each in found] if frame.rotation and self.upright else found
+
+    def _turned(self, picture: Any) -> Any:
+        if self._turn is None:
+            from .upright import Upright
+
+            self._turn = Upright()
+        return self._turn(picture)
 
     def close(self) -> None:
         """Ends the iteration and its thread. Idempotent."""
         self._frames.close()
         self._thread.shutdown(wait=False)
+
+
+def _tell(decoded: Any, frame: EncodedFrame) -> None:
+    moment = frame.capture_time
+    if moment is not None:  # sound that fills a gap is older
+        moment += float(decoded.pts * decoded.time_base) - frame.timestamp / frame.clock_rate
+    tell(decoded, About(moment, None, frame.rotation))

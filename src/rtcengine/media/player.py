@@ -13,6 +13,7 @@ from typing import Any
 import av
 
 from ..codecs.packet import NAMES
+from ..codecs.upright import Upright
 from .inbox import Inbox
 from .track import AUDIO_PTIME, Done, MediaStreamError, MediaStreamTrack
 
@@ -74,7 +75,8 @@ class MediaPlayer:
 
     `file`: a path, an address, a device or a file-like object. `format`, `options`, `timeout`: as av.open takes them.
     `loop`: begins again at the end, for what can be sought in. `decode` False: tracks give packets as they are, for codecs
-    that can be sent so. Sound is decoded to 48 kHz, two channels, 20 ms. The thread begins with the first `recv`; when all
+    that can be sent so. Pictures that a phone has recorded on their side are turned upright; sound is decoded to 48 kHz, two
+    channels, 20 ms. The thread begins with the first `recv`; when all
     tracks that were read are stopped, everything is closed.
     """
 
@@ -152,12 +154,12 @@ class MediaPlayer:
 
     def _read(self) -> None:
         clock = _Clock()
-        resampler = _Resampler()
+        resampler, turn = _Resampler(), Upright()
         while not self._quit.is_set():
             given = False
             for item in self._items():
                 kind = kind_of(item)
-                for out in resampler.resample(item) if isinstance(item, av.AudioFrame) else [item]:
+                for out in resampler.resample(item) if isinstance(item, av.AudioFrame) else [turn(item)]:
                     if out.pts is None:
                         log.debug("%s: what has no time is left out", self._container.name)
                         continue

@@ -29,8 +29,11 @@ VIDEO_WAITS, AUDIO_WAITS = 4, 64
 class RemoteTrack(MediaStreamTrack):
     """What a peer sends. The first `recv` begins to decode, at a key frame; who has not read for `IDLE_S` ends it, until the
     next `recv`. Meanwhile the newest frames wait here, `VIDEO_WAITS` or `AUDIO_WAITS`: a reader that is slow misses the older
-    ones (`dropped`). Times begin at 0 and go on when the peer's stream is another.
+    ones (`dropped`). Times begin at 0 and go on when the peer's stream is another. Pictures come `upright`, whichever way the
+    peer's phone is held; set to False they come as they are, and `rtcengine.codecs.about` tells how they are turned.
     """
+
+    upright = True
 
     VIDEO_WAITS, AUDIO_WAITS, IDLE_S = VIDEO_WAITS, AUDIO_WAITS, 10.0
     _settings: Mapping[str, Any] = MappingProxyType({})  # of its own once something was decoded
@@ -168,9 +171,10 @@ class RemoteTrack(MediaStreamTrack):
     async def _pull(self, receiver: Receiver) -> None:
         try:
             async with tap(receiver) as stream:
-                decoded = DecodedStream(stream, on_broken=lambda _: self._on_broken(), counts=self.counts)
+                decoded = DecodedStream(stream, on_broken=lambda _: self._on_broken(), counts=self.counts, upright=self.upright)
                 try:
                     async for frame in decoded:
+                        decoded.upright = self.upright
                         self._put(frame)
                         if not self._readers and time.monotonic() - self._read_at > self.IDLE_S:
                             break

@@ -10,14 +10,16 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 
+from ..codecs.about import about
 from ..codecs.encode import Encoded, Encoder, VideoEncoder, make_encoder, rtp_time
 from ..codecs.loudness import Loudness
 from ..codecs.packet import PacketReader
 from ..codecs.sound import SoundEncoder
+from ..codecs.upright import Upright
 from ..engine import EngineError, Sender
 from ..payload import TemporalLayer
 from ..rtp import Extension
@@ -36,6 +38,16 @@ log = logging.getLogger("rtcengine.media")
 Heard = tuple[int, bool] | None
 """The level of a packet of sound, in dBov, and whether somebody speaks."""
 SCREEN_HINTS = {"detail", "text"}
+
+
+class Beside(NamedTuple):
+    """What goes with an encoded frame: when it was captured (time.monotonic()), and how it is turned, where that is told."""
+
+    captured: float | None = None
+    rotation: int | None = None
+
+
+ALONE = Beside()
 
 
 @dataclass(slots=True)
@@ -96,6 +108,8 @@ class SendPump:
         self._leader: SendPump | None = None  # whose frames are sent
         self._followers: list[SendPump] = []  # who send ours besides
         self._awaits_key = False
+        self._upright = Upright()
+        self._was_turned = False
         sender.on_keyframe = self.force_key
 
     @property
@@ -174,9 +188,13 @@ class SendPump:
     def _tells_levels(self) -> bool:
         return Extension.AUDIO_LEVEL in self.sender.config.extensions
 
+    @property
+    def _tells_rotation(self) -> bool:
+        return Extension.VIDEO_ORIENTATION in self.sender.config.extensions
+
     def _can_share(self, other: SendPump) -> bool:
-        mine = self.codec, self._fmtp, self._limits, self._tells_levels
-        return mine == (other.codec, other._fmtp, other._limits, other._tells_levels)
+        mine = self.codec, self._fmtp, self._limits, self._tells_levels, self._tells_rotation
+        return mine == (other.codec, other._fmtp, other._limits, other._tells_levels, other._tells_rotation)
 
     def _follow(self, leader: SendPump) -> None:
         self._leader = leader
@@ -196,7 +214,7 @@ class SendPump:
                 one._times.cut()
                 one._task = asyncio.ensure_future(one._run(one._track))
 
-    def _take_besides(self, found: list[tuple[Encoded, Heard]], now: float) -> None:
+    def _take_besides(self, found: list[tuple[Encoded, Heard]], now: float, beside: list[Beside]) -> None:
         """What the leader has encoded."""
         leader, counts = self._leader, self.counts
         assert leader is not None
@@ -204,11 +222,11 @@ class SendPump:
         counts.source_width, counts.source_height = leader.counts.source_width, leader.counts.source_height
         counts.width, counts.height = leader.counts.width, leader.counts.height
         counts.encoded += len(found)
-        for encoded, heard in found:
+        for (encoded, heard), besides in zip(found, beside, strict=True):
             self._awaits_key = self._awaits_key and not encoded.key
             if not self._awaits_key:
                 at = self._times.at(encoded.timestamp, now)
-                self._send(encoded.data, at, encoded.key, encoded.layer, heard)
+                self._send(encoded.data, at, encoded.key, encoded.layer, heard, besides)
 
     async def _take(self, track: MediaStreamTrack, frame: Any) -> None:
         now, limits, enabled = time.monotonic(), self._limits, bool(getattr(track, "enabled", True))
@@ -242,15 +260,28 @@ class SendPump:
         self._failing = False
         if key and video and not any(encoded.key for encoded, _ in found):
             self._key = True
-        for encoded, heard in found:
-            self._send(*encoded, heard)
+        beside = [self._beside(frame, now, encoded.timestamp - at) for encoded, _ in found]
+        for (encoded, heard), besides in zip(found, beside, strict=True):
+            self._send(*encoded, heard, besides)
         for follower in self._followers:
-            follower._take_besides(found, now)
+            follower._take_besides(found, now, beside)
+
+    def _beside(self, frame: Any, taken: float, ahead: int) -> Beside:
+        """Of what was encoded with a frame, and is so much later than it in units of the clock rate. A source that does not say
+        when a frame was captured gives it at once."""
+        known = about(frame)
+        captured = (known.captured if known.captured is not None else taken) + ahead / self._times.clock_rate
+        if not self._tells_rotation:
+            return Beside(captured)
+        self._was_turned = self._was_turned or known.rotation != 0
+        return Beside(captured, known.rotation if self._was_turned else None)
 
     def _encode(
         self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits, screen: bool
     ) -> list[tuple[Encoded, Heard]]:
         started = time.perf_counter()
+        if not self._tells_rotation and isinstance(frame, av.VideoFrame):
+            frame = self._upright(frame)
         if self._encoder is None:
             self._encoder = make_encoder(self.codec, self._fmtp)
             if isinstance(self._encoder, SoundEncoder):
@@ -289,10 +320,19 @@ class SendPump:
             return
         self._send(data, at, packet.is_keyframe or not self.sender.config.video)
 
-    def _send(self, data: Buffer, at: int, key: bool, layer: TemporalLayer | None = None, heard: Heard = None) -> None:
+    def _send(
+        self,
+        data: Buffer,
+        at: int,
+        key: bool,
+        layer: TemporalLayer | None = None,
+        heard: Heard = None,
+        beside: Beside = ALONE,
+    ) -> None:
         level, voice = heard if heard is not None else (None, False)
+        turned, captured = beside.rotation, beside.captured
         try:
-            self.sender.send_frame(data, at, key, layer, level=level, voice=voice)
+            self.sender.send_frame(data, at, key, layer, level=level, voice=voice, rotation=turned, captured=captured)
         except BufferError:
             self.counts.dropped += 1
             self.force_key()

@@ -7,6 +7,7 @@ import time
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ..codecs.about import captured_at, tell
 from .pattern import Pattern, Tone
 from .track import AUDIO_PTIME, VIDEO_CLOCK_RATE, MediaStreamError, MediaStreamTrack
 
@@ -41,6 +42,7 @@ class SyntheticCamera(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         self.number = number
+        tell(frame, captured_at(self._start + number / self._fps))
         return frame
 
 
@@ -71,5 +73,6 @@ class SyntheticMicrophone(MediaStreamTrack):
         samples = int(AUDIO_PTIME * rate)
         frame = av.AudioFrame.from_ndarray(self._tone.samples(samples).reshape(1, -1), format="s16", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate, self._position, Fraction(1, rate)
+        tell(frame, captured_at(self._start + self._position / rate))
         self._position += samples
         return frame

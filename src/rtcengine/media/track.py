@@ -163,7 +163,7 @@ class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
     def map(self, function: Callable[[Any], Any]) -> MediaStreamTrack:
         """Another track, of what a function makes of this one's frames: a frame, or None to leave it out. The function is
         called on a thread, a coroutine function awaited; one that is slow gets the newest picture. What it may not do is change
-        the frame, which others read. It ends and is stopped as `filter`'s; what the function raises ends it and is its `error`."""
+        the frame, which others read. It ends and is stopped as `filter`'s; what the function raises ends it as its `error`."""
         from .derived import MappedTrack
 
         return MappedTrack(self, function)

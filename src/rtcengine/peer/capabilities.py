@@ -107,7 +107,13 @@ DEFAULT = Capabilities(
         ),
     },
     {
-        "audio": (*_BOTH, extensions.AUDIO_LEVEL),
-        "video": (*_BOTH, extensions.RID, extensions.REPAIRED_RID),
+        "audio": (*_BOTH, extensions.AUDIO_LEVEL, extensions.ABS_CAPTURE_TIME),
+        "video": (
+            *_BOTH,
+            extensions.RID,
+            extensions.REPAIRED_RID,
+            extensions.VIDEO_ORIENTATION,
+            extensions.ABS_CAPTURE_TIME,
+        ),
     },
 )

@@ -14,6 +14,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from ...codecs.about import captured_at, tell
 from ..timeline import Timeline
 from ..track import VIDEO_CLOCK_RATE
 from .constraints import Constraints
@@ -246,6 +247,8 @@ class Capture:
             at = None if frame.pts is None else math.floor(frame.pts * frame.time_base * VIDEO_CLOCK_RATE)
             at = self._times.at(at, now)
             frame.pts, frame.time_base = at, Fraction(1, VIDEO_CLOCK_RATE)
+        # Sound is read when its last sample is there.
+        tell(frame, captured_at(now if at is not None else now - frame.samples / frame.sample_rate))
         for track in self._tracks:
             track._offer(frame, at)
 

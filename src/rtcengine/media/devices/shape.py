@@ -9,6 +9,7 @@ from typing import Any
 import av
 import av.filter
 
+from ...codecs.about import about, captured_at, tell
 from ..limits import FrameGate
 from ..sound.process import Processor, Wanted
 from ..track import VIDEO_CLOCK_RATE
@@ -72,6 +73,7 @@ class SoundShape:
         length = round(self._rate * settings["latency"])
         self._resampler = av.AudioResampler("s16", layout, self._rate, length)
         self._samples = 0
+        self._heard = Fraction(0)  # seconds that were taken
         wanted = Wanted(
             high_pass=settings["noiseSuppression"],
             noise_suppression=settings["noiseSuppression"],
@@ -82,10 +84,14 @@ class SoundShape:
 
     def fit(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
         """What is ready."""
+        known, heard = about(frame), self._heard
+        self._heard += Fraction(frame.samples, frame.sample_rate)
         better = frame if self._processor is None else self._processor(frame)
         found = self._resampler.resample(better) if better is not None else []
         for out in found:
             out.pts, out.time_base = self._samples, Fraction(1, self._rate)
+            if known.captured is not None:
+                tell(out, captured_at(known.captured + float(Fraction(self._samples, self._rate) - heard)))
             self._samples += out.samples
         return found
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import av
 import numpy as np
 
+from ...codecs.about import pass_on
 from ...codecs.loudness import SILENCE, dbov, mean_square
 from ..derived import DerivedTrack
 from ..track import Done, MediaStreamTrack
@@ -109,6 +110,7 @@ class Processor:
             self._pts = end - self._blocks.waiting - sound.shape[1]
         found = to_frame(sound, rate, self._blocks.layout, self._pts)
         self._pts += sound.shape[1]
+        pass_on(frame, found)
         return found
 
 
