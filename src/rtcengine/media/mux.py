@@ -78,6 +78,8 @@ class Muxer:
                 template = sample.streams[0]
                 out = self._container.add_stream_from_template(template, opaque=True)
             out.time_base = Fraction(1, frame.clock_rate)
+            if frame.rotation and hasattr(out, "set_display_rotation"):  # PyAV 18 has it
+                out.set_display_rotation(-frame.rotation)
             kind = "video" if frame.codec.lower() in (*_FOURCC, "h264") else "audio"
             shift = round((frame.arrived - began) * frame.clock_rate)
             self._streams.append(_Stream(kind, out, Timeline(frame.clock_rate), shift, Fraction(1, frame.clock_rate)))
