@@ -100,7 +100,16 @@ class Machine:
         self.screens: list[Device] = [
             Device("video", "x11grab::9", "Screen :9", "x11::9", self.screen.source, screen_space),
         ]
-        self.devices = MediaDevices(lambda: list(self.present), lambda: list(self.screens), lambda id: None)
+        self.looked = self.listed = 0
+        self.devices = MediaDevices(self._list, lambda: list(self.screens), lambda id: None, self._signs)
+
+    def _list(self) -> list[Device]:
+        self.listed += 1
+        return list(self.present)
+
+    def _signs(self) -> Any:
+        self.looked += 1
+        return [(device.deviceId, device.label) for device in self.present]
 
 
 def space_of_camera(modes: tuple[Mode, ...]) -> Callable[[], VideoSpace]:

@@ -153,3 +153,20 @@ def test_the_configuration_of_alsa_is_found(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("ALSA_CONFIG_PATH", "/another")
     av_source.find_alsa_config()
     assert os.environ["ALSA_CONFIG_PATH"] == "/another"
+
+
+def test_signs_change_with_devices(root: Path) -> None:
+    before = system.signs(root)
+    assert system.signs(root) == before
+    file(root / "dev/video11")
+    plugged = system.signs(root)
+    assert plugged != before
+    (root / "dev/video11").chmod(0o600)
+    assert system.signs(root) != plugged
+    (root / "dev/video11").unlink()
+    assert system.signs(root) == before
+    file(root / "dev/null", "of no interest")
+    assert system.signs(root) == before
+    file(root / "proc/asound/pcm", PCMS + "01-01: USB Audio #1 : USB Audio #1 : capture 1\n")
+    assert system.signs(root) != before
+    assert system.signs(root / "nowhere") == ([], "", "")

@@ -8,10 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, overload
 
+from pyee.asyncio import AsyncIOEventEmitter
+
+from ..handlers import Handler
 from ..stream import MediaStream
 from . import synthetic as synthetic_devices
 from . import system
 from .capture import Capture, Space, space_of
+from .changes import DeviceChangeEvent, Watch
 from .constraints import AUDIO, DISPLAY, EITHER, SUPPORTED, VIDEO, Constraints, parse, plain
 from .errors import MediaDeviceError, NotFoundError, NotReadableError, OverconstrainedError
 from .select import Settings, failed_constraint, fitness_distance, select_settings
@@ -39,26 +43,32 @@ class InputDeviceInfo:
         return {**space_of(self.device).capabilities(), **self.device.ids}
 
 
-class MediaDevices:
-    """Devices of this machine. `listed` and `screens` say which there are, `named` finds one by an id that is not in them."""
+class MediaDevices(AsyncIOEventEmitter):
+    """Devices of this machine. `listed` and `screens` say which there are, `named` finds one by an id that is not in them,
+    `signs` changes when what is listed does. "devicechange" brings a DeviceChangeEvent, within two seconds; devices are looked
+    at for it while somebody listens."""
+
+    ondevicechange = Handler("devicechange", lambda _, event: event)
 
     def __init__(
         self,
         listed: Callable[[], list[Device]] = system.devices,
         screens: Callable[[], list[Device]] = system.screens,
         named: Callable[[str], Device | None] = system.named,
+        signs: Callable[[], Any] = system.signs,
     ) -> None:
+        super().__init__()
         self._listed, self._screens, self._named = listed, screens, named
         self._captures: dict[str, Capture] = {}
         self._legacy: set[asyncio.Task[None]] = set()
+        self._watch = Watch(signs, self._all, lambda: bool(self.listeners("devicechange")), self._changed)
+        self.on("new_listener", self._on_listener)
 
     async def enumerateDevices(self, *, synthetic: bool = False) -> list[InputDeviceInfo]:
         """Microphones and cameras; with `synthetic` also the two that every machine has."""
-        found = await asyncio.to_thread(self._listed)
-        if synthetic:
-            found = [*found, *synthetic_devices.devices()]
-        found.sort(key=lambda device: device.kind)
-        return [InputDeviceInfo(d.deviceId, f"{d.kind}input", d.label, d.groupId, d) for d in found]
+        if self.listeners("devicechange"):
+            self._watch.begin()
+        return _infos([*await asyncio.to_thread(self._listed), *(synthetic_devices.devices() if synthetic else ())])
 
     def getSupportedConstraints(self) -> dict[str, bool]:
         """Names of properties that count."""
@@ -100,6 +110,16 @@ class MediaDevices:
         """A stream of the screen, of pictures alone. Constraints may only make it smaller or slower: TypeError for `min`,
         `exact` and `advanced`. NotFoundError where there is no X11 display."""
         return self._display_media(_both(options, audio, video))
+
+    def _on_listener(self, event: str, _: Any) -> None:
+        if event == "devicechange":
+            self._watch.begin()
+
+    async def _all(self) -> list[InputDeviceInfo]:
+        return _infos(await asyncio.to_thread(self._listed))
+
+    def _changed(self, devices: list[InputDeviceInfo], new: list[InputDeviceInfo]) -> None:
+        self.emit("devicechange", DeviceChangeEvent(self, devices, new))
 
     async def _user_media(self, wanted: Mapping[str, Any]) -> MediaStream:
         kinds = [kind for kind in ("audio", "video") if wanted.get(kind) not in (None, False)]
@@ -220,6 +240,12 @@ class MediaDevices:
             told = success(stream) if success is not None else None
         if asyncio.iscoroutine(told):
             await told
+
+
+def _infos(devices: list[Device]) -> list[InputDeviceInfo]:
+    """Microphones first, else as the system orders them."""
+    devices = sorted(devices, key=lambda device: device.kind)
+    return [InputDeviceInfo(d.deviceId, f"{d.kind}input", d.label, d.groupId, d) for d in devices]
 
 
 def _both(given: Any, audio: Any, video: Any) -> Mapping[str, Any]:
