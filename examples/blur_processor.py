@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import av
 import numpy as np
 from page import serve
 
-from rtcengine import MediaStreamTrack, RTCPeerConnection
+from rtcengine import RTCPeerConnection
 from rtcengine.media.arrays import planes
 
 
 def blur_around_the_middle(frame: av.VideoFrame) -> av.VideoFrame:
     """Works in place on a copy's planes, which are views of the frame's memory."""
     out = av.VideoFrame.from_ndarray(frame.to_ndarray(format="yuv420p"), format="yuv420p")
-    out.pts, out.time_base = frame.pts, frame.time_base
     for plane in planes(out):
         height, width = plane.shape
         inside = np.s_[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4]
@@ -26,21 +23,10 @@ def blur_around_the_middle(frame: av.VideoFrame) -> av.VideoFrame:
     return out
 
 
-class Blurred(MediaStreamTrack):
-    kind = "video"
-
-    def __init__(self, source: MediaStreamTrack) -> None:
-        super().__init__()
-        self.source = source
-
-    async def recv(self):
-        return await asyncio.to_thread(blur_around_the_middle, await self.source.recv())
-
-
 def on_call(pc: RTCPeerConnection) -> None:
     for transceiver in pc.getTransceivers():
         track = transceiver.receiver.track
-        pc.addTrack(Blurred(track) if track.kind == "video" else track)
+        pc.addTrack(track.map(blur_around_the_middle) if track.kind == "video" else track)
 
 
 if __name__ == "__main__":

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+from av import VideoFrame
 from page import serve
 
-from rtcengine import MediaStreamTrack, RTCPeerConnection
+from rtcengine import RTCPeerConnection
 from rtcengine.media.arrays import image, picture_of
 
 
-class Inverted(MediaStreamTrack):
-    """Another track's pictures, inverted."""
-
-    kind = "video"
-
-    def __init__(self, source: MediaStreamTrack) -> None:
-        super().__init__()
-        self.source = source
-
-    async def recv(self):
-        frame = await self.source.recv()
-        return picture_of(255 - image(frame), like=frame)
+def invert(frame: VideoFrame) -> VideoFrame:
+    return picture_of(255 - image(frame))
 
 
 def on_call(pc: RTCPeerConnection) -> None:
     for transceiver in pc.getTransceivers():
         track = transceiver.receiver.track
-        pc.addTrack(Inverted(track) if track.kind == "video" else track)
+        pc.addTrack(track.map(invert) if track.kind == "video" else track)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,13 @@ async def test_what_comes_back(pages: Pages, chrome: ChromiumPage, unused_tcp_po
 
 
 @LONG
+async def test_aiortc_server(pages: Pages, chrome: ChromiumPage, unused_tcp_port: int) -> None:
+    async with example(pages, chrome, "aiortc_server.py", unused_tcp_port) as page:
+        await media.wait_frames(page, 15)
+        assert max(await colour(page)) < 60, "edges are thin lines on black"
+
+
+@LONG
 async def test_play_file(pages: Pages, chrome: ChromiumPage, unused_tcp_port: int, tmp_path: Path) -> None:
     make_file(tmp_path / "talk.mp4")
     async with example(pages, chrome, "play_file.py", unused_tcp_port, FILE=str(tmp_path / "talk.mp4")) as page:
