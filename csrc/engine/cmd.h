@@ -24,7 +24,8 @@ enum {
   RTC_RID_MAX = 16,
   RTC_CNAME_MAX = 63,
   RTC_LOCAL_UFRAG_MAX = 32,
-  RTC_RECV_OTHERS = 15 /* payload types that a section's sender may change to */
+  RTC_CAPTURED_US = 10000000, /* how long ago a frame may have been captured */
+  RTC_RECV_OTHERS = 15        /* payload types that a section's sender may change to */
 };
 
 /* path.sock of what goes by way of an allocation: its id and this bit. Real sockets are numbered below. */
@@ -127,7 +128,7 @@ typedef struct rtc_frame_cfg {
   bool has_orientation; /* likewise with the last packet of a picture */
   uint8_t orientation;  /* as rtc_orientation_byte writes it */
   rtc_layer_t layer;    /* VP8, VP9 */
-  rtc_time_t captured;  /* 0: now */
+  rtc_time_t captured;  /* within RTC_CAPTURED_US; any other: now */
 } rtc_frame_cfg_t;
 
 /* An allocation on a TURN server. One real socket holds one with a server at most (RFC 8656 §3). */

@@ -326,7 +326,7 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   s->tl0 = tl0;
   s->has_map = true;
   s->map_ts = ts;
-  s->map_at = f->captured ? f->captured : now;
+  s->map_at = f->captured > now - RTC_CAPTURED_US && f->captured < now ? f->captured : now;
   told_t told = {f->has_level, f->has_orientation && s->cfg.video, f->level, f->orientation, {0}};
   rtc_put64(told.moment, rtc_ntp_from_unix_us(s->map_at + t->hub->cfg.unix_offset_us));
   bool first = true, last = false;

@@ -94,6 +94,7 @@ static void read_told(rtc_recv_t *r, int64_t index, int64_t ts, rtc_frame_t *out
   if (r->cfg.video && rtc_ext_has(&m.ext, RTC_EXT_VIDEO_ORIENTATION) && m.ext.len[RTC_EXT_VIDEO_ORIENTATION] >= 1)
     r->tap->orientation = m.ext.p[RTC_EXT_VIDEO_ORIENTATION][0] & 0x0f;
   if (!rtc_ext_has(&m.ext, RTC_EXT_ABS_CAPTURE_TIME) || m.ext.len[RTC_EXT_ABS_CAPTURE_TIME] < 8) return;
+  if (!rtc_get64(m.ext.p[RTC_EXT_ABS_CAPTURE_TIME])) return;
   r->tap->has_moment = true;
   r->tap->moment_ntp = rtc_get64(m.ext.p[RTC_EXT_ABS_CAPTURE_TIME]);
   r->tap->moment_ts = ts;

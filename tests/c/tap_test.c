@@ -336,6 +336,8 @@ static void moments_of_capture(void) {
     CHECK_EQ(told(&r, 100, n++, ts += 9000, false, NULL, 0, NULL, 0).captured_us, epoch + 5100000);
     when[0] = RIG_MOMENT_ID << 4 | 15; /* with the offset of a clock, which is not of use here */
     CHECK_EQ(told(&r, 100, n++, ts += 9000, false, when, 17, NULL, 0).captured_us, epoch + 5000000);
+    CHECK_EQ(told(&r, 100, n++, ts, false, (const uint8_t[9]){RIG_MOMENT_ID << 4 | 7}, 9, NULL, 0).captured_us,
+             epoch + 5000000);        /* 0 is none */
     when[0] = RIG_MOMENT_ID << 4 | 3; /* too short to be one */
     CHECK_EQ(told(&r, 100, n++, ts += 9000, false, when, 5, NULL, 0).captured_us, epoch + 5100000);
     send_sr(&r, 100, rtc_ntp_from_unix_us(epoch), (uint32_t)(ts += 90000 * RTC_TAP_MOMENT_S));

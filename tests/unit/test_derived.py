@@ -14,7 +14,7 @@ import pytest
 
 from rtcengine import SyntheticCamera, SyntheticMicrophone
 from rtcengine.codecs.about import About, about, captured_at, tell
-from rtcengine.codecs.filters import FilterText, FrameFilter
+from rtcengine.codecs.filters import MOST_PICTURES, MOST_SOUNDS, FilterText, FrameFilter
 from rtcengine.media.arrays import image, picture_of
 from rtcengine.media.track import MediaStreamError, MediaStreamTrack
 from tests.unit.media_kit import Listed, loudest, take
@@ -163,7 +163,9 @@ def test_made_anew_for_another_form() -> None:
 def test_what_has_no_end_is_bounded() -> None:
     """A source within the filters that goes on for ever."""
     passes = FrameFilter(FilterText("nullsink;color=size=16x16", "video"))
-    assert len(passes.put(picture())) == len(passes.end()) == 64
+    assert len(passes.put(picture())) == len(passes.end()) == MOST_PICTURES
+    passes = FrameFilter(FilterText("anullsink;sine", "audio"))
+    assert len(passes.put(sound(1)[0])) == len(passes.end()) == MOST_SOUNDS
 
 
 def test_what_is_given_is_not_changed() -> None:

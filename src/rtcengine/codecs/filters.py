@@ -14,7 +14,7 @@ from .about import UNKNOWN, about, tell
 from .encode import spare_threads
 
 SMALL = 1280 * 720  # up to here threads cost more than they give
-MOST_AT_ONCE = {"video": 64, "audio": 4096}
+MOST_PICTURES, MOST_SOUNDS = 64, 4096
 """Frames out of one that goes in: some sources give without an end."""
 SINKS = {"video": "buffersink", "audio": "abuffersink"}
 
@@ -170,8 +170,9 @@ class FrameFilter:
 
     def _ready(self) -> list[Any]:
         found: list[Any] = []
+        most = MOST_PICTURES if self._text.gives == "video" else MOST_SOUNDS
         try:
-            while len(found) < MOST_AT_ONCE[self._text.gives]:
+            while len(found) < most:
                 frame = self._sink.pull()
                 if frame.opaque is None and self._latest is not UNKNOWN:
                     tell(frame, self._latest)  # made of several

@@ -290,9 +290,9 @@ class Sender:
         `timestamp` in units of the clock rate, taken mod 2^32. `level`: how loud a frame of sound is, 0 to -127 dBov, and
         `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. `rotation` (0,
         90, 180, 270): degrees clockwise that bring a picture upright, and whether it is `mirrored`, left for right: likewise by
-        video-orientation. `captured`: time.monotonic() of the capture, now when it is None, for sender reports and
-        abs-capture-time. BufferError when 64 frames of this sender wait for the engine's thread; EngineClosed when the
-        transport or the engine is closed.
+        video-orientation. `captured`: time.monotonic() of the capture, for sender reports and abs-capture-time; now when it is
+        None, or not within the last 10 s. BufferError when 64 frames of this sender wait for the engine's thread; EngineClosed
+        when the transport or the engine is closed.
         """
         transport = self.transport
         if transport.state == "closed":
