@@ -186,7 +186,7 @@ int rtc_framebuf_pop(rtc_framebuf_t *b, rtc_framebuf_frame_t *out, rtc_time_t no
     b->end = end;
     if (whole) {
       if (describe(b, b->next, end, out)) return 1;
-      if (b->last == b->next) b->last = end;
+      if (b->last >= 0) b->last += end - b->next; /* its numbers came: they are not among what is lost */
       move_to(b, end);
       continue;
     }

@@ -131,6 +131,7 @@ static void audio(void) {
       {"two gaps", "0s@0 2s@2 4s@4 + +", "k0 k2-1 k4-1", false},
       {"too late", "0s@0 2s@2 + 1s@1 3s@3", "k0 k2-1 k3", false},
       {"nothing sent in a packet", "0s@0 1p@1 2s@2", "k0 k2", false},
+      {"nothing sent behind a gap", "0s@0 2p@2 3p@3 4s@4 + 5p@5 6s@6", "k0 k4-1 k6", false},
       {"far ahead", "0s@0 200s@200 201s@201", "k0 k200-199 k201", false},
   };
   for (size_t f = 0; f < FIRSTS; f++)
