@@ -67,7 +67,7 @@ C_BANNED_CALLS = {"assert", "abort", "exit", "rand", "srand", "printf", "puts", 
 PY_HEIGHT = {
     "types": 0,
     "_core": 0,
-    **dict.fromkeys(("rtp", "srtp", "payload", "jitter", "bwe", "netsim", "crypto"), 1),
+    **dict.fromkeys(("rtp", "srtp", "sframe", "payload", "jitter", "bwe", "netsim", "crypto"), 1),
     **dict.fromkeys(("certificate", "stats", "frames", "run"), 1),
     **dict.fromkeys(("sdp", "ice"), 1),
     "config": 2,
