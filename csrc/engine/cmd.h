@@ -128,7 +128,12 @@ typedef struct rtc_frame_cfg {
   bool has_orientation; /* likewise with the last packet of a picture */
   uint8_t orientation;  /* as rtc_orientation_byte writes it */
   rtc_layer_t layer;    /* VP8, VP9 */
-  rtc_time_t captured;  /* within RTC_CAPTURED_US; any other: now */
+  /* Of video: dependency descriptors go with its packets, to a peer that has agreed to them. layers: of the key frame's pattern, 1 to 3;
+   * 0: as `layered` says. */
+  bool described;
+  uint8_t layers;
+  rtc_picture_size_t size; /* of a key frame; zeros: not said */
+  rtc_time_t captured;     /* within RTC_CAPTURED_US; any other: now */
 } rtc_frame_cfg_t;
 
 /* An allocation on a TURN server. One real socket holds one with a server at most (RFC 8656 §3). */

@@ -21,6 +21,7 @@ typedef struct rtc_media {
   rtc_ext_view_t ext;
   int64_t index;
   bool repaired;
+  rtc_payload_info_t info; /* what it starts, where it was looked at */
 } rtc_media_t;
 
 /* What a viewer's head depends on, besides the packet and numbers; zeros where nothing is, so that it is compared as bytes. */

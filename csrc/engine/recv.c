@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/state.h"
+#include "wire/depdesc.h"
 
 static bool sound(const rtc_recv_cfg_t *c) {
   if (!c->clock_rate || c->pt < 0 || c->pt > 127 || c->rtx_pt > 127 || c->codec >= RTC_CODEC_COUNT || c->other_n > RTC_RECV_OTHERS)
@@ -295,14 +296,34 @@ static int64_t first_of_frame(const rtc_recv_t *r, const rtc_media_t *m) {
   return m->index;
 }
 
+static bool is_described(const rtc_recv_t *r, const rtc_media_t *m) { return r->cfg.video && rtc_ext_has(&m->ext, RTC_EXT_DEPENDENCY); }
+
+/* What m starts: as its sender says, since the payload may be encrypted for others, else by the payload. */
+static rtc_payload_info_t look(const rtc_recv_t *r, const rtc_media_t *m) {
+  rtc_depdesc_t d;
+  if (is_described(r, m) && rtc_depdesc_look(&d, m->ext.p[RTC_EXT_DEPENDENCY], m->ext.len[RTC_EXT_DEPENDENCY]) == 0)
+    return (rtc_payload_info_t){.start = d.start, .key = d.start && d.key};
+  return rtc_payload_look((rtc_codec_t)r->cfg.codec, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
+}
+
+/* How large the pictures are that m, which starts a key frame, begins. */
+static rtc_picture_size_t size_of(const rtc_recv_t *r, const rtc_media_t *m) {
+  if (is_described(r, m)) {
+    rtc_depdesc_t d;
+    rtc_depdesc_structure_t s = {0};
+    int err = rtc_depdesc_parse(&d, &s, m->ext.p[RTC_EXT_DEPENDENCY], m->ext.len[RTC_EXT_DEPENDENCY]);
+    if (err == 0 && s.sized) return rtc_picture_size(s.width[s.spatial_n - 1], s.height[s.spatial_n - 1]);
+  }
+  return rtc_payload_size((rtc_codec_t)r->cfg.codec, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
+}
+
 /* Number from which a viewer may begin with m, or -1. Counts key frames. */
 static int64_t key_frame(rtc_recv_t *r, const rtc_media_t *m, int64_t ts) {
-  rtc_payload_info_t info = rtc_payload_look((rtc_codec_t)r->cfg.codec, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
   if (!r->cfg.video) return m->index;
-  if (!info.start || !info.key) return -1;
+  if (!m->info.start || !m->info.key) return -1;
   int64_t first = first_of_frame(r, m);
   if (ts != r->key_ts) r->key_frames++;
-  rtc_picture_size_t size = rtc_payload_size((rtc_codec_t)r->cfg.codec, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len);
+  rtc_picture_size_t size = size_of(r, m);
   if (size.width) r->size = size;
   r->key_ts = ts;
   r->key_wanted = false;
@@ -349,6 +370,7 @@ static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
   if (r->cfg.nack && !r->nack) open_nack(r);
   if (r->nack) rtc_nack_on_packet(r->nack, m->index, now);
   rtc_keep_put(t->hub, &r->history, m->index, m->pkt);
+  m->info = look(r, m);
   int64_t join_at = key_frame(r, m, ts);
   if (r->nack && r->nack->want_key) {
     r->nack->want_key = false;

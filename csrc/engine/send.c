@@ -251,32 +251,46 @@ static void put_told(rtc_ext_view_t *e, const told_t *d, bool first, bool last) 
   if (d->has_orientation && last) rtc_ext_put(e, RTC_EXT_VIDEO_ORIENTATION, &d->orientation, 1);
 }
 
-/* One payload of a frame: kept as plaintext for repair, and sent by the pacer. */
-static int send_payload(rtc_send_t *s, rtc_split_t *split, const told_t *d, int64_t ts, rtc_time_t now, bool first, bool *last) {
+/* One payload of a frame: kept as plaintext for repair, with what describes it, and sent by the pacer. */
+static int send_payload(rtc_send_t *s, rtc_split_t *split, const told_t *told, rtc_described_t *d, int64_t ts, rtc_time_t now, bool first,
+                        bool *last) {
   rtc_transport_t *t = s->transport;
+  uint8_t *said = d->begun ? d->rest : d->first, said_n = d->begun ? d->rest_n : d->first_n;
   rtc_pkt_t *k = rtc_pkt_get(t->hub->pool);
   if (!k) {
     rtc_hub_drop(t->hub, RTC_DROP_POOL);
     return RTC_ENOBUFS;
   }
-  int n = rtc_split_next(split, k->data + RTC_RTP_HEADER, RTC_PKT_DATA - RTC_RTP_HEADER, last);
+  int64_t seq = s->top + 1;
+  rtc_media_t m = {.pkt = k, .index = seq};
+  size_t head = RTC_RTP_HEADER;
+  if (said_n) {
+    rtc_ext_put(&m.ext, RTC_EXT_DEPENDENCY, said, said_n);
+    int ext = rtc_rtpext_write(k->data + head, RTC_PKT_DATA - head, &m.ext, &t->cfg->ext, t->cfg->ext_two_byte, NULL);
+    if (ext > 0) head += (size_t)ext;
+  }
+  int n = rtc_split_next(split, k->data + head, RTC_PKT_DATA - head, last);
   if (n <= 0) {
     rtc_pkt_put(k);
     return n;
   }
-  int64_t seq = s->top + 1;
-  rtc_media_t m = {.pkt = k, .index = seq};
+  d->begun = true;
+  if (said_n && *last) { /* known only now */
+    said[0] |= RTC_DESCRIBE_END;
+    (void)!rtc_rtpext_write(k->data + RTC_RTP_HEADER, head - RTC_RTP_HEADER, &m.ext, &t->cfg->ext, t->cfg->ext_two_byte, NULL);
+  }
   m.rtp = (rtc_rtp_t){.ts = (uint32_t)ts,
                       .ssrc = s->cfg.ssrc,
                       .seq = (uint16_t)seq,
                       .pt = (uint8_t)s->cfg.pt,
                       .marker = *last && s->cfg.video,
-                      .hdr_len = RTC_RTP_HEADER,
+                      .has_ext = head > RTC_RTP_HEADER,
+                      .hdr_len = (uint16_t)head,
                       .payload_len = (uint16_t)n};
   rtc_rtp_write(k->data, &m.rtp);
-  k->len = RTC_RTP_HEADER + (uint32_t)n;
+  k->len = (uint32_t)head + (uint32_t)n;
   rtc_keep_put(t->hub, &s->own, seq, k);
-  put_told(&m.ext, d, first, *last);
+  put_told(&m.ext, told, first, *last);
   rtc_stamps_t at;
   rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
   if (copy) {
@@ -314,7 +328,9 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
     if (err < 0) return err;
   }
   rtc_split_t split;
+  const bool described = f->described && s->cfg.video && s->cfg.ext_mask >> RTC_EXT_DEPENDENCY & 1u;
   size_t room = RTC_RTP_MAX - RTC_RTP_HEADER - 40; /* extensions, RTX number */
+  if (described) room -= RTC_DESCRIBE_ROOM;
   int err = rtc_split_init(&split, (rtc_codec_t)s->cfg.codec, f->data, f->len, room, s->picture_id, f->key);
   uint8_t tl0 = (uint8_t)(s->tl0 + (f->layered && f->layer.tid == 0));
   if (err == 0 && f->layered) err = rtc_split_layer(&split, &f->layer, tl0);
@@ -329,9 +345,11 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   s->map_at = f->captured > now - RTC_CAPTURED_US && f->captured < now ? f->captured : now;
   told_t told = {f->has_level, f->has_orientation && s->cfg.video, f->level, f->orientation, {0}};
   rtc_put64(told.moment, rtc_ntp_from_unix_us(s->map_at + t->hub->cfg.unix_offset_us));
+  rtc_described_t d = {0};
+  if (described) rtc_describe_next(&s->describe, &d, f, t->cfg->ext_two_byte);
   bool first = true, last = false;
   int n;
-  for (; (n = send_payload(s, &split, &told, ts, now, first, &last)) > 0; first = false) {}
+  for (; (n = send_payload(s, &split, &told, &d, ts, now, first, &last)) > 0; first = false) {}
   hurry(t, now);
   rtc_send_pace(t, now);
   return n;

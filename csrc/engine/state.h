@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/seq.h"
 #include "engine/capture.h"
+#include "engine/describe.h"
 #include "engine/frame.h"
 #include "engine/hub.h"
 #include "engine/out.h"
@@ -119,6 +120,7 @@ struct rtc_send {
   int64_t rtx_next;                 /* next number of the RTX stream */
   uint16_t picture_id;              /* of frames that we packetize */
   uint8_t tl0;                      /* TL0PICIDX of the newest one, where layers are said */
+  rtc_describe_t describe;          /* of frames whose descriptors are wanted */
   rtc_history_t own;                /* plaintext of frames that we packetized (source NULL), by our number */
   /* sender reports */
   bool has_map;

@@ -162,7 +162,7 @@ void rtc_tap_on_packet(rtc_recv_t *r, const rtc_media_t *m, int64_t ts, rtc_time
   rtc_hub_t *h = r->transport->hub;
   uint32_t had = b->held;
   if (h->tapped >= h->slots / RTC_TAP_PART) rtc_framebuf_empty(b); /* slots have to remain for what comes */
-  rtc_framebuf_on_packet(b, m->pkt, m->index, ts, m->rtp.hdr_len, m->rtp.payload_len, m->rtp.marker, now);
+  rtc_framebuf_on_packet(b, m->pkt, m->index, ts, m->rtp.hdr_len, m->rtp.payload_len, m->rtp.marker, m->info, now);
   collect(r, now);
   h->tapped += b->held - had;
 }

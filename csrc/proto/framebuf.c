@@ -100,7 +100,7 @@ static void make_room(rtc_framebuf_t *b, int64_t index) {
 }
 
 void rtc_framebuf_on_packet(rtc_framebuf_t *b, rtc_pkt_t *k, int64_t index, int64_t ts, uint16_t off, uint16_t len, bool marker,
-                            rtc_time_t now) {
+                            rtc_payload_info_t info, rtc_time_t now) {
   (void)now;
   if (index < 0) return;
   if (b->next < 0) b->next = b->end = b->video && index > RTC_FRAMEBUF_LOOK_BACK ? index - RTC_FRAMEBUF_LOOK_BACK : b->video ? 0 : index;
@@ -108,11 +108,10 @@ void rtc_framebuf_on_packet(rtc_framebuf_t *b, rtc_pkt_t *k, int64_t index, int6
   if (index - b->next >= b->cap) make_room(b, index);
   rtc_framebuf_item_t *p = place(b, index);
   if (p->pkt) return; /* within cap of next a place is one number's */
-  *p = (rtc_framebuf_item_t){.pkt = rtc_pkt_ref(k), .index = index, .ts = ts, .off = off, .len = len, .marker = marker};
+  *p = (rtc_framebuf_item_t){.pkt = rtc_pkt_ref(k), .index = index, .ts = ts, .off = off, .len = len, .marker = marker, .key = info.key};
   b->held++;
   if (index > b->highest) b->highest = index;
   if (!b->video) return;
-  rtc_payload_info_t info = rtc_payload_look((rtc_codec_t)b->codec, k->data + off, len);
   if (info.start && info.key) on_key(b, index, ts);
   if (!b->waiting) return;
   if (b->key_at >= 0) {
@@ -168,7 +167,7 @@ static bool describe(const rtc_framebuf_t *b, int64_t first, int64_t end, rtc_fr
     if (p->pkt->at > f->at) f->at = p->pkt->at;
     if (!p->len) continue;
     any = true;
-    f->key = f->key || rtc_payload_look((rtc_codec_t)b->codec, p->pkt->data + p->off, p->len).key;
+    f->key = f->key || p->key;
   }
   return any;
 }

@@ -20,7 +20,7 @@ typedef struct rtc_framebuf_item {
   rtc_pkt_t *pkt; /* NULL: empty */
   int64_t index, ts;
   uint16_t off, len; /* of the payload in pkt->data */
-  bool marker;
+  bool marker, key;
 } rtc_framebuf_item_t;
 
 typedef struct rtc_framebuf {
@@ -49,9 +49,9 @@ RTC_MUST_USE int rtc_framebuf_init(rtc_framebuf_t *b, rtc_codec_t codec, bool vi
 void rtc_framebuf_clear(rtc_framebuf_t *b);
 /* Forgets everything: the numbers begin anew. */
 void rtc_framebuf_reset(rtc_framebuf_t *b);
-/* A packet with its payload at off; takes a reference of its own. What is late, or here already, is passed over. */
+/* A packet with its payload at off, and what that starts; takes a reference of its own. What is late, or here already, is passed over. */
 void rtc_framebuf_on_packet(rtc_framebuf_t *b, rtc_pkt_t *k, int64_t index, int64_t ts, uint16_t off, uint16_t len, bool marker,
-                            rtc_time_t now);
+                            rtc_payload_info_t info, rtc_time_t now);
 /* Next frame: 1, then it has to be joined or passed over; 0: none. */
 int rtc_framebuf_pop(rtc_framebuf_t *b, rtc_framebuf_frame_t *out, rtc_time_t now);
 /* Joins what was popped last. out NULL: only counts. As rtc_join_end. */

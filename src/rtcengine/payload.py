@@ -48,6 +48,17 @@ class TemporalLayer(NamedTuple):
     none, any other at least one."""
 
 
+class FrameDescription(NamedTuple):
+    """That dependency descriptors go with a frame's packets (AV1 RTP specification, appendix A), and what a key frame's says: who
+    forwards the frame needs nothing of what is in it."""
+
+    layers: int = 0
+    """How many temporal layers there are from here on, 1 to 3; 0: three when a TemporalLayer comes with the key frame, else one."""
+    width: int = 0
+    height: int = 0
+    """Of the pictures; 0: not said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vp8Descriptor:
     """The descriptor before the data of each VP8 payload (RFC 7741 §4.2); None where a field is not there."""
@@ -148,4 +159,14 @@ def _number(codec: str) -> int:
     return number
 
 
-__all__ = ["PayloadInfo", "RtpFormatError", "TemporalLayer", "Vp8Descriptor", "join", "look", "picture_size", "split"]
+__all__ = [
+    "FrameDescription",
+    "PayloadInfo",
+    "RtpFormatError",
+    "TemporalLayer",
+    "Vp8Descriptor",
+    "join",
+    "look",
+    "picture_size",
+    "split",
+]

@@ -49,7 +49,8 @@ static void put(rig_t *r, int64_t n, int64_t frame, bool marker, const char *hex
   if (!k) exit(2);
   k->len = (uint32_t)(12 + check_hex(k->data + 12, 64, hex));
   k->at = r->now;
-  rtc_framebuf_on_packet(&r->b, k, r->base + n, frame * 3000, 12, (uint16_t)(k->len - 12), marker, r->now);
+  rtc_framebuf_on_packet(&r->b, k, r->base + n, frame * 3000, 12, (uint16_t)(k->len - 12), marker,
+                         rtc_payload_look((rtc_codec_t)r->b.codec, k->data + 12, k->len - 12), r->now);
   rtc_pkt_put(k);
   CHECK(r->b.held <= r->b.cap);
   collect(r);
@@ -227,7 +228,7 @@ static void jumps(void) {
       if (!k) exit(2);
       size_t len = below(6);
       for (size_t b = 0; b < len; b++) k->data[b] = (uint8_t)below(256);
-      rtc_framebuf_on_packet(&r.b, k, n, ts, 0, (uint16_t)len, below(4) == 0, r.now);
+      rtc_framebuf_on_packet(&r.b, k, n, ts, 0, (uint16_t)len, below(4) == 0, rtc_payload_look(codecs[c], k->data, len), r.now);
       rtc_pkt_put(k);
       CHECK(r.b.held <= r.b.cap && rtc_pool_used(r.pool) == r.b.held);
       r.out[0] = 0;

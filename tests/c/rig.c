@@ -38,7 +38,7 @@ rtc_transport_cfg_t rig_transport(uint32_t id) {
   rtc_extmap_init(&t.ext);
   if (rtc_extmap_set(&t.ext, RTC_EXT_TWCC, RIG_TWCC_ID) | rtc_extmap_set(&t.ext, RTC_EXT_ABS_SEND_TIME, RIG_ABS_ID) |
       rtc_extmap_set(&t.ext, RTC_EXT_MID, RIG_MID_ID) | rtc_extmap_set(&t.ext, RTC_EXT_VIDEO_ORIENTATION, RIG_TURN_ID) |
-      rtc_extmap_set(&t.ext, RTC_EXT_ABS_CAPTURE_TIME, RIG_MOMENT_ID))
+      rtc_extmap_set(&t.ext, RTC_EXT_ABS_CAPTURE_TIME, RIG_MOMENT_ID) | rtc_extmap_set(&t.ext, RTC_EXT_DEPENDENCY, RIG_DEP_ID))
     exit(2);
   return t;
 }
@@ -144,7 +144,7 @@ void rig_rtp(rig_t *r, int peer, const rig_rtp_t *p) {
                  .pt = p->pt,
                  .marker = p->marker,
                  .padding = p->pad > 0,
-                 .has_ext = p->mid || p->twcc || p->ext};
+                 .has_ext = p->mid || p->twcc || p->ext || p->dep};
   rtc_rtp_write(b, &h);
   rtc_wr_t w = rtc_wr(b + RTC_RTP_HEADER, sizeof b - RTC_RTP_HEADER);
   if (h.has_ext) {
@@ -159,6 +159,10 @@ void rig_rtp(rig_t *r, int peer, const rig_rtp_t *p) {
       rtc_wr16(&w, (uint16_t)(p->twcc - 1));
     }
     if (p->ext) rtc_wr_bytes(&w, p->ext, p->ext_len);
+    if (p->dep) {
+      rtc_wr8(&w, (uint8_t)(RIG_DEP_ID << 4 | (p->dep_n - 1)));
+      rtc_wr_bytes(&w, p->dep, p->dep_n);
+    }
     while (rtc_wr_len(&w) % 4) rtc_wr8(&w, 0);
     rtc_put16(len + 2, (uint16_t)(rtc_wr_len(&w) / 4 - 1));
   }

@@ -8,7 +8,16 @@
 #include "wire/rtcp.h"
 #include "wire/rtp.h"
 
-enum { RIG_PEERS = 64, RIG_KEPT = 4096, RIG_ABS_ID = 2, RIG_TWCC_ID = 3, RIG_MID_ID = 4, RIG_TURN_ID = 5, RIG_MOMENT_ID = 6 };
+enum {
+  RIG_PEERS = 64,
+  RIG_KEPT = 4096,
+  RIG_ABS_ID = 2,
+  RIG_TWCC_ID = 3,
+  RIG_MID_ID = 4,
+  RIG_TURN_ID = 5,
+  RIG_MOMENT_ID = 6,
+  RIG_DEP_ID = 7
+};
 
 typedef struct rig_got { /* a datagram from the hub */
   int peer;              /* -1: to an address that is no peer's */
@@ -46,6 +55,8 @@ typedef struct rig_rtp {
   int twcc;        /* transport-wide number + 1; 0: none */
   const void *ext; /* more elements in the one-byte form */
   size_t ext_len;
+  const uint8_t *dep; /* a dependency descriptor of 1 to 16 bytes */
+  uint8_t dep_n;
   uint8_t pad;
   const void *payload;
   size_t len;

@@ -131,6 +131,24 @@ def rtpext() -> Seeds:
     yield "unknown", b"\0\x40" + ids + b"\x12\x34abcd"
 
 
+def depdesc() -> Seeds:
+    browser = (
+        "c1017280081485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c002a000a80006000040001d954926e082b04a0941b820ac12"
+        "82503157f974000ca864330e222222eca8655304224230eca877530077004200ef008601df010d"
+    )
+    after = ("86017340fc", "46017340fc", "c3017540fc", "88017640fc", "860173", "0b0174")
+    one, custom = "c0000180003a410100", "8100022108210840"
+    for name, each in (
+        ("browser", (browser, *after)),
+        ("one_layer", (one, "c10002", "810003", "410003")),
+        ("custom", (one, custom, "81000411ffc0", "81000409ff")),
+        ("active", (one, "8100024080", "810003")),
+        ("twice", (browser, one, *after)),
+        ("short", ("8000", "", browser[:60])),
+    ):
+        yield name, b"".join(bytes([len(data)]) + data for data in map(bytes.fromhex, each))
+
+
 REPORT = rtp.ReportBlock(7, 25, -3, 70000, 90, 0x12345678, 65536)
 FEEDBACK: list[rtp.RtcpPacket] = [
     rtp.SenderReport(1, 0xE0000000_80000000, 90000, 10, 1000, [REPORT]),
@@ -353,6 +371,7 @@ MAKERS = {
     "turn": turn,
     "rtp": rtp_seeds,
     "rtpext": rtpext,
+    "depdesc": depdesc,
     "rtcp": rtcp,
     "twccfb": twccfb,
     "srtp": srtp,

@@ -166,6 +166,9 @@ cdef extern from "engine/cmd.h":
         bint has_orientation
         uint8_t orientation
         rtc_layer_t layer
+        bint described
+        uint8_t layers
+        rtc_picture_size_t size
         int64_t captured
     ctypedef struct rtc_sock_t "struct rtc_sock":
         pass

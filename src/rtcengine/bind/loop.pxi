@@ -277,10 +277,10 @@ cdef class Loop:
         return get_addr(&bound)
 
     def frame(self, uint32_t sender, data, uint32_t timestamp, bint key, layer=None, int level=-1, int rotation=-1,
-              bint mirrored=False, int64_t captured=0):
+              bint mirrored=False, int64_t captured=0, description=None):
         """One encoded frame, copied out of any buffer; `layer`: a TemporalLayer or None; `level`: its RFC 6464 byte,
-        `rotation`: degrees clockwise to bring it upright, below 0: none; `captured`: monotonic microseconds, 0: now. Any thread.
-        BufferError when too many wait."""
+        `rotation`: degrees clockwise to bring it upright, below 0: none; `captured`: monotonic microseconds, 0: now;
+        `description`: a FrameDescription or None. Any thread. BufferError when too many wait."""
         cdef rtc_cmd_t c
         cdef rtc_orientation_t o
         cdef Py_buffer view
@@ -288,6 +288,9 @@ cdef class Loop:
         if layer is not None:
             put_layer(&c.u.frame.layer, layer)
             c.u.frame.layered = True
+        if description is not None:
+            c.u.frame.described = True
+            c.u.frame.layers, c.u.frame.size.width, c.u.frame.size.height = description
         try:
             PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         except BufferError as error:

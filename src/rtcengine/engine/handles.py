@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import _core
 from ..config import PayloadType, RecvConfig, SendConfig, TransportConfig
 from ..frames import EncodedFrame, FrameShare, FrameStream
-from ..payload import TemporalLayer
+from ..payload import FrameDescription, TemporalLayer
 from ..stats import STATES, Address
 from .stun import StunQuery
 
@@ -282,6 +282,7 @@ class Sender:
         rotation: int | None = None,
         mirrored: bool = False,
         captured: float | None = None,
+        description: FrameDescription | None = None,
     ) -> None:
         """One encoded frame in any buffer, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream
         with start codes, VP9 of one spatial layer; AV1 is not sent so. `layer` says where a VP8 or VP9 frame stands among
@@ -291,8 +292,9 @@ class Sender:
         `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. `rotation` (0,
         90, 180, 270): degrees clockwise that bring a picture upright, and whether it is `mirrored`, left for right: likewise by
         video-orientation. `captured`: time.monotonic() of the capture, for sender reports and abs-capture-time; now when it is
-        None, or not within the last 10 s. BufferError when 64 frames of this sender wait for the engine's thread; EngineClosed
-        when the transport or the engine is closed.
+        None, or not within the last 10 s. `description`: of video, dependency descriptors go with it to a peer that has agreed
+        to them; then VP8 may hold what nobody on the way can read. BufferError when 64 frames of this sender wait for the
+        engine's thread; EngineClosed when the transport or the engine is closed.
         """
         transport = self.transport
         if transport.state == "closed":
@@ -305,7 +307,7 @@ class Sender:
         turn, at = -1 if rotation is None else rotation, 0 if captured is None else max(1, int(captured * 1e6))
         heard = -1 if level is None else voice << 7 | -level
         try:
-            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key, layer, heard, turn, mirrored, at)
+            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key, layer, heard, turn, mirrored, at, description)
         except RuntimeError as error:
             raise EngineClosed(str(error)) from None
 
