@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .media.devices.track import CaptureTrack as CaptureTrack
     from .media.record import Recorder as Recorder
     from .media.record import RecordError as RecordError
+    from .media.sframe_transform import SFrameTransform as SFrameTransform
     from .media.stream import MediaStream as MediaStream
     from .media.synthetic import SyntheticCamera as SyntheticCamera
     from .media.synthetic import SyntheticMicrophone as SyntheticMicrophone
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .media.track import MediaStreamError as MediaStreamError
     from .media.track import MediaStreamTrack as MediaStreamTrack
     from .media.track import VideoStreamTrack as VideoStreamTrack
+    from .media.transform import TransformFrame as TransformFrame
     from .media.window import Window as Window
     from .media.window import WindowError as WindowError
     from .peer.certificate import RTCCertificate as RTCCertificate
@@ -129,9 +131,11 @@ _LATER = {
         "media.devices.errors": "MediaDeviceError NotAllowedError NotFoundError NotReadableError OverconstrainedError",
         "media.devices.media_devices": "InputDeviceInfo MediaDevices mediaDevices",
         "media.devices.track": "CaptureTrack",
+        "media.sframe_transform": "SFrameTransform",
         "media.stream": "MediaStream",
         "media.synthetic": "SyntheticCamera SyntheticMicrophone",
         "media.track": "AudioStreamTrack MediaStreamError MediaStreamTrack VideoStreamTrack",
+        "media.transform": "TransformFrame",
         "peer.certificate": "RTCCertificate RTCDtlsFingerprint",
         "peer.channels": "RTCDataChannel RTCSctpTransport",
         "peer.configuration": "RTCBundlePolicy RTCConfiguration RTCIceServer RTCIceTransportPolicy RTCRtcpMuxPolicy",
@@ -262,12 +266,14 @@ __all__ = [
     "RecordError",
     "Recorder",
     "RecvConfig",
+    "SFrameTransform",
     "SendConfig",
     "Sender",
     "Socket",
     "SyntheticCamera",
     "SyntheticMicrophone",
     "TlsConfig",
+    "TransformFrame",
     "Transport",
     "TransportConfig",
     "TransportEvent",

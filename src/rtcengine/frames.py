@@ -67,6 +67,12 @@ class FrameShare:
         for stream in self._streams:
             stream.wake()
 
+    def give(self, frame: EncodedFrame) -> None:
+        """One that is not taken from anywhere, to all streams."""
+        for stream in self._streams:
+            stream.put(frame)
+            stream.wake()
+
     def close(self) -> None:
         """Ends all streams."""
         for stream in list(self._streams):

@@ -49,11 +49,11 @@ class TemporalLayer(NamedTuple):
 
 
 class FrameDescription(NamedTuple):
-    """That dependency descriptors go with a frame's packets (AV1 RTP specification, appendix A), and what a key frame's says: who
-    forwards the frame needs nothing of what is in it."""
+    """That dependency descriptors go with a frame's packets (AV1 RTP specification, appendix A), and what a key frame's says:
+    who forwards the frame needs nothing of what is in it."""
 
     layers: int = 0
-    """How many temporal layers there are from here on, 1 to 3; 0: three when a TemporalLayer comes with the key frame, else one."""
+    """How many temporal layers there are from here on, 1 to 3; 0: three when the key frame has a TemporalLayer, else one."""
     width: int = 0
     height: int = 0
     """Of the pictures; 0: not said."""

@@ -34,6 +34,7 @@ class FakeDriver:
         self.fingerprints = (Fingerprint("sha-256", FakeDriver.made.to_bytes(32, "big")),)
         self.effects: list[Effect] = []
         self.tracks: list[tuple[str | None, Any]] = []
+        self.transforms: list[tuple[str | None, Any]] = []
         self.channels: list[RTCDataChannelParameters] = []
         self.may_gather = asyncio.Event()
         self.may_gather.set()
@@ -52,6 +53,9 @@ class FakeDriver:
 
     def set_track(self, sender: Any, track: Any) -> None:
         self.tracks.append((sender.mid, track))
+
+    def set_transform(self, sender: Any, transform: Any) -> None:
+        self.transforms.append((sender.mid, transform))
 
     def create_data_channel(self, parameters: RTCDataChannelParameters) -> RTCDataChannelParameters:
         self.channels.append(parameters)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..engine import EngineError, Receiver
 from .tap import ask_key_frame, is_open, tap
 from .timeline import Timeline
 from .track import Done, MediaStreamError, MediaStreamTrack
+from .transform import Transform, TransformedFrames
 
 if TYPE_CHECKING:
     import av
@@ -55,6 +57,8 @@ class RemoteTrack(MediaStreamTrack):
         self._times: Timeline | None = None
         self._task: asyncio.Task[None] | None = None
         self._taken: list[FrameStream] = []  # by those who want frames as they came
+        self._transform: Transform | None = None
+        self._transformed: TransformedFrames | None = None
         self._attached: asyncio.Event | None = None
         self._set_muted(True)
 
@@ -86,6 +90,29 @@ class RemoteTrack(MediaStreamTrack):
             self._times.cut()
         self._set_muted(True)
 
+    @property
+    def transform(self) -> Transform | None:
+        """What frames go through before anybody reads or decodes them: the first one, and none, from the next key frame on,
+        another one from the next frame on. A frame for which it fails is left out (`broken`)."""
+        return self._transform
+
+    @transform.setter
+    def transform(self, transform: Transform | None) -> None:
+        had, self._transform = self._transform, transform
+        if transform is had:
+            return
+        if had is not None and transform is not None:
+            if self._transformed is not None:
+                self._transformed.set_transform(transform)
+            return
+        self._transformed = None
+        reading = self._task is not None
+        self._halt()
+        for stream in self._taken:
+            stream.close()
+        if reading:
+            self._start()
+
     async def recv(self) -> av.AudioFrame | av.VideoFrame | av.Packet[Any]:
         self._readers += 1
         ready, news = self._queue()
@@ -112,7 +139,7 @@ class RemoteTrack(MediaStreamTrack):
                 continue
             receiver = self._receiver
             try:
-                async with tap(receiver) as stream:
+                async with self._tap(receiver) as stream:
                     self._taken.append(stream)
                     try:
                         async for frame in stream:
@@ -128,6 +155,7 @@ class RemoteTrack(MediaStreamTrack):
     def lost(self) -> None:
         """What it came by is gone for good."""
         self.stop()
+
     def getSettings(self) -> dict[str, Any]:
         """Of what was decoded last; empty before."""
         return dict(self._settings)
@@ -168,9 +196,19 @@ class RemoteTrack(MediaStreamTrack):
             self._task.cancel()
             self._task = None
 
+    def _tap(self, receiver: Receiver) -> AbstractAsyncContextManager[FrameStream]:
+        if self._transform is None:
+            return tap(receiver)
+        if self._transformed is None or self._transformed.receiver is not receiver:
+            self._transformed = TransformedFrames(receiver, self._transform, self._request_key, self._on_dropped)
+        return self._transformed.tap()
+
+    def _on_dropped(self, failed: bool) -> None:
+        self.broken += failed
+
     async def _pull(self, receiver: Receiver) -> None:
         try:
-            async with tap(receiver) as stream:
+            async with self._tap(receiver) as stream:
                 decoded = DecodedStream(stream, on_broken=lambda _: self._on_broken(), counts=self.counts, upright=self.upright)
                 try:
                     async for frame in decoded:

@@ -20,8 +20,8 @@ from ..codecs.loudness import Loudness
 from ..codecs.packet import PacketReader
 from ..codecs.sound import SoundEncoder
 from ..codecs.upright import Upright
-from ..engine import EngineError, Sender
-from ..payload import TemporalLayer
+from ..engine import EngineError, SendConfig, Sender
+from ..payload import FrameDescription, TemporalLayer
 from ..rtp import Extension
 from .blank import BLACK_FRAMERATE, blank
 from .limits import FrameGate, Limits
@@ -29,6 +29,7 @@ from .sound.voice import Listener
 from .tee import twin_of
 from .timeline import Timeline
 from .track import MediaStreamError, MediaStreamTrack
+from .transform import Transform, TransformFrame, Transforming, why_unsendable
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -48,6 +49,8 @@ class Beside(NamedTuple):
 
 
 ALONE = Beside()
+Ticket = tuple[int, bool, TemporalLayer | None, Heard, Beside]
+"""What goes with a frame: its RTP time, whether it is a key frame, its layer, how it sounds."""
 
 
 @dataclass(slots=True)
@@ -110,6 +113,9 @@ class SendPump:
         self._awaits_key = False
         self._upright = Upright()
         self._was_turned = False
+        self._transforming: Transforming[Ticket] | None = None
+        self._checked: SendConfig | None = None  # whether the transform's frames can be sent by it
+        self._unsendable = ""  # why not
         sender.on_keyframe = self.force_key
 
     @property
@@ -135,11 +141,28 @@ class SendPump:
         """From the next frame on."""
         if limits == self._limits:
             return
+        if self._transforming is not None and limits.temporal_layers != self._limits.temporal_layers:
+            self.force_key()  # which says of them
         self._limits = limits
         if self._leader is not None and self._track is not None:
             self._stop()
             self._task = asyncio.ensure_future(self._run(self._track))
         self._let_go()
+
+    def set_transform(self, transform: Transform | None) -> None:
+        """What each frame goes through before it is sent, from the next one on, which will be a key frame where it can be."""
+        self._checked = None
+        if transform is None:
+            if self._transforming is not None:
+                self._transforming.close()
+            self._transforming = None
+        elif self._transforming is not None:
+            self._transforming.transform = transform
+        else:
+            of = f"{self.codec} to the peer"
+            self._transforming = Transforming(transform, of, self._hand_on, self.force_key, self._on_dropped)
+        if self.sender.config.video:
+            self.force_key()
 
     def force_key(self) -> None:
         """The next picture is a key frame."""
@@ -153,6 +176,8 @@ class SendPump:
         self._stop()
         self._track = None
         self.sender.on_keyframe = None
+        if self._transforming is not None:
+            self._transforming.close()
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -329,16 +354,78 @@ class SendPump:
         heard: Heard = None,
         beside: Beside = ALONE,
     ) -> None:
+        if self._transforming is None:
+            self._hand_on((at, key, layer, heard, beside), data)
+        elif self._can_send(self._transforming.transform):
+            self._transforming.feed(self._to_transform(data, at, key, layer), (at, key, layer, heard, beside))
+        else:
+            self.counts.dropped += 1
+
+    def _can_send(self, transform: Transform) -> bool:
+        config = self.sender.config
+        if self._checked is not config:
+            self._checked = config
+            self._unsendable = why_unsendable(transform, self.codec, config.extensions)
+            if self._unsendable:
+                log.error("no %s is sent: %s", self.codec, self._unsendable)
+        return not self._unsendable
+
+    def _to_transform(self, data: Buffer, at: int, key: bool, layer: TemporalLayer | None) -> TransformFrame:
+        config, counts = self.sender.config, self.counts
+        kind = "video" if config.video else "audio"
+        metadata: dict[str, Any] = {
+            "mimeType": f"{kind}/{config.codec}",
+            "payloadType": config.pt,
+            "mid": config.mid,
+            "clockRate": config.clock_rate,
+        }
+        if config.video:
+            metadata |= {"rid": config.rid, "width": counts.width, "height": counts.height}
+            metadata["temporalIndex"] = layer.id if layer is not None else 0
+        return TransformFrame(
+            data=data,
+            timestamp=at & 0xFFFFFFFF,
+            key=key,
+            kind=kind,
+            ssrc=config.ssrc,
+            codec=config.codec,
+            outgoing=True,
+            metadata=metadata,
+        )
+
+    def _hand_on(self, ticket: Ticket, data: Buffer) -> None:
+        at, key, layer, heard, beside = ticket
         level, voice = heard if heard is not None else (None, False)
         turned, captured = beside.rotation, beside.captured
         try:
-            self.sender.send_frame(data, at, key, layer, level=level, voice=voice, rotation=turned, captured=captured)
+            self.sender.send_frame(
+                data,
+                at,
+                key,
+                layer,
+                level=level,
+                voice=voice,
+                rotation=turned,
+                captured=captured,
+                description=self._description,
+            )
         except BufferError:
             self.counts.dropped += 1
             self.force_key()
             return
         self.counts.frames += 1
         self.counts.keys += key
+
+    @property
+    def _description(self) -> FrameDescription | None:
+        """Behind a transform, since others may not be able to look into the frames."""
+        config, counts = self.sender.config, self.counts
+        if self._transforming is None or not config.video or Extension.DEPENDENCY_DESCRIPTOR not in config.extensions:
+            return None
+        return FrameDescription(min(self._limits.temporal_layers, 3), counts.width, counts.height)
+
+    def _on_dropped(self, _: bool) -> None:
+        self.counts.dropped += 1
 
 
 @contextmanager

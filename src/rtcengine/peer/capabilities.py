@@ -114,6 +114,7 @@ DEFAULT = Capabilities(
             extensions.REPAIRED_RID,
             extensions.VIDEO_ORIENTATION,
             extensions.ABS_CAPTURE_TIME,
+            extensions.DEPENDENCY_DESCRIPTOR,
         ),
     },
 )

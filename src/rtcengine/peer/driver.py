@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..types import Candidate, Fingerprint
 from .configuration import RTCConfiguration
 from .effects import Effect
 from .report import TransportReport
+
+if TYPE_CHECKING:
+    from ..media.transform import Transform
 
 
 @dataclass
@@ -56,6 +59,9 @@ class Driver(Protocol):
 
     def set_track(self, sender: Any, track: Any) -> None:
         """What an RTCRtpSender sends from now on, or None. Its `mid` says where; it is None before negotiation."""
+
+    def set_transform(self, sender: Any, transform: Transform | None) -> None:
+        """What frames of an RTCRtpSender go through from now on, or None. ValueError when its codec cannot go out so."""
 
     def create_data_channel(self, parameters: RTCDataChannelParameters) -> Any:
         """An RTCDataChannel, which may have to wait for its transport."""

@@ -12,6 +12,7 @@ from ..certificate import Certificate
 from ..engine import dtls_context
 from ..ice.watch import watch
 from ..media.receive import RemoteTrack
+from ..media.transform import Transform
 from ..types import Fingerprint
 from .channels import Channels
 from .configuration import RTCConfiguration, RTCIceTransportPolicy, VerifyPeer
@@ -100,6 +101,11 @@ class EngineDriver:
         for outgoing in self.outgoing.values():
             if outgoing.owner is sender:
                 outgoing.set_track(track)
+
+    def set_transform(self, sender: Any, transform: Transform | None) -> None:
+        for outgoing in self.outgoing.values():
+            if outgoing.owner is sender:
+                outgoing.set_transform(transform)
 
     def create_data_channel(self, parameters: RTCDataChannelParameters) -> Any:
         return self.channels.create(parameters)

@@ -9,6 +9,7 @@ from ..config import CODECS, PayloadType, RecvConfig, SendConfig, feedback
 from ..engine import Batch, Engine, Receiver, Sender
 from ..media.limits import Limits
 from ..media.send import SendCounts, SendPump
+from ..media.transform import Transform, check_codec
 from ..sdp.description import fmtp_parameters
 from .effects import CodecUse, Encoding, MediaPlan
 from .link import Link
@@ -164,7 +165,7 @@ class Layer:
         elif had.config != config:
             batch.reconfigure(had, config)
 
-    def follow(self, track: Any, codec: CodecUse, limits: Limits) -> None:
+    def follow(self, track: Any, codec: CodecUse, limits: Limits, transform: Transform | None) -> None:
         """After the batch has gone: the track is pumped into what there is now."""
         if self.sender is None:
             return
@@ -173,6 +174,8 @@ class Layer:
             self.close()
             self._pump = SendPump(self.sender, codec.name, codec.clock_rate, fmtp_parameters(codec.fmtp), counts=self.counts)
             self._pumped = wanted
+            if transform is not None:
+                self._pump.set_transform(transform)
         assert self._pump is not None
         self._pump.set_track(track)
         self._pump.set_limits(limits)
@@ -180,6 +183,10 @@ class Layer:
     def set_track(self, track: Any) -> None:
         if self._pump is not None:
             self._pump.set_track(track)
+
+    def set_transform(self, transform: Transform | None) -> None:
+        if self._pump is not None:
+            self._pump.set_transform(transform)
 
     def end(self, batch: Batch) -> None:
         self.close()
@@ -228,7 +235,7 @@ class Outgoing:
         if self._paused or codec is None or media is None:
             return
         for layer in self.layers:
-            layer.follow(self.owner.track, codec, limits_of(media, layer.encoding))
+            layer.follow(self.owner.track, codec, limits_of(media, layer.encoding), self.owner.transform)
 
     @property
     def codec(self) -> CodecUse | None:
@@ -239,6 +246,13 @@ class Outgoing:
         if not self._paused:
             for layer in self.layers:
                 layer.set_track(track)
+
+    def set_transform(self, transform: Transform | None) -> None:
+        """ValueError for a codec that cannot go out so; then nothing has changed."""
+        if self._codec is not None:
+            check_codec(transform, self._codec.name)
+        for layer in self.layers:
+            layer.set_transform(transform)
 
     def pause(self) -> None:
         """Nothing is sent until it is applied again."""

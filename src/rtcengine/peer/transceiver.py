@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..codecs.loudness import linear
 from ..media.stream import MediaStream
 from ..media.track import Done
+from ..media.transform import Transform
 from ..sdp.description import fmtp_parameters
 from ..types import Direction
 from . import capabilities
@@ -79,10 +80,23 @@ class RTCRtpSender(_Half):
     def __init__(self, peer: RTCPeerConnection, state: Transceiver) -> None:
         super().__init__(peer, state)
         self._transaction: str | None = None
+        self._transform: Transform | None = None
 
     @property
     def track(self) -> Any:
         return self._state.track
+
+    @property
+    def transform(self) -> Transform | None:
+        """What encoded frames go through before they are sent (W3C's RTCRtpScriptTransform, as a callable, which may be
+        awaitable): from the next frame on. ValueError for one that encrypts what the negotiated codec needs to read."""
+        return self._transform
+
+    @transform.setter
+    def transform(self, transform: Transform | None) -> None:
+        check_transform(transform)
+        self._peer.driver.set_transform(self, transform)
+        self._transform = transform
 
     def replaceTrack(self, track: Any) -> Done:
         """Another track of the kind, or None, at once and without negotiation."""
@@ -145,6 +159,17 @@ class RTCRtpReceiver(_Half):
     @property
     def track(self) -> Any:
         return self._track
+
+    @property
+    def transform(self) -> Transform | None:
+        """What encoded frames go through before they are decoded, recorded or read: `RemoteTrack.transform`."""
+        transform: Transform | None = self._track.transform
+        return transform
+
+    @transform.setter
+    def transform(self, transform: Transform | None) -> None:
+        check_transform(transform)
+        self._track.transform = transform
 
     def getSynchronizationSources(self) -> list[RTCRtpSynchronizationSource]:
         """The source of what was decoded in the last ten seconds (W3C webrtc §5.3)."""
@@ -222,6 +247,11 @@ class RTCRtpTransceiver:
         """Ends both directions at once."""
         self._peer.stop_transceiver(self._state)
         return Done()
+
+
+def check_transform(transform: Transform | None) -> None:
+    if transform is not None and not callable(transform):
+        raise TypeError(f"a transform is called with each frame: {transform!r} cannot be")
 
 
 def to_direction(value: str) -> Direction:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..media.stream import MediaStream
+from ..media.transform import Transform, check_codec, is_opaque
 from ..peer.capabilities import DEFAULT
 from ..peer.connection import RTCPeerConnection
 from ..peer.parameters import RTCRtpEncodingParameters
@@ -30,14 +31,21 @@ class WhipClient(Client):
     _codecs: tuple[str, ...] = ()
     _max_bitrate: int | None = None
     _layers = 1
+    _transform: Transform | None = None
 
     async def publish(
-        self, *tracks: Any, codecs: Sequence[str] = (), max_bitrate: int | None = None, layers: int = 1
+        self,
+        *tracks: Any,
+        codecs: Sequence[str] = (),
+        max_bitrate: int | None = None,
+        layers: int = 1,
+        transform: Transform | None = None,
     ) -> None:
         """Connects and sends `tracks`, tracks or streams of them. `codecs`: the only ones to offer, by name, the best first;
         `max_bitrate`: of each picture, in bits per second. `layers`: how many sizes of each picture are offered (RFC 8853), up
-        to three, named "h", "m" and "l"; a server that takes no simulcast gets the largest. Raises WhipError; ValueError for a
-        codec that is not known."""
+        to three, named "h", "m" and "l"; a server that takes no simulcast gets the largest. `transform`: what encoded
+        frames of all tracks go through before they are sent (`RTCRtpSender.transform`); behind one that encrypts, video is
+        offered as VP8. Raises WhipError; ValueError for a codec that is not known, or that cannot be encrypted."""
         each = [t for given in tracks for t in (given.getTracks() if isinstance(given, MediaStream) else [given])]
         if not each:
             raise ValueError("there is nothing to publish")
@@ -47,6 +55,10 @@ class WhipClient(Client):
         for codec in codecs:
             if not any(_is(c, codec) for kind in ("audio", "video") for c in DEFAULT.of(kind).codecs):
                 raise ValueError(f"{codec!r} is none of the codecs that can be sent")
+            check_codec(transform, codec)
+        self._transform = transform
+        if is_opaque(transform) and not any(_is(c, codec) for codec in codecs for c in DEFAULT.of("video").codecs):
+            self._codecs = (*codecs, "VP8")
         await self._begin()
 
     def replace_track(self, kind: str, track: Any) -> None:
@@ -64,6 +76,7 @@ class WhipClient(Client):
             encodings = self._encodings() if track.kind == "video" else [RTCRtpEncodingParameters()]
             transceiver = pc.addTransceiver(track, "sendonly", streams=[stream], sendEncodings=encodings)
             self._prefer(transceiver)
+            transceiver.sender.transform = self._transform
 
     def _encodings(self) -> list[RTCRtpEncodingParameters]:
         most = self._max_bitrate

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..media.receive import RemoteTrack
 from ..media.stream import MediaStream
+from ..media.transform import Transform
 from ..peer.configuration import RTCConfiguration
 from ..peer.connection import RTCPeerConnection
 from ..peer.engine_driver import EngineDriver
@@ -50,12 +51,15 @@ class WhepClient(Client):
 
     _tracks: dict[str, LastingTrack]
 
-    async def watch(self, *, audio: bool = True, video: bool = True) -> MediaStream:
-        """Connects, and gives what comes. Raises WhipError."""
+    async def watch(self, *, audio: bool = True, video: bool = True, transform: Transform | None = None) -> MediaStream:
+        """Connects, and gives what comes. `transform`: what encoded frames go through before anything reads them
+        (`RemoteTrack.transform`). Raises WhipError."""
         kinds = [kind for kind, wanted in (("audio", audio), ("video", video)) if wanted]
         if not kinds:
             raise ValueError("there is nothing to watch")
         self._tracks = {kind: LastingTrack(kind) for kind in kinds}
+        for track in self._tracks.values():
+            track.transform = transform
         await self._begin()
         return MediaStream(self._tracks.values())
 
