@@ -13,6 +13,7 @@ import pytest
 from rtcengine import RTCPeerConnection, SFrameTransform, SyntheticCamera, SyntheticMicrophone, TransformFrame
 from rtcengine.media import transform as module
 from rtcengine.media.transform import Transforming, check_readable
+from rtcengine.payload import FrameDescription
 from tests.unit.media_kit import wire
 from tests.unit.test_call import connected, gather_tracks, negotiate, take, two
 from tests.util import until
@@ -388,3 +389,11 @@ async def test_a_peer_connection_offers_descriptors() -> None:
     await pc.setLocalDescription()
     assert pc.localDescription is not None and "#dependency-descriptor-rtp-header-extension" in pc.localDescription.sdp
     await pc.close()
+
+
+async def test_descriptions_are_checked() -> None:
+    async with wire("VP8") as side:
+        for bad in (FrameDescription(layers=4), FrameDescription(width=65536), FrameDescription(height=-1)):
+            with pytest.raises(ValueError, match="sides of 0 to 65535"):
+                side.sender.send_frame(b"\x10abc", 0, True, description=bad)
+        side.sender.send_frame(b"\x10abc", 0, True, description=FrameDescription(3, 65535, 65535))

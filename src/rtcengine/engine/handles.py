@@ -303,6 +303,8 @@ class Sender:
             raise ValueError(f"a level of {level} dBov is not of 0 to -127")
         if rotation not in (None, 0, 90, 180, 270):
             raise ValueError(f"a rotation of {rotation} degrees is not 0, 90, 180 or 270")
+        if description is not None and not (0 <= description.layers <= 3 and all(0 <= n <= 0xFFFF for n in description[1:])):
+            raise ValueError(f"{description} is not of 0 to 3 layers and sides of 0 to 65535")
         core = transport._engine._running()
         turn, at = -1 if rotation is None else rotation, 0 if captured is None else max(1, int(captured * 1e6))
         heard = -1 if level is None else voice << 7 | -level
