@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from rtcengine import RTCPeerConnection, SFrameTransform, SyntheticCamera, SyntheticMicrophone, TransformFrame
+from rtcengine import (
+    RTCPeerConnection,
+    RTCRtpEncodingParameters,
+    SFrameTransform,
+    SyntheticCamera,
+    SyntheticMicrophone,
+    TransformFrame,
+)
+from rtcengine.media import tap
 from rtcengine.media import transform as module
 from rtcengine.media.transform import Transforming, check_readable
 from rtcengine.payload import FrameDescription
@@ -140,7 +148,7 @@ def test_sound_goes_on_behind_a_failure() -> None:
 
 def test_who_always_fails_asks_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(tap.time, "monotonic", lambda: now)
 
     def fails(_: TransformFrame) -> bytes:
         raise RuntimeError("boom")
@@ -303,6 +311,33 @@ async def test_each_reader_gets_each_frame_once() -> None:
         await asyncio.gather(take(video, 10), *(read(into) for into in found), take(tracks[0], 10))
         assert all(times == sorted(set(times)) for times in found)
         assert video.broken == 0
+
+
+async def test_temporal_layers_behind_encryption() -> None:
+    """What a frame was made from stands in the descriptors alone; how many layers there are changes with a key frame."""
+    layers: list[tuple[bool, int]] = []
+    sframe = SFrameTransform(GCM, KEY, 1)
+
+    def note(given: TransformFrame) -> bytes:
+        layers.append((given.key, given.metadata["temporalIndex"]))
+        return sframe(given)
+
+    async with two() as (a, b):
+        tracks: list[Any] = gather_tracks(b)
+        wanted = RTCRtpEncodingParameters(scalabilityMode="L1T3")
+        sender = a.addTransceiver(SyntheticCamera(320, 240, 30), sendEncodings=[wanted]).sender
+        sender.transform = note
+        await negotiate(a, b)
+        b.getReceivers()[0].transform = SFrameTransform(GCM, KEY, 1)
+        await take(tracks[0], 20)
+        assert {layer for _, layer in layers} == {0, 1, 2}
+        parameters = sender.getParameters()
+        parameters.encodings[0].scalabilityMode = "L1T1"
+        before = len(layers)
+        await sender.setParameters(parameters)
+        await until(lambda: any(key for key, _ in layers[before:]), what="a key frame for what has changed")
+        await take(tracks[0], 20)
+        assert tracks[0].broken == 0
 
 
 async def test_one_encoding_two_transforms() -> None:

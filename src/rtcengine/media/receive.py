@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..codecs.decode import DecodeCounts, DecodedStream
 from ..engine import EngineError, Receiver
-from .tap import ask_key_frame, is_open, tap
+from .tap import KeyWish, ask_key_frame, is_open, tap
 from .timeline import Timeline
 from .track import Done, MediaStreamError, MediaStreamTrack
 from .transform import Transform, TransformedFrames
@@ -50,6 +50,7 @@ class RemoteTrack(MediaStreamTrack):
         self.counts = DecodeCounts()
         self._receiver: Receiver | None = None
         self._request_key: Callable[[], None] = lambda: None
+        self._key = KeyWish(lambda: self._request_key())
         self._ready: deque[av.AudioFrame | av.VideoFrame] | tuple[()] = ()  # a queue once somebody reads
         self._news: asyncio.Event | None = None  # once somebody reads
         self._readers = 0
@@ -229,9 +230,10 @@ class RemoteTrack(MediaStreamTrack):
 
     def _on_broken(self) -> None:
         self.broken += 1
-        self._request_key()
+        self._key.wish()
 
     def _put(self, frame: Any) -> None:
+        self._key.helped()
         rate = frame.time_base.denominator
         if self._times is None or self._times.clock_rate != rate:
             self._times = Timeline(rate)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ from ..engine import EncodedFrame, EngineError, FrameStream, Receiver
 from ..frames import FrameShare
 from ..rtp import Extension
 from ..sframe import SFrameError
-from .tap import ask_key_frame, tap
+from .tap import KeyWish, ask_key_frame, tap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -25,8 +24,6 @@ log = logging.getLogger("rtcengine.media")
 
 MOST_WAITING = 64
 """Frames that wait while a transform is awaited."""
-FIRST_ASK_S, LONGEST_ASK_S = 0.5, 8.0
-"""Between requests for key frames while every frame fails; each wait is twice the one before."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,14 +108,13 @@ class Transforming(Generic[T]):
     ) -> None:
         self._transform = transform
         self._of = of
-        self._hand_on, self._ask_key, self._on_dropped = give, ask_key, on_dropped
+        self._hand_on, self._key, self._on_dropped = give, KeyWish(ask_key), on_dropped
         self._waiting: deque[tuple[TransformFrame, T]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._full = False  # up to a key frame
         self._skipping = False  # likewise, behind the transform
         self._logged: set[type[BaseException]] = set()
         self._failing = False
-        self._ask_at, self._ask_gap = 0.0, FIRST_ASK_S
         self._closed = False
 
     @property
@@ -129,7 +125,7 @@ class Transforming(Generic[T]):
     def transform(self, transform: Transform) -> None:
         self._transform = transform
         self._logged.clear()
-        self._ask_at, self._ask_gap = 0.0, FIRST_ASK_S
+        self._key.helped()
 
     def feed(self, frame: TransformFrame, ticket: T) -> None:
         """One more."""
@@ -142,7 +138,7 @@ class Transforming(Generic[T]):
         if self._full or len(self._waiting) >= MOST_WAITING:
             if not self._full:
                 log.warning("the transform of %s is too slow: frames are dropped", self._of)
-                self._ask()
+                self._key.wish()
             self._full = frame.kind == "video"
             self._on_dropped(True)
             return
@@ -214,13 +210,13 @@ class Transforming(Generic[T]):
         failed, self._failing = self._failing, False
         self._skipping = self._skipping and not frame.key
         if not self._skipping:
-            self._ask_at, self._ask_gap = 0.0, FIRST_ASK_S
+            self._key.helped()
             self._hand_on(ticket, data)
             return
         self._on_dropped(True)
         if failed:  # it works again
-            self._ask_at = 0.0
-            self._ask()
+            self._key.helped()
+            self._key.wish()
 
     def _fail(self, frame: TransformFrame, error: BaseException) -> None:
         if type(error) not in self._logged:
@@ -232,14 +228,7 @@ class Transforming(Generic[T]):
         self._on_dropped(True)
         if frame.kind == "video":
             self._skipping = True
-            self._ask()
-
-    def _ask(self) -> None:
-        now = time.monotonic()
-        if now < self._ask_at:
-            return
-        self._ask_at, self._ask_gap = now + self._ask_gap, min(2 * self._ask_gap, LONGEST_ASK_S)
-        self._ask_key()
+            self._key.wish()
 
 
 class TransformedFrames:

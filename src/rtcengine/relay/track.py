@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from ..engine import EncodedFrame, Receiver
-from ..media.tap import ask_key_frame, tap
+from ..media.tap import KeyWish, ask_key_frame, tap
 
 
 class Track:
@@ -26,13 +26,15 @@ class Track:
 
     async def frames(self) -> AsyncIterator[Any]:
         """Decoded: av.VideoFrame or av.AudioFrame with `pts` and `time_base`, on a thread of their own. A frame that is
-        broken is left out, and a key frame asked for."""
+        broken is left out, and a key frame asked for, less and less often while none helps."""
         from ..codecs.decode import DecodedStream
 
         async with tap(self._receiver) as stream:
-            decoded = DecodedStream(stream, on_broken=lambda _: self.ask_key_frame())
+            key = KeyWish(self.ask_key_frame)
+            decoded = DecodedStream(stream, on_broken=lambda _: key.wish())
             try:
                 async for frame in decoded:
+                    key.helped()
                     yield frame
             finally:
                 decoded.close()
