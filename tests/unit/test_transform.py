@@ -233,6 +233,7 @@ async def test_both_ends_of_a_call_see_the_same_frames() -> None:
             times = [given.timestamp for given in out]
             assert [given.timestamp for given in arrived if given.timestamp not in times] == []
         pictures = [given.metadata for given in sent if given.kind == "video"]
+        assert {given.metadata["payloadType"] for given in came if given.kind == "video"} == {pictures[0]["payloadType"]}
         assert pictures[0]["width"] == 320 and pictures[0]["height"] == 240 and pictures[0]["mimeType"] == "video/VP8"
 
 

@@ -279,37 +279,40 @@ class TransformedFrames:
                 self._task = None
 
     async def _run(self) -> None:
-        config = self.receiver.config
         try:
             async with tap(self.receiver) as frames:
                 async for frame in frames:
-                    metadata = {
-                        "mimeType": f"{self._kind}/{frame.codec}",
-                        "payloadType": config.pt,
-                        "mid": config.mid,
-                        "clockRate": frame.clock_rate,
-                        "receiveTime": frame.arrived,
-                        "lost": frame.lost,
-                        "level": frame.level,
-                        "voice": frame.voice,
-                    }
-                    given = TransformFrame(
-                        data=frame.data,
-                        timestamp=frame.timestamp & 0xFFFFFFFF,
-                        key=frame.key,
-                        kind=self._kind,
-                        ssrc=self.receiver.ssrc,
-                        codec=frame.codec,
-                        outgoing=False,
-                        metadata=metadata,
-                    )
-                    self._work.feed(given, frame)
+                    self._work.feed(self._to_transform(frame), frame)
         except EngineError as error:
             self._error = error
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
                 self._share.close()
+
+    def _to_transform(self, frame: EncodedFrame) -> TransformFrame:
+        config = self.receiver.config
+        numbers = {**{other.codec: other.pt for other in config.others}, config.codec: config.pt}
+        metadata = {
+            "mimeType": f"{self._kind}/{frame.codec}",
+            "payloadType": numbers.get(frame.codec, config.pt),
+            "mid": config.mid,
+            "clockRate": frame.clock_rate,
+            "receiveTime": frame.arrived,
+            "lost": frame.lost,
+            "level": frame.level,
+            "voice": frame.voice,
+        }
+        return TransformFrame(
+            data=frame.data,
+            timestamp=frame.timestamp & 0xFFFFFFFF,
+            key=frame.key,
+            kind=self._kind,
+            ssrc=self.receiver.ssrc,
+            codec=frame.codec,
+            outgoing=False,
+            metadata=metadata,
+        )
 
     def _give(self, frame: EncodedFrame, data: Buffer) -> None:
         if data is not frame.data:
