@@ -25,7 +25,8 @@ enum {
   RTC_CNAME_MAX = 63,
   RTC_LOCAL_UFRAG_MAX = 32,
   RTC_CAPTURED_US = 10000000, /* how long ago a frame may have been captured */
-  RTC_RECV_OTHERS = 15        /* payload types that a section's sender may change to */
+  RTC_RECV_OTHERS = 15,       /* payload types that a section's sender may change to */
+  RTC_RECV_TONES = 4          /* and those of its telephone events */
 };
 
 /* path.sock of what goes by way of an allocation: its id and this bit. Real sockets are numbered below. */
@@ -80,6 +81,11 @@ typedef struct rtc_recv_pt {
   uint32_t clock_rate;
 } rtc_recv_pt_t;
 
+typedef struct rtc_tone_pt { /* telephone events (RFC 4733): between the packets of a stream of sound, under its SSRC */
+  int16_t pt;                /* -1: none */
+  uint32_t rate;             /* units of their duration a second */
+} rtc_tone_pt_t;
+
 /* One stream that the peer sends. */
 typedef struct rtc_recv_cfg {
   uint32_t transport;
@@ -93,6 +99,8 @@ typedef struct rtc_recv_cfg {
   bool frames; /* as RTC_OP_FRAMES from the start */
   uint8_t other_n;
   rtc_recv_pt_t other[RTC_RECV_OTHERS]; /* the peer may change to these whenever it likes (RFC 3264 §5.1) */
+  uint8_t tone_n;
+  rtc_tone_pt_t tone[RTC_RECV_TONES]; /* told as RTC_EV_TONE, and not forwarded */
 } rtc_recv_cfg_t;
 
 /* One stream that we send. */
@@ -106,6 +114,8 @@ typedef struct rtc_send_cfg {
   char mid[RTC_MID_MAX + 1], rid[RTC_RID_MAX + 1]; /* rid: of one stream among several of a section (RFC 8852) */
   uint32_t ext_mask;                               /* bit per rtc_ext_t agreed for this section */
   bool nack;
+  bool has_tone;
+  rtc_tone_pt_t tone; /* for RTC_OP_TONE, where there is one */
 } rtc_send_cfg_t;
 
 typedef struct rtc_stun_cfg {
@@ -123,6 +133,7 @@ typedef struct rtc_frame_cfg {
   uint32_t len;
   uint32_t ts;
   bool key, layered;    /* layered: `layer` is said */
+  bool begins;          /* of sound: the first after silence, which its packet's marker says (RFC 3551 §4.1) */
   bool has_level;       /* of sound: level goes with its packets, to a peer that has agreed to it */
   uint8_t level;        /* as RFC 6464 §3 has it: voice in the highest bit, -dBov below */
   bool has_orientation; /* likewise with the last packet of a picture */
@@ -135,6 +146,12 @@ typedef struct rtc_frame_cfg {
   rtc_picture_size_t size; /* of a key frame; zeros: not said */
   rtc_time_t captured;     /* within RTC_CAPTURED_US; any other: now */
 } rtc_frame_cfg_t;
+
+/* A tone in place of frames, which are passed over until its last packet is out. What is left of the tone before ends with this. */
+typedef struct rtc_tone_cfg {
+  uint8_t code, volume; /* as rtc_telephone_t has them */
+  rtc_time_t length_us;
+} rtc_tone_cfg_t;
 
 /* An allocation on a TURN server. One real socket holds one with a server at most (RFC 8656 §3). */
 typedef struct rtc_turn_server {
@@ -169,6 +186,7 @@ typedef enum rtc_op {
   RTC_OP_LINK,      /* id = sender, u.link = receiver that feeds it from its next key frame on, the one of before until then; 0 unlinks */
   RTC_OP_KEYFRAME,  /* id = receiver: ask its publisher for a key frame */
   RTC_OP_FRAME,     /* id = sender, u.frame */
+  RTC_OP_TONE,      /* id = sender with a payload type for them, u.tone */
   RTC_OP_FRAMES,    /* id = receiver, u.on: its frames are wanted, while forwarding goes on; no change: no effect */
   RTC_OP_RATE,      /* id = transport, u.rate_bps: pace of what is paced */
   RTC_OP_CAPTURE,   /* id = transport, u.capture: what is written down of it from now on, NULL: nothing; passes to the engine, always */
@@ -199,6 +217,7 @@ typedef struct rtc_cmd {
     bool on;
     int64_t rate_bps;
     rtc_frame_cfg_t frame;
+    rtc_tone_cfg_t tone;
     rtc_stats_t *stats;
     rtc_ice_stats_t *ice_stats;
     rtc_capture_t *capture;

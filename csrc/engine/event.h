@@ -17,6 +17,8 @@ typedef enum rtc_event_type {
   RTC_EV_TURN,          /* id = allocation: state (rtc_turn_state_t READY, CLOSED, FAILED; the last two are its last event), code, text;
                            path.local: the relayed address, path.remote: ours as the server sees it, or a 300's other server */
   RTC_EV_STUN,          /* id = transport: what a query of RTC_OP_STUN brought, or another address than before */
+  RTC_EV_LOSS,          /* id = sender of sound fed by rtc_frame commands: how many of 100 packets get lost, another number than before */
+  RTC_EV_TONE,          /* id = receiver: a telephone event is over */
   RTC_EV_SOCKET,        /* id = socket that connects: RTC_T_CONNECTED, or RTC_T_CLOSED and text, "" when the peer closed it in order */
 } rtc_event_type_t;
 
@@ -57,6 +59,9 @@ typedef struct rtc_event {
   rtc_path_t path;                                   /* of a query: remote is our address as the server sees it, when has_path */
   uint32_t query;                                    /* its number */
   uint16_t stun_error;                               /* above 0, it is over: the server's code, or RTC_SRFLX_NO_ANSWER */
+  uint8_t loss;                                      /* percent; at once as the peer says it, less bit by bit */
+  uint8_t tone, volume;                              /* as rtc_telephone_t has them */
+  rtc_time_t tone_us;                                /* how long it was */
   rtc_time_t added, checked, connected, first_media; /* monotonic; 0 when it has not happened */
   rtc_certs_t *certs;                                /* once, with the handshake's end, where they are wanted: the collector's to free() */
   char text[RTC_WHY_MAX];                            /* why it closed, where there is more to say, or "" */

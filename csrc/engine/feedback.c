@@ -39,6 +39,15 @@ static rtc_time_t round_trip(const rtc_send_t *s, const rtc_rb_t *b, rtc_time_t 
   return 0;
 }
 
+/* For an encoder that can do something about it. A loss is believed at once, its end bit by bit: it comes in bursts. */
+static void tell_loss(rtc_send_t *s, uint8_t fraction) {
+  uint8_t said = (uint8_t)((fraction * 100 + 128) / 256), before = s->loss, calmed = (uint8_t)(before * 3 / 4);
+  s->loss = said > calmed ? said : calmed;
+  if (s->loss == before) return;
+  s->loss_event = true;
+  rtc_hub_touch(s->transport);
+}
+
 static void on_report_block(rtc_transport_t *t, const rtc_rb_t *b, rtc_time_t now) {
   rtc_send_t *s = sender_of(t, b->ssrc);
   if (!s) return;
@@ -46,6 +55,7 @@ static void on_report_block(rtc_transport_t *t, const rtc_rb_t *b, rtc_time_t no
   s->lost = b->lost;
   s->fraction_lost = b->fraction / 256.0;
   s->jitter_s = (double)b->jitter / s->cfg.clock_rate;
+  if (!s->cfg.video && !s->source) tell_loss(s, b->fraction);
   s->reports++;
   s->reported = now;
   rtc_time_t trip = round_trip(s, b, now);

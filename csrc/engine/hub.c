@@ -329,6 +329,11 @@ static int on_stream(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     rtc_transport_arm(s->transport);
     return err;
   }
+  if (c->op == RTC_OP_TONE) {
+    int err = rtc_send_tone(s, &c->u.tone, now);
+    rtc_transport_arm(s->transport);
+    return err;
+  }
   rtc_recv_t *r = c->u.link ? rtc_map_get(&h->recvs, &c->u.link) : NULL;
   if (r && (r->cfg.codec != s->cfg.codec || r->cfg.clock_rate != s->cfg.clock_rate)) return RTC_EINVAL;
   if (r) return rtc_relay_link(s, r, now);
@@ -420,6 +425,7 @@ int rtc_hub_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now) {
     case RTC_OP_LINK:
     case RTC_OP_KEYFRAME:
     case RTC_OP_FRAMES:
+    case RTC_OP_TONE:
       return on_stream(h, c, now);
     case RTC_OP_AGREE:
     case RTC_OP_RECV_AGREE:
@@ -466,10 +472,19 @@ static int stream_event(rtc_transport_t *t, rtc_event_t *e) {
     *e = (rtc_event_t){.type = RTC_EV_RECV, .id = r->id, .ssrc = r->ssrc};
     return 1;
   }
+  for (rtc_recv_t *r = t->recvs; r; r = r->next) {
+    rtc_tone_t tone;
+    if (!r->tones || !rtc_tone_rx_pop(r->tones, &tone)) continue;
+    *e = (rtc_event_t){.type = RTC_EV_TONE, .id = r->id, .tone = tone.code, .volume = tone.volume, .tone_us = tone.length_us};
+    return 1;
+  }
   for (rtc_send_t *s = t->sends; s; s = s->next) {
-    if (!s->key_event) continue;
-    s->key_event = false;
-    *e = (rtc_event_t){.type = RTC_EV_KEYFRAME, .id = s->id, .ssrc = s->cfg.ssrc};
+    if (!s->key_event && !s->loss_event) continue;
+    *e = (rtc_event_t){.type = s->key_event ? RTC_EV_KEYFRAME : RTC_EV_LOSS, .id = s->id, .ssrc = s->cfg.ssrc, .loss = s->loss};
+    if (s->key_event)
+      s->key_event = false;
+    else
+      s->loss_event = false;
     return 1;
   }
   return 0;

@@ -13,6 +13,9 @@ static bool sound(const rtc_recv_cfg_t *c) {
     const rtc_recv_pt_t *o = &c->other[i];
     if (!o->clock_rate || o->pt < 0 || o->pt > 127 || o->rtx_pt > 127 || o->codec >= RTC_CODEC_COUNT) return false;
   }
+  if (c->tone_n > RTC_RECV_TONES) return false;
+  for (int i = 0; i < c->tone_n; i++)
+    if (!c->tone[i].rate || c->tone[i].pt < 0 || c->tone[i].pt > 127) return false;
   return true;
 }
 
@@ -58,6 +61,7 @@ void rtc_recv_free(rtc_recv_t *r) {
   t->route_n = n;
   rtc_keep_close(t->hub, &r->history);
   free(r->nack);
+  free(r->tones);
   free(r);
 }
 
@@ -72,7 +76,16 @@ static int other_of(const rtc_recv_t *r, uint8_t pt, bool rtx) {
 
 static bool repairs_pt(const rtc_recv_t *r, uint8_t pt) { return r->cfg.rtx_pt == pt || other_of(r, pt, true) >= 0; }
 
-static bool takes_pt(const rtc_recv_t *r, uint8_t pt) { return r->cfg.pt == pt || other_of(r, pt, false) >= 0 || repairs_pt(r, pt); }
+/* Units of duration a second of the telephone events with this payload type; 0: it is none of theirs. */
+static uint32_t tone_rate(const rtc_recv_t *r, uint8_t pt) {
+  for (int i = 0; i < r->cfg.tone_n; i++)
+    if (r->cfg.tone[i].pt == pt) return r->cfg.tone[i].rate;
+  return 0;
+}
+
+static bool takes_pt(const rtc_recv_t *r, uint8_t pt) {
+  return r->cfg.pt == pt || other_of(r, pt, false) >= 0 || repairs_pt(r, pt) || tone_rate(r, pt);
+}
 
 /* Which section an SSRC belongs to (RFC 9143 §9.2): as declared, by MID with RID, by payload type when only one takes it. */
 static rtc_recv_t *section_of(rtc_transport_t *t, const rtc_media_t *m) {
@@ -103,6 +116,7 @@ static void renew(rtc_recv_t *r, uint32_t ssrc, rtc_time_t now) {
     rtc_keep_empty(&r->history);
     rtc_rxstat_init(&r->stat, r->cfg.clock_rate);
     if (r->nack) rtc_nack_init(r->nack);
+    if (r->tones) rtc_tone_rx_renew(r->tones);
     rtc_tap_renew(r);
     r->reported = 0;
     r->sr_n = r->sr_packets = r->sr_bytes = 0;
@@ -241,7 +255,7 @@ static const rtc_route_t *route(rtc_transport_t *t, const rtc_media_t *m, rtc_ti
   }
   e->used = now;
   if (m->rtp.pt == (e->rtx ? e->recv->cfg.rtx_pt : e->recv->cfg.pt)) return e;
-  if (!e->rtx && change_pt(e->recv, m, now)) return e;
+  if (!e->rtx && (tone_rate(e->recv, m->rtp.pt) || change_pt(e->recv, m, now))) return e;
   rtc_hub_drop(t->hub, RTC_DROP_RTP_PT);
   return NULL;
 }
@@ -343,12 +357,41 @@ static void open_nack(rtc_recv_t *r) {
   if (r->nack) rtc_nack_init(r->nack);
 }
 
+/* How long after its RTP time a packet was sent: an event keeps that of its beginning. */
+static int64_t age_of(const rtc_recv_t *r, const rtc_media_t *m) {
+  rtc_telephone_t e;
+  if (m->rtp.pt == r->cfg.pt) return 0;
+  return rtc_telephone_parse(&e, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len) < 0 ? 0 : e.duration;
+}
+
+/* A telephone event: its number is one of the stream's, but nothing in it is for a decoder. */
+static void on_tone(rtc_recv_t *r, const rtc_media_t *m, int64_t ts, rtc_time_t now) {
+  rtc_telephone_t e;
+  rtc_media_t empty = *m;
+  empty.rtp.payload_len = 0;
+  if (r->tap) rtc_tap_on_packet(r, &empty, ts, now);
+  if (rtc_telephone_parse(&e, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len) < 0) return;
+  if (!r->tones) {
+    r->tones = malloc(sizeof *r->tones);
+    if (!r->tones) return;
+    rtc_tone_rx_init(r->tones);
+  }
+  rtc_tone_rx_on_packet(r->tones, &e, ts, m->rtp.marker, tone_rate(r, m->rtp.pt), now);
+  if (r->tones->n) rtc_hub_touch(r->transport);
+  rtc_transport_arm(r->transport);
+}
+
+void rtc_recv_tones(rtc_recv_t *r, rtc_time_t now) {
+  rtc_tone_rx_tick(r->tones, now);
+  if (r->tones->n) rtc_hub_touch(r->transport);
+}
+
 static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
   rtc_transport_t *t = r->transport;
   int64_t ts = r->highest_ts < 0 ? (int64_t)m->rtp.ts : rtc_ts_near(r->highest_ts, m->rtp.ts);
   r->last = now;
   r->gone = false;
-  if (!m->repaired) rtc_rxstat_on_packet(&r->stat, m->index, ts, m->rtp.payload_len, now);
+  if (!m->repaired) rtc_rxstat_on_packet(&r->stat, m->index, ts + age_of(r, m), m->rtp.payload_len, now);
   int64_t depth = rtc_keep_depth(t->hub, &r->history);
   if (m->index < 0 || (r->highest >= 0 && m->index <= r->highest - depth) || rtc_history_get(&r->history, m->index)) {
     r->repeated++;
@@ -369,6 +412,10 @@ static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
   }
   if (r->cfg.nack && !r->nack) open_nack(r);
   if (r->nack) rtc_nack_on_packet(r->nack, m->index, now);
+  if (m->rtp.pt != r->cfg.pt) { /* not kept: it is no part of what is forwarded and repaired */
+    on_tone(r, m, ts, now);
+    return;
+  }
   rtc_keep_put(t->hub, &r->history, m->index, m->pkt);
   m->info = look(r, m);
   int64_t join_at = key_frame(r, m, ts);

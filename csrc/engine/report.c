@@ -211,10 +211,13 @@ void rtc_report_tick(rtc_transport_t *t, rtc_time_t now) {
   for (rtc_recv_t *r = t->recvs; r; r = r->next) {
     if (r->nack && rtc_nack_next_at(r->nack) <= now) send_nack(r, now);
     if (rtc_tap_next_at(r) <= now) rtc_tap_tick(r, now);
+    if (rtc_recv_tones_at(r) <= now) rtc_recv_tones(r, now);
     if (key_at(r) <= now) send_key_request(r, now);
   }
-  for (rtc_send_t *s = t->sends; s; s = s->next)
+  for (rtc_send_t *s = t->sends; s; s = s->next) {
     if (rtc_send_key_at(s) <= now) rtc_send_tell_key(s, now);
+    if (rtc_send_tone_at(s) <= now) rtc_send_tone_tick(s, now);
+  }
   if (t->report_at > now) return;
   send_reports(t, now);
   size_pacer(t, now);
@@ -226,9 +229,10 @@ rtc_time_t rtc_report_next_at(const rtc_transport_t *t) {
   if (t->arrival) at = rtc_time_min(at, rtc_arrival_next_at(t->arrival));
   for (const rtc_recv_t *r = t->recvs; r; r = r->next) {
     at = rtc_time_min(at, rtc_time_min(key_at(r), rtc_tap_next_at(r)));
+    at = rtc_time_min(at, rtc_recv_tones_at(r));
     if (r->nack) at = rtc_time_min(at, rtc_nack_next_at(r->nack));
   }
-  for (const rtc_send_t *s = t->sends; s; s = s->next) at = rtc_time_min(at, rtc_send_key_at(s));
+  for (const rtc_send_t *s = t->sends; s; s = s->next) at = rtc_time_min(at, rtc_time_min(rtc_send_key_at(s), rtc_send_tone_at(s)));
   return at;
 }
 

@@ -7,10 +7,12 @@
 
 static bool has_ssrc(const rtc_send_cfg_t *c, uint32_t ssrc) { return ssrc && (c->ssrc == ssrc || c->rtx_ssrc == ssrc); }
 
+static bool sound_tone(const rtc_send_cfg_t *c) { return !c->has_tone || (c->tone.rate && c->tone.pt >= 0 && c->tone.pt <= 127); }
+
 rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *cfg, int *err) {
   *err = RTC_EINVAL;
   if (!cfg->clock_rate || !cfg->ssrc || cfg->pt < 0 || cfg->pt > 127 || cfg->rtx_pt > 127 || cfg->codec >= RTC_CODEC_COUNT) return NULL;
-  if (cfg->ssrc == cfg->rtx_ssrc) return NULL;
+  if (cfg->ssrc == cfg->rtx_ssrc || !sound_tone(cfg)) return NULL;
   int ssrcs = 2 + (cfg->rtx_ssrc != 0); /* our own for reports, and this one's */
   for (rtc_send_t *o = t->sends; o; o = o->next) {
     if (has_ssrc(&o->cfg, cfg->ssrc) || has_ssrc(&o->cfg, cfg->rtx_ssrc)) return NULL;
@@ -52,6 +54,7 @@ void rtc_send_free(rtc_send_t *s) {
   }
   rtc_rtx_clear(&s->rtx);
   rtc_keep_close(t->hub, &s->own);
+  free(s->tone);
   free(s);
 }
 
@@ -62,6 +65,7 @@ void rtc_send_reshape(rtc_send_t *s) {
 
 int rtc_send_agree(rtc_send_t *s, const rtc_send_cfg_t *cfg) {
   if (!cfg->clock_rate || cfg->pt < 0 || cfg->pt > 127 || cfg->rtx_pt > 127 || cfg->codec >= RTC_CODEC_COUNT) return RTC_EINVAL;
+  if (!sound_tone(cfg)) return RTC_EINVAL;
   if (cfg->ssrc != s->cfg.ssrc || cfg->video != s->cfg.video) return RTC_EINVAL;
   if (cfg->rtx_ssrc && s->cfg.rtx_ssrc && cfg->rtx_ssrc != s->cfg.rtx_ssrc) return RTC_EINVAL;
   for (int i = 0; i < 2; i++) {
@@ -240,7 +244,7 @@ void rtc_send_on_key_wanted(rtc_send_t *s, rtc_time_t now) {
 
 /* What goes with a frame's packets beside its bytes, where the peer has agreed to it. Repairs do without. */
 typedef struct told {
-  bool has_level, has_orientation;
+  bool has_level, has_orientation, begins;
   uint8_t level, orientation, moment[8];
 } told_t;
 
@@ -283,7 +287,7 @@ static int send_payload(rtc_send_t *s, rtc_split_t *split, const told_t *told, r
                       .ssrc = s->cfg.ssrc,
                       .seq = (uint16_t)seq,
                       .pt = (uint8_t)s->cfg.pt,
-                      .marker = *last && s->cfg.video,
+                      .marker = s->cfg.video ? *last : told->begins,
                       .has_ext = head > RTC_RTP_HEADER,
                       .hdr_len = (uint16_t)head,
                       .payload_len = (uint16_t)n};
@@ -319,6 +323,7 @@ static void hurry(rtc_transport_t *t, rtc_time_t now) {
 int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   rtc_transport_t *t = s->transport;
   if (s->source || !t->keyed) return RTC_ESTATE;
+  if (rtc_send_tone_at(s) != RTC_NEVER) return 0;
   if (s->waiting && s->cfg.video && !f->key) {
     rtc_send_on_key_wanted(s, now);
     return 0;
@@ -343,7 +348,7 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   s->has_map = true;
   s->map_ts = ts;
   s->map_at = f->captured > now - RTC_CAPTURED_US && f->captured < now ? f->captured : now;
-  told_t told = {f->has_level, f->has_orientation && s->cfg.video, f->level, f->orientation, {0}};
+  told_t told = {f->has_level, f->has_orientation && s->cfg.video, f->begins, f->level, f->orientation, {0}};
   rtc_put64(told.moment, rtc_ntp_from_unix_us(s->map_at + t->hub->cfg.unix_offset_us));
   rtc_described_t d = {0};
   if (described) rtc_describe_next(&s->describe, &d, f, t->cfg->ext_two_byte);
@@ -353,4 +358,60 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   hurry(t, now);
   rtc_send_pace(t, now);
   return n;
+}
+
+/* One packet of a tone, outside of what is kept for repair: the next one says all that it does. */
+static void send_tone(rtc_send_t *s, const rtc_tone_packet_t *p, rtc_time_t now) {
+  rtc_transport_t *t = s->transport;
+  rtc_pkt_t *k = rtc_pkt_get(t->hub->pool);
+  if (!k) {
+    rtc_hub_drop(t->hub, RTC_DROP_POOL);
+    return;
+  }
+  int64_t seq = s->top + 1, ts = s->tone_ts + rtc_ticks(p->shift_us, s->cfg.clock_rate);
+  rtc_media_t m = {.pkt = k, .index = seq};
+  m.rtp = (rtc_rtp_t){.marker = p->marker, .hdr_len = RTC_RTP_HEADER, .payload_len = RTC_TELEPHONE_LEN};
+  rtc_rtp_write(k->data, &m.rtp);
+  rtc_telephone_write(&p->event, k->data + RTC_RTP_HEADER);
+  k->len = RTC_RTP_HEADER + RTC_TELEPHONE_LEN;
+  rtc_stamps_t at;
+  rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.tone.pt, s->cfg.ssrc, seq, ts, -1}, &at);
+  if (copy) {
+    rtc_time_t began = s->tone->start + p->shift_us;
+    count_sent(s, &m, seq, ts, now);
+    s->top_at = began; /* the time that ts is of */
+    pace(t, copy, RTC_PACE_AUDIO, seq, at, now);
+  }
+  rtc_pkt_put(k);
+}
+
+static void send_tones(rtc_send_t *s, bool cut, rtc_time_t now) {
+  rtc_tone_packet_t p;
+  while (s->cfg.has_tone && rtc_tone_tx_pop(s->tone, &p, cut, now)) send_tone(s, &p, now);
+  if (!s->cfg.has_tone) rtc_tone_tx_init(s->tone); /* agreed no more */
+  rtc_send_pace(s->transport, now);
+}
+
+void rtc_send_tone_tick(rtc_send_t *s, rtc_time_t now) { send_tones(s, false, now); }
+
+int rtc_send_tone(rtc_send_t *s, const rtc_tone_cfg_t *c, rtc_time_t now) {
+  rtc_transport_t *t = s->transport;
+  if (!s->cfg.has_tone) return RTC_EINVAL;
+  if (s->source || !t->keyed) return RTC_ESTATE;
+  if (!s->tone) {
+    s->tone = malloc(sizeof *s->tone);
+    if (!s->tone) return RTC_ENOMEM;
+    rtc_tone_tx_init(s->tone);
+  }
+  send_tones(s, true, now);
+  int err = rtc_tone_tx_start(s->tone, c->code, c->volume, c->length_us, s->cfg.tone.rate, now);
+  if (err < 0) return err;
+  int64_t gap = rtc_ticks(now - s->top_at, s->cfg.clock_rate);
+  s->tone_ts = s->live ? s->top_ts + (gap > 0 ? gap : 1) : (int64_t)(rtc_hub_draw(t->hub) & 0x7fffffff);
+  if (!s->has_map) {
+    s->has_map = true;
+    s->map_ts = s->tone_ts;
+    s->map_at = now;
+  }
+  return 0;
 }

@@ -19,6 +19,7 @@
 #include "proto/rtx.h"
 #include "proto/rxstat.h"
 #include "proto/srflx.h"
+#include "proto/tone.h"
 #include "wire/demux.h"
 #include "wire/rtp.h"
 
@@ -78,6 +79,7 @@ struct rtc_recv {
   uint64_t reported;           /* packets of stat at the last report */
   rtc_nack_t *nack;            /* NULL when not agreed, and before the first packet */
   rtc_history_t history;
+  rtc_tone_rx_t *tones; /* NULL before the first event */
   rtc_tap_t *tap;       /* NULL: nobody wants frames */
   rtc_send_t **viewers; /* linked senders */
   uint32_t viewer_n, viewer_cap;
@@ -133,6 +135,10 @@ struct rtc_send {
   uint32_t sr_n;
   rtc_time_t key_told;      /* last RTC_EV_KEYFRAME; RTC_NEVER before */
   bool key_event, key_owed; /* owed: wanted again too soon, told when it is time */
+  bool loss_event;
+  uint8_t loss;        /* percent, as told */
+  rtc_tone_tx_t *tone; /* NULL before the first */
+  int64_t tone_ts;     /* RTP time of the latest */
   uint64_t rtx_packets, rtx_bytes, nacks, nack_messages, pli, fir, remb_bps;
   int fir_last; /* last FIR number seen, -1 before */
   int64_t lost;
@@ -382,8 +388,10 @@ void rtc_records_close(rtc_transport_t *t);                            /* says c
 /* recv.c: a media packet inward */
 rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *cfg, int *err);
 void rtc_recv_free(rtc_recv_t *r);
-void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now);          /* borrows k */
-void rtc_recv_ask_key(rtc_recv_t *r);                                         /* merged with other wishes; arms the timer */
+void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now); /* borrows k */
+void rtc_recv_ask_key(rtc_recv_t *r);                                /* merged with other wishes; arms the timer */
+void rtc_recv_tones(rtc_recv_t *r, rtc_time_t now);                  /* one may have ended by silence */
+static inline rtc_time_t rtc_recv_tones_at(const rtc_recv_t *r) { return r->tones ? rtc_tone_rx_next_at(r->tones) : RTC_NEVER; }
 int rtc_recv_agree(rtc_recv_t *r, const rtc_recv_cfg_t *cfg, rtc_time_t now); /* 0, or an error and no change */
 void rtc_recv_bye(rtc_recv_t *r);                                             /* the source has said goodbye */
 
@@ -415,6 +423,9 @@ void rtc_send_free(rtc_send_t *s);
 int rtc_send_agree(rtc_send_t *s, const rtc_send_cfg_t *cfg); /* 0 or RTC_EINVAL and no change */
 void rtc_send_reshape(rtc_send_t *s);                         /* the transport's extension ids are others */
 int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now);
+int rtc_send_tone(rtc_send_t *s, const rtc_tone_cfg_t *c, rtc_time_t now);
+void rtc_send_tone_tick(rtc_send_t *s, rtc_time_t now);
+static inline rtc_time_t rtc_send_tone_at(const rtc_send_t *s) { return s->tone ? rtc_tone_tx_next_at(s->tone) : RTC_NEVER; }
 /* Sends one packet under the sender's own number, from plaintext that stays as it is: a copy made at once, or one of the fan's. */
 void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now);
 void rtc_send_forward(rtc_send_t *s, rtc_fan_t *f, int64_t seq, int64_t ts, rtc_time_t now);

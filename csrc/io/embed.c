@@ -340,6 +340,8 @@ static rtcengine_event_type_t type_of(const rtc_event_t *v) {
     case RTC_EV_TURN:
     case RTC_EV_STUN:   /* nobody asks a server, nor makes an allocation here */
     case RTC_EV_SOCKET: /* none is opened here */
+    case RTC_EV_TONE:   /* no payload type is for them */
+    case RTC_EV_LOSS:   /* passed over */
     case RTC_EV_TRANSPORT:
       break;
   }
@@ -350,7 +352,9 @@ int rtcengine_next_event(rtcengine_t *e, rtcengine_event_t *out) {
   if (!e || !out) return RTC_EINVAL;
   rtc_event_t v;
   rtc_loop_look(e->loop);
-  if (!rtc_loop_event(e->loop, &v)) return 0;
+  do {
+    if (!rtc_loop_event(e->loop, &v)) return 0;
+  } while (v.type == RTC_EV_LOSS); /* who sends frames here chooses their size without it */
   *out = (rtcengine_event_t){.type = type_of(&v), .id = v.id, .ssrc = v.ssrc, .state = v.state};
   if (v.state == RTC_T_CLOSED) snprintf(out->reason, sizeof out->reason, "%s%s%s", why_closed(v.reason), v.text[0] ? ": " : "", v.text);
   if (v.has_path) rtc_addr_write(&v.path.remote, out->remote, sizeof out->remote);

@@ -98,12 +98,21 @@ class PayloadType:
     clock_rate: int
 
 
+@dataclass(frozen=True, slots=True)
+class TonePayload:
+    """The number of telephone events (RFC 4733) in a stream of sound, and units of their duration a second."""
+
+    pt: int
+    rate: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecvConfig:
     """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU, PCMA or G722. `ssrc` and `rtx_ssrc` as
     declared; 0: found by MID, RID or payload type. `clock_rate` in Hz. `nack`, `pli`, `fir`, `twcc`: feedback that was
     agreed. `frames`: Python gets its frames (`Receiver.frames`); `Batch.frames` changes that later. `others`: what the peer may
-    change to whenever it likes, 15 at most."""
+    change to whenever it likes, 15 at most. `tones`: its telephone events (`Receiver.on_tone`), of 4 payload types at most;
+    they are not forwarded."""
 
     video: bool
     codec: str
@@ -120,12 +129,14 @@ class RecvConfig:
     twcc: bool = False
     frames: bool = False
     others: tuple[PayloadType, ...] = ()
+    tones: tuple[TonePayload, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendConfig:
     """One stream that we send, under this SSRC. `rtx_ssrc` 0: no repair by RTX (RFC 4588). `extensions`: the URIs
-    agreed for its section; their ids are the transport's. `rid`: its name among the streams of a simulcast (RFC 8853)."""
+    agreed for its section; their ids are the transport's. `rid`: its name among the streams of a simulcast (RFC 8853).
+    `tones`: for `Batch.tone`."""
 
     video: bool
     codec: str
@@ -138,6 +149,7 @@ class SendConfig:
     rid: str = ""
     extensions: frozenset[str] = frozenset()
     nack: bool = False
+    tones: TonePayload | None = None
 
 
 class Feedback(TypedDict):
@@ -207,6 +219,9 @@ def check_stream(config: RecvConfig | SendConfig) -> None:
     check_payload_type(config)
     for other in config.others if isinstance(config, RecvConfig) else ():
         check_payload_type(other)
+    for tone in config.tones if isinstance(config, RecvConfig) else (config.tones,) if config.tones is not None else ():
+        check_number("pt of telephone events", tone.pt, 0, 127)
+        check_number("rate of telephone events", tone.rate, 1, 1_000_000)
     check_number("ssrc", config.ssrc, 1 if isinstance(config, SendConfig) else 0, 0xFFFFFFFF)
     check_number("rtx_ssrc", config.rtx_ssrc, 0, 0xFFFFFFFF)
 

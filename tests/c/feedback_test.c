@@ -183,6 +183,35 @@ static void feedback_for_others_is_ignored(void) {
   rig_close(&r);
 }
 
+/* What the peer loses is told where an encoder can do something about it: more at once, less bit by bit, the same not again. */
+static void loss_is_told(void) {
+  static const uint8_t fraction[] = {0, 0, 26, 26, 0, 0, 13, 0, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  static const int told[] = {-1, -1, 10, -1, 7, 5, -1, 3, 100, 75, 56, 42, 31, 23, 17, 12, 9, 6, 4, 3, 2, 1, 0, -1, -1};
+  rig_t r;
+  rtc_event_t e;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM), pub = rig_join(&r, GCM);
+  rtc_send_cfg_t sound = rig_send(p, false, 100), picture = rig_send(p, true, 200), relayed = rig_send(p, false, 300);
+  rtc_recv_cfg_t in = rig_recv(pub, false);
+  rig_add_send(&r, 1, &sound);
+  rig_add_send(&r, 2, &picture);
+  rig_add_send(&r, 3, &relayed);
+  rig_add_recv(&r, 1, &in);
+  rig_link(&r, 3, 1);
+  for (size_t i = 0; i < sizeof fraction; i++) {
+    for (uint32_t ssrc = 100; ssrc <= 300; ssrc += 100) send_rr(&r, p, &(rtc_rb_t){.ssrc = ssrc, .fraction = fraction[i]});
+    int got = -1;
+    while (rtc_hub_event(r.hub, &e)) {
+      if (e.type != RTC_EV_LOSS) continue;
+      CHECK_EQ(e.id, 1);
+      CHECK_EQ(got, -1);
+      got = e.loss;
+    }
+    CHECK_EQ(got, told[i]);
+  }
+  rig_close(&r);
+}
+
 /* Every RTCP type with every length that fits and noise inside, authentic: nothing but counters moves. */
 static void noise_in_authentic_rtcp(void) {
   rig_t r;
@@ -217,6 +246,7 @@ int main(void) {
   RUN(fir_counts_once);
   RUN(remb_is_noted);
   RUN(feedback_for_others_is_ignored);
+  RUN(loss_is_told);
   RUN(noise_in_authentic_rtcp);
   return CHECK_END();
 }

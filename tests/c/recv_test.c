@@ -364,6 +364,97 @@ static void others_have_a_cap(void) {
   rig_close(&r);
 }
 
+static void event(rig_t *r, int64_t index, int64_t ts, uint8_t pt, bool marker, uint8_t code, bool end, uint16_t duration) {
+  uint8_t b[4] = {code, (uint8_t)(end << 7 | 10), (uint8_t)(duration >> 8), (uint8_t)duration};
+  rig_rtp(r, 0, &(rig_rtp_t){.ssrc = 5, .index = index, .ts = ts, .pt = pt, .marker = marker, .mid = "0", .payload = b, .len = sizeof b});
+}
+
+/* Telephone events are told, and are nothing of the sound: no frame, no loss, no part of what viewers get. */
+static void telephone_events(void) {
+  rig_t r;
+  rtc_event_t e;
+  rig_open(&r, 0);
+  int pub = rig_join(&r, GCM), view = rig_join(&r, GCM);
+  rtc_recv_cfg_t in = rig_recv(pub, false);
+  rtc_send_cfg_t out = rig_send(view, false, 9000);
+  in.frames = true;
+  in.tone_n = 2;
+  in.tone[0] = (rtc_tone_pt_t){.pt = 110, .rate = 48000};
+  in.tone[1] = (rtc_tone_pt_t){.pt = 126, .rate = 8000};
+  rig_add_recv(&r, 1, &in);
+  rig_add_send(&r, 2, &out);
+  rig_link(&r, 2, 1);
+  int64_t index = 65530, ts = 0xfffffc00; /* an event may be the first that is heard of a stream */
+  int told = 0, frames = 0;
+  for (int round = 0; round < 8; round++) {
+    bool slow = round & 1;
+    for (int i = 1; i <= 7; i++, index++) {
+      uint16_t duration = (uint16_t)((slow ? 160 : 960) * (i < 5 ? i : 5));
+      if (i != round) event(&r, index, ts, slow ? 126 : 110, i == 1, (uint8_t)round, i >= 5, duration);
+      rig_pass(&r, RTC_MS(20));
+    }
+    ts += 7 * 960;
+    for (int i = 0; i < 3; i++, index++, ts += 960) {
+      rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 5, .index = index, .ts = ts, .pt = 111, .mid = "0", .payload = "abc", .len = 3});
+      rig_pass(&r, RTC_MS(20));
+    }
+    while (rtc_hub_event(r.hub, &e)) {
+      if (e.type != RTC_EV_TONE) continue;
+      CHECK_EQ(e.id, 1);
+      CHECK_EQ(e.tone, told);
+      CHECK_EQ(e.volume, 10);
+      CHECK_EQ(e.tone_us, RTC_MS(100));
+      told++;
+    }
+  }
+  rig_pass(&r, RTC_SEC(1));
+  for (rtc_frame_t *f; (f = rtc_hub_frame(r.hub)); free(f)) {
+    CHECK_EQ(f->len, 3);
+    CHECK_EQ(f->lost, 0 + (frames % 3 == 0 && frames >= 3)); /* one packet of each tone but the first was lost */
+    frames++;
+  }
+  CHECK_EQ(told, 8);
+  CHECK_EQ(frames, 24);
+  CHECK_EQ(rig_media_n(&r, view, 9000), 24);
+  CHECK_EQ(rig_drops(&r, RTC_DROP_RTP_PT), 0);
+  const rtc_recv_stats_t *s = rig_recv_stats(&r, 1);
+  CHECK_EQ(s->lost, 7);
+  CHECK_EQ(s->packets, 8 * 10 - 7);
+  CHECK(s->jitter_s < 0.02); /* their times stand still, which is no jitter */
+  rig_close(&r);
+}
+
+/* One whose ends are all lost is told when nothing more comes of it; what is cut, and of a type that is none, is not. */
+static void events_without_end(void) {
+  rig_t r;
+  rtc_event_t e;
+  rig_open(&r, 0);
+  int pub = rig_join(&r, GCM);
+  rtc_recv_cfg_t in = rig_recv(pub, false);
+  in.tone_n = 1;
+  in.tone[0] = (rtc_tone_pt_t){.pt = 110, .rate = 0};
+  CHECK_EQ(rtc_hub_exec(r.hub, &(rtc_cmd_t){.op = RTC_OP_RECV, .id = 1, .u.recv = in}, r.now), RTC_EINVAL);
+  in.tone[0].rate = 48000;
+  for (int i = 1; i < RTC_RECV_TONES; i++) in.tone[i] = (rtc_tone_pt_t){.pt = (int16_t)(120 + i), .rate = 8000};
+  in.tone_n = RTC_RECV_TONES + 1;
+  CHECK_EQ(rtc_hub_exec(r.hub, &(rtc_cmd_t){.op = RTC_OP_RECV, .id = 1, .u.recv = in}, r.now), RTC_EINVAL);
+  in.tone_n = RTC_RECV_TONES;
+  rig_add_recv(&r, 1, &in);
+  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 5, .index = 1, .pt = 110, .mid = "0", .payload = "abc", .len = 3});
+  event(&r, 2, 960, 110, true, 11, false, 960);
+  event(&r, 3, 960, 109, false, 11, true, 1920);
+  CHECK_EQ(rig_drops(&r, RTC_DROP_RTP_PT), 1);
+  int told = 0;
+  for (int i = 0; i < 30; i++) {
+    while (rtc_hub_event(r.hub, &e)) told += e.type == RTC_EV_TONE && e.tone == 11 && e.tone_us == RTC_MS(20);
+    if (i == 8) CHECK_EQ(told, 0);
+    rig_pass(&r, RTC_MS(20));
+  }
+  CHECK_EQ(told, 1);
+  CHECK_EQ(r.spins, 0);
+  rig_close(&r);
+}
+
 int main(void) {
   RUN(new_ssrc_replaces_the_old);
   RUN(thousand_ssrcs);
@@ -378,5 +469,7 @@ int main(void) {
   RUN(histories_leave_room);
   RUN(bye_ends_a_source);
   RUN(others_have_a_cap);
+  RUN(telephone_events);
+  RUN(events_without_end);
   return CHECK_END();
 }

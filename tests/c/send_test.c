@@ -355,6 +355,130 @@ static void frames_tell_moment_and_orientation(void) {
   }
 }
 
+static rtc_send_cfg_t with_tones(int peer, uint32_t rate) {
+  rtc_send_cfg_t c = rig_send(peer, false, 100);
+  c.has_tone = true;
+  c.tone = (rtc_tone_pt_t){.pt = 126, .rate = rate};
+  return c;
+}
+
+static int tone(rig_t *r, uint32_t sender, uint8_t code, rtc_time_t length) {
+  return rtc_hub_exec(r->hub, &(rtc_cmd_t){.op = RTC_OP_TONE, .id = sender, .u.tone = {code, 10, length}}, r->now);
+}
+
+/* Packets of its own payload type under the stream's SSRC and numbers, with the time of its beginning; meanwhile frames are passed
+ * over, and what comes after goes on by the clock. */
+static void a_tone_takes_the_place_of_frames(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM);
+  rtc_send_cfg_t c = with_tones(p, 8000);
+  rig_add_send(&r, 1, &c);
+  for (int i = 0; i < 20; i++) {
+    if (i == 5) CHECK_EQ(tone(&r, 1, 5, RTC_MS(100)), 0);
+    rig_frame(&r, 1, 30, (uint32_t)(7000 + 960 * i), true);
+    rig_pass(&r, RTC_MS(20));
+  }
+  int n = rig_media_n(&r, p, 100), first = 5, tones = 0;
+  while (first + tones < n && rig_media(&r, p, 100, first + tones)->rtp.pt == 126) tones++;
+  CHECK_EQ(tones, 5 + 2); /* each 20 ms, and the end twice more */
+  CHECK_EQ(n, 20 - 7 + tones);
+  for (int i = 0; i < n; i++) {
+    const rig_got_t *g = rig_media(&r, p, 100, i);
+    CHECK_EQ(g->index, rig_media(&r, p, 100, 0)->index + i);
+    bool is_tone = i >= first && i < first + tones;
+    CHECK_EQ(g->rtp.pt, is_tone ? 126 : 111);
+    CHECK_EQ(g->rtp.marker, i == first);
+    CHECK_EQ(g->rtp.ts, is_tone ? 7000 + 960 * 5 : 7000 + 960 * (i < first ? i : i - tones + 7));
+    if (!is_tone) continue;
+    const uint8_t *b = g->data + g->rtp.hdr_len;
+    int k = i - first < 4 ? i - first : 4;
+    CHECK_EQ(g->rtp.payload_len, 4);
+    CHECK(b[0] == 5 && b[1] == (k == 4 ? 0x8a : 0x0a));
+    CHECK_EQ(rtc_get16(b + 2), 160 * (k + 1)); /* its own clock */
+  }
+  CHECK_EQ(rig_drops(&r, RTC_DROP_SEAL), 0);
+  rig_close(&r);
+}
+
+/* A stream may begin with one, and the next begins while its ends are still to go out; each has a time of its own. */
+static void tones_without_frames(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM);
+  rtc_send_cfg_t c = with_tones(p, 48000);
+  rig_add_send(&r, 1, &c);
+  for (uint8_t i = 0; i < 4; i++) {
+    CHECK_EQ(tone(&r, 1, i, RTC_MS(60)), 0);
+    rig_pass(&r, RTC_MS(70));
+  }
+  rig_pass(&r, RTC_MS(200));
+  rig_frame(&r, 1, 30, 123, true);
+  int n = rig_media_n(&r, p, 100);
+  CHECK_EQ(n, 4 * 5 + 1);
+  uint32_t start = rig_media(&r, p, 100, 0)->rtp.ts;
+  for (int i = 0; i < n - 1; i++) {
+    const rig_got_t *g = rig_media(&r, p, 100, i);
+    const uint8_t *b = g->data + g->rtp.hdr_len;
+    CHECK_EQ(b[0], i / 5);
+    CHECK_EQ(b[1] >> 7, i % 5 >= 2);
+    CHECK_EQ(g->rtp.marker, i % 5 == 0);
+    CHECK_EQ(g->rtp.ts - start, 48 * 70 * (i / 5));
+  }
+  CHECK_EQ(rig_media(&r, p, 100, n - 1)->rtp.ts - start, 48 * (4 * 70 + 200));
+  rig_close(&r);
+}
+
+/* Who forwards, or has agreed to none, sends none; what is agreed no more ends. */
+static void tones_that_are_refused(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM), pub = rig_join(&r, GCM);
+  rtc_send_cfg_t c = with_tones(p, 8000), none = rig_send(p, false, 100), bad = with_tones(p, 0);
+  bad.ssrc = 102;
+  CHECK_EQ(rtc_hub_exec(r.hub, &(rtc_cmd_t){.op = RTC_OP_SEND, .id = 2, .u.send = bad}, r.now), RTC_EINVAL);
+  bad.tone = (rtc_tone_pt_t){.pt = 128, .rate = 8000};
+  CHECK_EQ(rtc_hub_exec(r.hub, &(rtc_cmd_t){.op = RTC_OP_SEND, .id = 2, .u.send = bad}, r.now), RTC_EINVAL);
+  rig_add_send(&r, 1, &none);
+  CHECK_EQ(tone(&r, 1, 1, RTC_MS(100)), RTC_EINVAL);
+  CHECK_EQ(tone(&r, 9, 1, RTC_MS(100)), RTC_EINVAL);
+  rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_SEND_AGREE, .id = 1, .u.send = c});
+  CHECK_EQ(tone(&r, 1, 1, 0), RTC_EINVAL);
+  CHECK_EQ(tone(&r, 1, 1, RTC_SEC(5)), 0);
+  rig_pass(&r, RTC_MS(50));
+  CHECK_EQ(rig_media_n(&r, p, 100), 2);
+  rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_SEND_AGREE, .id = 1, .u.send = none});
+  rig_pass(&r, RTC_MS(50));
+  rig_frame(&r, 1, 30, 0, true);
+  CHECK_EQ(rig_media_n(&r, p, 100), 3);
+  rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_SEND_AGREE, .id = 1, .u.send = c});
+  rtc_recv_cfg_t in = rig_recv(pub, false);
+  rig_add_recv(&r, 1, &in);
+  rig_link(&r, 1, 1);
+  CHECK_EQ(tone(&r, 1, 1, RTC_MS(100)), RTC_ESTATE);
+  CHECK_EQ(r.spins, 0);
+  rig_close(&r);
+}
+
+/* The marker says where sound begins after silence (RFC 3551 §4.1). */
+static void a_talkspurt_is_marked(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  int p = rig_join(&r, GCM);
+  rtc_send_cfg_t a = rig_send(p, false, 100);
+  rig_add_send(&r, 1, &a);
+  for (uint32_t i = 0; i < 6; i++) {
+    uint8_t *data = malloc(30);
+    if (!data) exit(2);
+    memset(data, 1, 30);
+    rtc_frame_cfg_t f = {.data = data, .len = 30, .ts = 960 * i, .key = true, .begins = i % 3 == 0};
+    rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_FRAME, .id = 1, .u.frame = f});
+  }
+  CHECK_EQ(rig_media_n(&r, p, 100), 6);
+  for (int i = 0; i < 6; i++) CHECK_EQ(rig_media(&r, p, 100, i)->rtp.marker, i % 3 == 0);
+  rig_close(&r);
+}
+
 int main(void) {
   RUN(mid_until_reported);
   RUN(repair_repeats_what_was_sent);
@@ -368,5 +492,9 @@ int main(void) {
   RUN(contributors_are_forwarded);
   RUN(numbers_start_low_and_roll_over);
   RUN(frames_tell_moment_and_orientation);
+  RUN(a_tone_takes_the_place_of_frames);
+  RUN(tones_without_frames);
+  RUN(tones_that_are_refused);
+  RUN(a_talkspurt_is_marked);
   return CHECK_END();
 }

@@ -69,7 +69,9 @@ cdef extern from "engine/cmd.h":
         RTC_OP_SEND_AGREE
         RTC_OP_RECV_END
         RTC_OP_SEND_END
+        RTC_OP_TONE
         RTC_RECV_OTHERS
+        RTC_RECV_TONES
         RTC_OP_SOCKET
         RTC_OP_SOCKET_CLOSE
     ctypedef struct rtc_fingerprint_t:
@@ -111,6 +113,9 @@ cdef extern from "engine/cmd.h":
         int16_t pt
         int16_t rtx_pt
         uint32_t clock_rate
+    ctypedef struct rtc_tone_pt_t:
+        int16_t pt
+        uint32_t rate
     ctypedef struct rtc_recv_cfg_t:
         uint32_t transport
         bint video
@@ -129,6 +134,8 @@ cdef extern from "engine/cmd.h":
         bint frames
         uint8_t other_n
         rtc_recv_pt_t other[15]
+        uint8_t tone_n
+        rtc_tone_pt_t tone[4]
     ctypedef struct rtc_send_cfg_t:
         uint32_t transport
         bint video
@@ -142,6 +149,8 @@ cdef extern from "engine/cmd.h":
         char rid[17]
         uint32_t ext_mask
         bint nack
+        bint has_tone
+        rtc_tone_pt_t tone
     ctypedef struct rtc_stun_cfg_t:
         uint32_t number
         rtc_path_t path
@@ -160,6 +169,7 @@ cdef extern from "engine/cmd.h":
         uint32_t len
         uint32_t ts
         bint key
+        bint begins
         bint has_level
         uint8_t level
         bint layered
@@ -170,6 +180,10 @@ cdef extern from "engine/cmd.h":
         uint8_t layers
         rtc_picture_size_t size
         int64_t captured
+    ctypedef struct rtc_tone_cfg_t:
+        uint8_t code
+        uint8_t volume
+        int64_t length_us
     ctypedef struct rtc_sock_t "struct rtc_sock":
         pass
     ctypedef union rtc_cmd_u:
@@ -189,6 +203,7 @@ cdef extern from "engine/cmd.h":
         bint on
         int64_t rate_bps
         rtc_frame_cfg_t frame
+        rtc_tone_cfg_t tone
         rtc_stats_t *stats
         rtc_ice_stats_t *ice_stats
         rtc_capture_t *capture
@@ -283,6 +298,11 @@ cdef int put_recv(rtc_recv_cfg_t *r, uint32_t transport, object config) except -
         r.other[r.other_n].rtx_pt = -1 if other.rtx_pt is None else other.rtx_pt
         r.other[r.other_n].clock_rate = other.clock_rate
         r.other_n += 1
+    if len(config.tones) > RTC_RECV_TONES:
+        raise ValueError(f"more than {RTC_RECV_TONES} payload types of telephone events")
+    for tone in config.tones:
+        r.tone[r.tone_n].pt, r.tone[r.tone_n].rate = tone.pt, tone.rate
+        r.tone_n += 1
     return 0
 
 
@@ -301,6 +321,9 @@ cdef int put_send(rtc_send_cfg_t *s, uint32_t transport, object config) except -
         if ext_kind(uri) != RTC_EXT_UNKNOWN:
             s.ext_mask |= <uint32_t>1 << ext_kind(uri)
     s.nack = config.nack
+    if config.tones is not None:
+        s.has_tone = True
+        s.tone.pt, s.tone.rate = config.tones.pt, config.tones.rate
     return 0
 
 
@@ -498,6 +521,11 @@ cdef class Commands:
 
     def keyframe(self, uint32_t id):
         self.add(RTC_OP_KEYFRAME, id)
+        self.done()
+
+    def tone(self, uint32_t id, uint8_t code, uint8_t volume, int64_t length_us):
+        cdef rtc_cmd_t *c = self.add(RTC_OP_TONE, id)
+        c.u.tone.code, c.u.tone.volume, c.u.tone.length_us = code, volume, length_us
         self.done()
 
     def frames(self, uint32_t id, bint on):

@@ -16,6 +16,8 @@ cdef extern from "engine/event.h":
         RTC_EV_STUN
         RTC_EV_TURN
         RTC_EV_SOCKET
+        RTC_EV_LOSS
+        RTC_EV_TONE
     ctypedef struct rtc_event_t:
         uint8_t type
         uint8_t state
@@ -33,6 +35,10 @@ cdef extern from "engine/event.h":
         rtc_path_t path
         uint32_t query
         uint16_t stun_error
+        uint8_t loss
+        uint8_t tone
+        uint8_t volume
+        int64_t tone_us
         int64_t added
         int64_t checked
         int64_t connected
@@ -120,6 +126,8 @@ EVENT_KEYFRAME = RTC_EV_KEYFRAME
 EVENT_STUN = RTC_EV_STUN
 EVENT_TURN = RTC_EV_TURN
 EVENT_SOCKET = RTC_EV_SOCKET
+EVENT_LOSS = RTC_EV_LOSS
+EVENT_TONE = RTC_EV_TONE
 RELAYED_SOCK = RTC_RELAYED_SOCK
 TURN_STATES = ("asking", "ready", "closing", "closed", "failed")
 ICE_STATES = ("new", "checking", "connected", "completed", "disconnected", "failed")
@@ -277,10 +285,10 @@ cdef class Loop:
         return get_addr(&bound)
 
     def frame(self, uint32_t sender, data, uint32_t timestamp, bint key, layer=None, int level=-1, int rotation=-1,
-              bint mirrored=False, int64_t captured=0, description=None):
+              bint mirrored=False, int64_t captured=0, description=None, bint begins=False):
         """One encoded frame, copied out of any buffer; `layer`: a TemporalLayer or None; `level`: its RFC 6464 byte,
         `rotation`: degrees clockwise to bring it upright, below 0: none; `captured`: monotonic microseconds, 0: now;
-        `description`: a FrameDescription or None. Any thread. BufferError when too many wait."""
+        `description`: a FrameDescription or None; `begins`: sound after silence. Any thread. BufferError when too many wait."""
         cdef rtc_cmd_t c
         cdef rtc_orientation_t o
         cdef Py_buffer view
@@ -308,7 +316,7 @@ cdef class Loop:
         c.op = RTC_OP_FRAME
         c.id = sender
         c.u.frame.ts = timestamp
-        c.u.frame.key = key
+        c.u.frame.key, c.u.frame.begins = key, begins
         c.u.frame.has_level, c.u.frame.level = level >= 0, <uint8_t>(level & 0xff)
         if rotation >= 0:
             o.back, o.flip, o.turn = False, mirrored, <uint16_t>rotation
@@ -357,7 +365,7 @@ cdef class Loop:
     cdef list events(self):
         """(type, id, state, reason, text, ssrc, srtp_profile, remote or None, added, checked, connected,
         first media), times in monotonic microseconds or 0, (ICE state, controlling, local type, remote type, ours or None, by TCP),
-        and the peer's certificates or None; of an allocation the last but one is (code, relayed address or None); of a query to a STUN server its number stands in place of the SSRC, its error in place of the profile, our address
+        and the peer's certificates or None; of a tone the last but one is (code, volume, microseconds), of a loss (percent,), of an allocation the last but one is (code, relayed address or None); of a query to a STUN server its number stands in place of the SSRC, its error in place of the profile, our address
         as the remote one."""
         cdef rtc_event_t e
         found = []
@@ -370,6 +378,10 @@ cdef class Loop:
             certs = take_certs(e.certs) if e.certs != NULL else None
             if e.type == RTC_EV_TURN:
                 ice = (e.code, get_addr(&e.path.local) if e.path.local.port else None)
+            elif e.type == RTC_EV_TONE:
+                ice = (e.tone, e.volume, e.tone_us)
+            elif e.type == RTC_EV_LOSS:
+                ice = (e.loss,)
             stun = e.type == RTC_EV_STUN
             ssrc, profile = (e.query, e.stun_error) if stun else (e.ssrc, e.srtp_profile)
             found.append((e.type, e.id, e.state, e.reason, e.text.decode(), ssrc, profile, remote, times, ice, certs))

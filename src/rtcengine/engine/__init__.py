@@ -8,7 +8,7 @@ commands, no media.
 from __future__ import annotations
 
 from ..certificate import Certificate
-from ..config import IceCandidate, IceConfig, RecvConfig, SendConfig, TlsConfig, TransportConfig
+from ..config import IceCandidate, IceConfig, RecvConfig, SendConfig, TlsConfig, TonePayload, TransportConfig
 from ..frames import EncodedFrame, FrameStream
 from ..stats import (
     Address,
@@ -61,6 +61,7 @@ __all__ = [
     "StunError",
     "StunQuery",
     "TlsConfig",
+    "TonePayload",
     "Transport",
     "TransportConfig",
     "TransportEvent",

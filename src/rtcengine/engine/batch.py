@@ -19,6 +19,7 @@ from ..config import (
     check_candidate,
     check_credentials,
     check_fingerprints,
+    check_number,
     check_stream,
     check_transport,
 )
@@ -294,6 +295,19 @@ class Batch:
         self._commands.frames(receiver.id, wanted)
         self._frames[receiver] = wanted
         self._names.append(f"frames of receiver {receiver.id}")
+
+    def tone(self, sender: Sender, code: int, seconds: float, *, volume: int = 10) -> None:
+        """A telephone event (RFC 4733) in place of frames, for a sender whose config has `tones`: 0 to 9, then * # A B C D;
+        `volume` is -dBm0, 0 to 63. The engine's thread sends its packets. One that is under way ends with it."""
+        if sender.config.tones is None:
+            raise ValueError(f"{sender!r} has no payload type for telephone events")
+        check_number("code", code, 0, 255)
+        check_number("volume", volume, 0, 63)
+        if not 0.001 <= seconds <= 60:
+            raise ValueError(f"a tone of {seconds} s: 0.001 to 60 is allowed")
+        self._own(sender.transport)
+        self._commands.tone(sender.id, code, volume, round(seconds * 1e6))
+        self._names.append(f"tone of sender {sender.id}")
 
     def close_socket(self, socket: Socket) -> None:
         """Closes it, after what was to be sent on it. Of one that is closed already: nothing."""

@@ -514,8 +514,15 @@ class Engine:
         elif kind == _core.EVENT_STUN:
             if (transport := self._transports.get(id)) is not None:
                 self._on_stun(transport, ssrc, profile, remote)
+        elif kind == _core.EVENT_TONE:
+            if (receiver := self._receivers.get(id)) is not None:
+                code, volume, length_us = ice
+                self._call(receiver.on_tone, code, volume, length_us / 1e6)
         elif (sender := self._senders.get(id)) is not None:
-            self._call(sender.on_keyframe)
+            if kind == _core.EVENT_LOSS:
+                self._call(sender.on_loss, *ice)
+            else:
+                self._call(sender.on_keyframe)
 
     def _on_stun(self, transport: Transport, number: int, error: int, address: Address | None) -> None:
         query = transport.queries.get(number)

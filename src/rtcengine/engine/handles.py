@@ -201,9 +201,10 @@ class Socket:
 
 
 class Receiver:
-    """One stream that the peer sends. `ssrc` is 0 until its first authentic packet, which calls `on_active`."""
+    """One stream that the peer sends. `ssrc` is 0 until its first authentic packet, which calls `on_active`. `on_tone` is
+    called with each telephone event that is over: its code, its volume (-dBm0) and how many seconds it was."""
 
-    __slots__ = ("__weakref__", "_share", "config", "id", "on_active", "ssrc", "taps", "transport", "wants_frames")
+    __slots__ = ("__weakref__", "_share", "config", "id", "on_active", "on_tone", "ssrc", "taps", "transport", "wants_frames")
 
     def __init__(self, id: int, transport: Transport, config: RecvConfig) -> None:
         self.id = id
@@ -211,6 +212,7 @@ class Receiver:
         self.config = config
         self.ssrc = 0
         self.on_active: Callable[[], None] | None = None
+        self.on_tone: Callable[[int, int, float], None] | None = None
         self.wants_frames = config.frames
         self._share: FrameShare | None = None
         self.taps = 0  # who wants frames, for those who switch them on and off together
@@ -257,15 +259,17 @@ class Receiver:
 
 class Sender:
     """One stream that we send, fed by a receiver (`Batch.link`) or by `send_frame`. `on_keyframe` is called when the
-    peer wants a key frame of a sender that `send_frame` feeds."""
+    peer wants a key frame of a sender that `send_frame` feeds; `on_loss`, of one of sound, when the peer's reports say that
+    another percentage of its packets gets lost: a greater one at once, a smaller one step by step."""
 
-    __slots__ = ("__weakref__", "config", "id", "on_keyframe", "transport")
+    __slots__ = ("__weakref__", "config", "id", "on_keyframe", "on_loss", "transport")
 
     def __init__(self, id: int, transport: Transport, config: SendConfig) -> None:
         self.id = id
         self.transport = transport
         self.config = config
         self.on_keyframe: Callable[[], None] | None = None
+        self.on_loss: Callable[[int], None] | None = None
 
     def __repr__(self) -> str:
         return f"<Sender {self.id} {self.config.codec} of transport {self.transport.id}>"
@@ -283,14 +287,16 @@ class Sender:
         mirrored: bool = False,
         captured: float | None = None,
         description: FrameDescription | None = None,
+        begins: bool = False,
     ) -> None:
         """One encoded frame in any buffer, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream
         with start codes, VP9 of one spatial layer; AV1 is not sent so. `layer` says where a VP8 or VP9 frame stands among
         temporal layers: of all frames of a sender, or of none.
 
         `timestamp` in units of the clock rate, taken mod 2^32. `level`: how loud a frame of sound is, 0 to -127 dBov, and
-        `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. `rotation` (0,
-        90, 180, 270): degrees clockwise that bring a picture upright, and whether it is `mirrored`, left for right: likewise by
+        `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. `begins`: it is
+        the first after silence in which nothing was sent, which its marker says (RFC 3551 §4.1). `rotation` (0, 90, 180, 270):
+        degrees clockwise that bring a picture upright, and whether it is `mirrored`, left for right: likewise by
         video-orientation. `captured`: time.monotonic() of the capture, for sender reports and abs-capture-time; now when it is
         None, or not within the last 10 s. `description`: of video, dependency descriptors go with it to a peer that has agreed
         to them; then VP8 may hold what nobody on the way can read. BufferError when 64 frames of this sender wait for the
@@ -309,7 +315,7 @@ class Sender:
         turn, at = -1 if rotation is None else rotation, 0 if captured is None else max(1, int(captured * 1e6))
         heard = -1 if level is None else voice << 7 | -level
         try:
-            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key, layer, heard, turn, mirrored, at, description)
+            core.frame(self.id, data, timestamp & 0xFFFFFFFF, key, layer, heard, turn, mirrored, at, description, begins)
         except RuntimeError as error:
             raise EngineClosed(str(error)) from None
 
