@@ -25,6 +25,7 @@ from .engine import (
     Sender,
     Socket,
     TlsConfig,
+    TonePayload,
     Transport,
     TransportConfig,
     TransportEvent,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from .media.stream import MediaStream as MediaStream
     from .media.synthetic import SyntheticCamera as SyntheticCamera
     from .media.synthetic import SyntheticMicrophone as SyntheticMicrophone
+    from .media.tones import DtmfTone as DtmfTone
     from .media.track import AudioStreamTrack as AudioStreamTrack
     from .media.track import MediaStreamError as MediaStreamError
     from .media.track import MediaStreamTrack as MediaStreamTrack
@@ -70,8 +72,11 @@ if TYPE_CHECKING:
     from .peer.description import RTCIceCandidate as RTCIceCandidate
     from .peer.description import RTCSessionDescription as RTCSessionDescription
     from .peer.driver import RTCDataChannelParameters as RTCDataChannelParameters
+    from .peer.dtmf import RTCDTMFSender as RTCDTMFSender
+    from .peer.dtmf import RTCDTMFToneChangeEvent as RTCDTMFToneChangeEvent
     from .peer.errors import IdentityError as IdentityError
     from .peer.errors import InvalidAccessError as InvalidAccessError
+    from .peer.errors import InvalidCharacterError as InvalidCharacterError
     from .peer.errors import InvalidModificationError as InvalidModificationError
     from .peer.errors import InvalidStateError as InvalidStateError
     from .peer.errors import NotSupportedError as NotSupportedError
@@ -134,6 +139,7 @@ _LATER = {
         "media.sframe_transform": "SFrameTransform",
         "media.stream": "MediaStream",
         "media.synthetic": "SyntheticCamera SyntheticMicrophone",
+        "media.tones": "DtmfTone",
         "media.track": "AudioStreamTrack MediaStreamError MediaStreamTrack VideoStreamTrack",
         "media.transform": "TransformFrame",
         "peer.certificate": "RTCCertificate RTCDtlsFingerprint",
@@ -142,9 +148,10 @@ _LATER = {
         "peer.connection": "RTCPeerConnection",
         "peer.description": "RTCIceCandidate RTCSessionDescription",
         "peer.driver": "RTCDataChannelParameters",
+        "peer.dtmf": "RTCDTMFSender RTCDTMFToneChangeEvent",
         "peer.errors": (
-            "IdentityError InvalidAccessError InvalidModificationError InvalidStateError NotSupportedError "
-            "OperationError RTCError"
+            "IdentityError InvalidAccessError InvalidCharacterError InvalidModificationError InvalidStateError "
+            "NotSupportedError OperationError RTCError"
         ),
         "peer.identity": "RTCIdentityAssertion",
         "peer.journal": "Moment",
@@ -192,6 +199,7 @@ __all__ = [
     "Certificate",
     "ConnectionReport",
     "Constrain",
+    "DtmfTone",
     "EncodedFrame",
     "Engine",
     "EngineClosed",
@@ -202,6 +210,7 @@ __all__ = [
     "IceConfig",
     "InputDeviceInfo",
     "InvalidAccessError",
+    "InvalidCharacterError",
     "InvalidModificationError",
     "InvalidStateError",
     "MediaDeviceError",
@@ -222,6 +231,8 @@ __all__ = [
     "RTCBundlePolicy",
     "RTCCertificate",
     "RTCConfiguration",
+    "RTCDTMFSender",
+    "RTCDTMFToneChangeEvent",
     "RTCDataChannel",
     "RTCDataChannelParameters",
     "RTCDtlsFingerprint",
@@ -273,6 +284,7 @@ __all__ = [
     "SyntheticCamera",
     "SyntheticMicrophone",
     "TlsConfig",
+    "TonePayload",
     "TransformFrame",
     "Transport",
     "TransportConfig",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -42,7 +42,7 @@ class Wire:
     def __init__(self, near: Engine, far: Engine) -> None:
         self.near, self.far = near, far
 
-    async def meet(self, codec: str, limits: Limits | None, fmtp: dict[str, Any] | None) -> None:
+    async def meet(self, codec: str, limits: Limits | None, fmtp: dict[str, Any] | None, port: int) -> None:
         names, video = Names.new(), codec in ("VP8", "VP9", "H264")
         what = {"video": video, "codec": codec, "mid": "m", **CODECS[codec]}
         batch = self.near.batch()
@@ -52,7 +52,7 @@ class Wire:
         batch = self.far.batch()
         there = batch.transport(names.other().config(NEAR.digest(), client=True))
         self.sender = batch.send(there, SendConfig(**what, ssrc=1000))
-        batch.path(there, ("127.0.0.1", self.near.port))
+        batch.path(there, ("127.0.0.1", port))
         await batch.commit()
         self.pump = SendPump(self.sender, codec, CODECS[codec]["clock_rate"], fmtp, limits)
         self.remote = RemoteTrack("video" if video else "audio")
@@ -68,12 +68,17 @@ class Wire:
 
 @asynccontextmanager
 async def wire(
-    codec: str, limits: Limits | None = None, fmtp: dict[str, Any] | None = None, *, within: bool = False
+    codec: str,
+    limits: Limits | None = None,
+    fmtp: dict[str, Any] | None = None,
+    *,
+    within: bool = False,
+    way: Callable[[int], Awaitable[int]] | None = None,
 ) -> AsyncIterator[Wire]:
-    """`within`: another one is still open when this ends, whose threads are there."""
+    """`within`: another one is still open when this ends, whose threads go on. `way` makes one to a port, and says its own."""
     async with Engine(NEAR, udp=HERE) as near, Engine(FAR, udp=HERE) as far:
         pair = Wire(near, far)
-        await pair.meet(codec, limits, fmtp)
+        await pair.meet(codec, limits, fmtp, near.port if way is None else await way(near.port))
         try:
             yield pair
         finally:

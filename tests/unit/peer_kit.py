@@ -35,6 +35,7 @@ class FakeDriver:
         self.effects: list[Effect] = []
         self.tracks: list[tuple[str | None, Any]] = []
         self.transforms: list[tuple[str | None, Any]] = []
+        self.tones: list[tuple[int, float]] = []
         self.channels: list[RTCDataChannelParameters] = []
         self.may_gather = asyncio.Event()
         self.may_gather.set()
@@ -56,6 +57,9 @@ class FakeDriver:
 
     def set_transform(self, sender: Any, transform: Any) -> None:
         self.transforms.append((sender.mid, transform))
+
+    def send_tone(self, sender: Any, code: int, ms: float) -> None:
+        self.tones.append((code, ms))
 
     def create_data_channel(self, parameters: RTCDataChannelParameters) -> RTCDataChannelParameters:
         self.channels.append(parameters)

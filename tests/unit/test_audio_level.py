@@ -109,7 +109,7 @@ def test_encoders_measure(codec: str) -> None:
         frame = av.AudioFrame.from_ndarray(sound, format="s16", layout="stereo")
         frame.sample_rate, frame.pts = 44100, None
         assert len(encoder.encode(frame)) == len(encoder.heard)
-        levels += [level for level, _ in encoder.heard]
+        levels += [level for level, *_ in encoder.heard]
     assert len(levels) >= 48 and set(levels[2:-1]) == {-9}
 
 

@@ -77,11 +77,13 @@ class VideoDecoder:
 
 
 class OpusDecoder:
-    """Opus by libopus, 48 kHz. What was lost on the way is filled in: from the next packet's redundancy where it has any,
-    else by concealment, 120 ms at most."""
+    """Opus by libopus, 48 kHz. What was lost on the way is filled in: the last packet of it from the next one's redundancy
+    where that has any, the rest by concealment. So is what was not sent, being silence (DTX): that is comfort noise. Beyond a
+    second neither is, and the sound begins anew."""
 
     SAMPLE_RATE = 48000
-    MOST_LOST = 6  # packets
+    LONGEST = 48000  # samples that are filled in
+    _UNIT, _MOST = 120, 5760  # of what libopus makes up, and of what a packet holds
 
     def __init__(self, channels: int = 2) -> None:
         if channels not in (1, 2):
@@ -90,19 +92,35 @@ class OpusDecoder:
         self.channels = channels
         self._error: type[Exception] = opuslib.OpusError
         self._decoder: Any = opuslib.Decoder(self.SAMPLE_RATE, channels)
+        self._samples: Callable[[Any, bytes, int], int] = opuslib.api.decoder.get_nb_samples
         self._end: int | None = None  # RTP time at which the next packet goes on
+        self._step = 960  # samples of the packet before
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
-        data = bytes(frame.data)
+        data, time = bytes(frame.data), frame.timestamp
+        gap = time - self._end if self._end is not None else 0
         found = []
-        gap = frame.timestamp - self._end if self._end is not None and frame.lost else 0
         try:
-            if 0 < gap <= self.MOST_LOST * 960 and gap % 120 == 0:
-                found.append(self._frame(self._decoder.decode(data, gap, decode_fec=True), frame.timestamp - gap))
-            found.append(self._frame(self._decoder.decode(data, 5760), frame.timestamp))
+            if 0 < gap <= self.LONGEST and gap % self._UNIT == 0:
+                found = self._fill(data, time, gap, again=frame.lost > 0)
+            pcm = self._decoder.decode(data, self._MOST)
         except self._error as error:
             raise DecodeError(f"Opus packet of {len(data)} bytes: {error}") from error
-        self._end = frame.timestamp + found[-1].samples
+        found.append(self._frame(pcm, time))
+        self._step = found[-1].samples
+        self._end = time + self._step
+        return found
+
+    def _fill(self, data: bytes, end: int, gap: int, again: bool) -> list[av.AudioFrame]:
+        """The `gap` before `end`; `again`: the packet that goes on there may say what the one before it said."""
+        last = min(gap, self._samples(self._decoder.decoder_state, data, len(data))) if again and data else 0
+        found, at = [], end - gap
+        while at < end - last:
+            size = min(self._step, end - last - at)
+            found.append(self._frame(self._decoder.decode(b"", size), at))
+            at += size
+        if last:
+            found.append(self._frame(self._decoder.decode(data, last, decode_fec=True), at))
         return found
 
     def _frame(self, pcm: bytes, timestamp: int) -> av.AudioFrame:

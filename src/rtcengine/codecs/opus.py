@@ -10,22 +10,58 @@ import numpy.typing as npt
 from . import libopus
 
 SAMPLE_RATE = 48000
+COMPLEXITY = 9
+"""0 to 10: what encoders that are made from now on spend on each packet, unless they are told otherwise."""
+
+_BANDS = ((8000, "NARROWBAND"), (12000, "MEDIUMBAND"), (16000, "WIDEBAND"), (24000, "SUPERWIDEBAND"))
+_USES = {
+    "": ("APPLICATION_AUDIO", "AUTO"),
+    "music": ("APPLICATION_AUDIO", "SIGNAL_MUSIC"),
+    "speech": ("APPLICATION_VOIP", "SIGNAL_VOICE"),
+    # A machine listens: nothing is done for the ear that changes the signal, as VOIP's filter does.
+    "speech-recognition": ("APPLICATION_AUDIO", "SIGNAL_VOICE"),
+}
+"""Application and signal (libopus) by the W3C's content hint."""
 
 
 class OpusEncoder:
-    """Encodes 48 kHz sound. `bitrate` is in bits per second and may be changed at any time; `fec` adds in-band redundancy
-    for `loss` percent of packets."""
+    """Encodes 48 kHz sound. `bitrate` in bits per second, `loss`, the percentage of packets that will be lost, and `complexity`
+    (0 to 10) may be changed at any time; `fec` adds in-band redundancy for as much loss.
 
-    def __init__(self, *, channels: int = 2, bitrate: int = 64_000, fec: bool = True, loss: int = 5) -> None:
+    `dtx`: nothing but an update now and then of what is silence; then `encode` gives no bytes. `cbr`: all packets have one
+    size. `max_rate`: samples a second that the far end plays. `hint`: as MediaStreamTrack.contentHint says it.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int = 2,
+        bitrate: int = 64_000,
+        fec: bool = True,
+        loss: int = 5,
+        dtx: bool = False,
+        cbr: bool = False,
+        max_rate: int = SAMPLE_RATE,
+        hint: str = "",
+        complexity: int | None = None,
+    ) -> None:
         if channels not in (1, 2):
             raise ValueError(f"channels must be 1 or 2, not {channels}")
+        if hint not in _USES:
+            raise ValueError(f"the hint {hint!r} is none of {', '.join(map(repr, _USES))}")
         opuslib = libopus.load()
         self.channels = channels
-        self._encoder: Any = opuslib.Encoder(SAMPLE_RATE, channels, opuslib.APPLICATION_AUDIO)
-        self.bitrate = bitrate
-        self._encoder.packet_loss_perc = loss
-        # opuslib's own setter for this one is broken (it passes a getter's request).
-        opuslib.api.encoder.encoder_ctl(self._encoder.encoder_state, opuslib.api.ctl.set_inband_fec, int(fec))
+        self._api = opuslib.api
+        application, signal = (getattr(opuslib, name) for name in _USES[hint])
+        self._encoder: Any = opuslib.Encoder(SAMPLE_RATE, channels, application)
+        self._set("signal", signal)
+        self.bitrate, self.loss = bitrate, loss
+        self.complexity = COMPLEXITY if complexity is None else complexity
+        self._set("inband_fec", int(fec))
+        self._set("dtx", int(dtx))
+        self._set("vbr", int(not cbr))
+        band = next((name for rate, name in _BANDS if max_rate <= rate), "FULLBAND")
+        self._set("max_bandwidth", getattr(opuslib, f"BANDWIDTH_{band}"))
 
     @property
     def bitrate(self) -> int:
@@ -35,8 +71,34 @@ class OpusEncoder:
     def bitrate(self, bps: int) -> None:
         self._encoder.bitrate = bps
 
+    @property
+    def loss(self) -> int:
+        return int(self._encoder.packet_loss_perc)
+
+    @loss.setter
+    def loss(self, percent: int) -> None:
+        if not 0 <= percent <= 100:
+            raise ValueError(f"loss of {percent} %: 0 to 100 is allowed")
+        self._encoder.packet_loss_perc = percent
+
+    @property
+    def complexity(self) -> int:
+        return int(self._encoder.complexity)
+
+    @complexity.setter
+    def complexity(self, level: int) -> None:
+        if not 0 <= level <= 10:
+            raise ValueError(f"complexity is {level}: 0 to 10 is allowed")
+        self._encoder.complexity = level
+
     def encode(self, pcm: npt.NDArray[np.int16]) -> bytes:
-        """One packet from int16 samples of shape (samples, channels), 2.5 to 60 ms of them as Opus allows."""
+        """One packet from int16 samples of shape (samples, channels), 2.5 to 60 ms of them as Opus allows. No bytes: with
+        `dtx`, it need not be sent."""
         if pcm.ndim != 2 or pcm.shape[1] != self.channels or pcm.dtype != np.int16:
             raise ValueError(f"pcm must be int16 of shape (samples, {self.channels}), not {pcm.dtype} {pcm.shape}")
-        return bytes(self._encoder.encode(np.ascontiguousarray(pcm).tobytes(), pcm.shape[0]))
+        packet = bytes(self._encoder.encode(np.ascontiguousarray(pcm).tobytes(), pcm.shape[0]))
+        return packet if len(packet) > 2 else b""  # as opus_encode has it
+
+    def _set(self, name: str, value: int) -> None:
+        # Some of the properties that opuslib has for these are broken (they pass a getter's request).
+        self._api.encoder.encoder_ctl(self._encoder.encoder_state, getattr(self._api.ctl, f"set_{name}"), value)

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     """As W3C's RTCRtpEncodingParameters. `max_bitrate` in bits per second; `scale_down_by` makes both sides smaller;
-    `temporal_layers` of VP8 and VP9: without the highest half of the frames is left."""
+    `temporal_layers` of VP8 and VP9: without the highest half of the frames is left. `packet_ms`: how much sound a packet
+    holds."""
 
     active: bool = True
     max_bitrate: int | None = None
     max_framerate: float | None = None
     scale_down_by: float = 1.0
     temporal_layers: int = 1
+    packet_ms: int = 20
 
     def __post_init__(self) -> None:
         if self.max_bitrate is not None and self.max_bitrate <= 0:
@@ -25,6 +27,8 @@ class Limits:
             raise ValueError(f"scale_down_by is {self.scale_down_by}, below 1")
         if not 1 <= self.temporal_layers <= 3:
             raise ValueError(f"temporal_layers is {self.temporal_layers}, not 1 to 3")
+        if self.packet_ms not in range(10, 61, 10):
+            raise ValueError(f"packet_ms is {self.packet_ms}, not 10 to 60 in steps of 10")
 
 
 class FrameGate:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..codecs.decode import DecodeCounts, DecodedStream
 from ..engine import EngineError, Receiver
+from .handlers import Handler
 from .tap import KeyWish, ask_key_frame, is_open, tap
 from .timeline import Timeline
+from .tones import tone_of
 from .track import Done, MediaStreamError, MediaStreamTrack
 from .transform import Transform, TransformedFrames
 
@@ -30,14 +32,16 @@ VIDEO_WAITS, AUDIO_WAITS = 4, 64
 
 class RemoteTrack(MediaStreamTrack):
     """What a peer sends. The first `recv` begins to decode, at a key frame; who has not read for `IDLE_S` ends it, until the
-    next `recv`. Meanwhile the newest frames wait here, `VIDEO_WAITS` or `AUDIO_WAITS`: a reader that is slow misses the older
-    ones (`dropped`). Times begin at 0 and go on when the peer's stream is another. Pictures come `upright`, whichever way the
-    peer's phone is held; set to False they come as they are, and `rtcengine.codecs.about` tells how they are turned.
+    next `recv`. "dtmf" comes with a DtmfTone for each telephone event that the peer sends, whether somebody reads or not.
+    Meanwhile the newest frames wait here, `VIDEO_WAITS` or `AUDIO_WAITS`: a reader that is slow misses the older ones
+    (`dropped`). Times begin at 0 and go on when the peer's stream is another. Pictures come `upright`, whichever way the peer's
+    phone is held; set to False they come as they are, and `rtcengine.codecs.about` tells how they are turned.
     """
 
     upright = True
 
     VIDEO_WAITS, AUDIO_WAITS, IDLE_S = VIDEO_WAITS, AUDIO_WAITS, 10.0
+    ondtmf = Handler("dtmf", lambda _, tone: tone)
     _settings: Mapping[str, Any] = MappingProxyType({})  # of its own once something was decoded
 
     def __init__(self, kind: str, id: str | None = None) -> None:
@@ -70,6 +74,7 @@ class RemoteTrack(MediaStreamTrack):
         if self.readyState != "live":
             return
         self._receiver = receiver
+        receiver.on_tone = self._on_tone
         self._request_key = request_key if request_key is not None else lambda: ask_key_frame(receiver)
         if receiver.ssrc:
             self._set_muted(False)
@@ -83,6 +88,8 @@ class RemoteTrack(MediaStreamTrack):
 
     def detach(self) -> None:
         """Nothing comes until there is another stream; who reads waits."""
+        if self._receiver is not None:
+            self._receiver.on_tone = None
         self._receiver = None
         self._halt()
         for stream in self._taken:
@@ -186,6 +193,10 @@ class RemoteTrack(MediaStreamTrack):
             before()
         if receiver is self._receiver:
             self._set_muted(False)
+
+    def _on_tone(self, code: int, volume: int, seconds: float) -> None:
+        if (tone := tone_of(code, volume, seconds)) is not None and self.readyState == "live":
+            self.emit("dtmf", tone)
 
     def _start(self) -> None:
         if self._receiver is not None and self._task is None:

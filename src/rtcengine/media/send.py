@@ -18,7 +18,7 @@ from ..codecs.about import about
 from ..codecs.encode import Encoded, Encoder, VideoEncoder, make_encoder, rtp_time
 from ..codecs.loudness import Loudness
 from ..codecs.packet import PacketReader
-from ..codecs.sound import SoundEncoder
+from ..codecs.sound import Heard, SoundEncoder
 from ..codecs.upright import Upright
 from ..engine import EngineError, SendConfig, Sender
 from ..payload import FrameDescription, TemporalLayer
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rtcengine.media")
 
-Heard = tuple[int, bool] | None
-"""The level of a packet of sound, in dBov, and whether somebody speaks."""
 SCREEN_HINTS = {"detail", "text"}
 
 
@@ -49,7 +47,7 @@ class Beside(NamedTuple):
 
 
 ALONE = Beside()
-Ticket = tuple[int, bool, TemporalLayer | None, Heard, Beside]
+Ticket = tuple[int, bool, TemporalLayer | None, Heard | None, Beside]
 """What goes with a frame: its RTP time, whether it is a key frame, its layer, how it sounds."""
 
 
@@ -116,7 +114,8 @@ class SendPump:
         self._transforming: Transforming[Ticket] | None = None
         self._checked: SendConfig | None = None  # whether the transform's frames can be sent by it
         self._unsendable = ""  # why not
-        sender.on_keyframe = self.force_key
+        self._loss = self._worst = 0  # percent of the packets, as the peer says; as the worst of all peers does
+        sender.on_keyframe, sender.on_loss = self.force_key, self._on_loss
 
     @property
     def track(self) -> MediaStreamTrack | None:
@@ -170,12 +169,15 @@ class SendPump:
         if self._leader is not None:
             self._leader.force_key()
 
+    def _on_loss(self, percent: int) -> None:
+        self._loss = percent
+
     def close(self) -> None:
         """Nothing is read or sent any more; the thread ends with what it is at. Idempotent."""
         self._closed = True
         self._stop()
         self._track = None
-        self.sender.on_keyframe = None
+        self.sender.on_keyframe = self.sender.on_loss = None
         if self._transforming is not None:
             self._transforming.close()
         if self._thread is not None:
@@ -239,7 +241,7 @@ class SendPump:
                 one._times.cut()
                 one._task = asyncio.ensure_future(one._run(one._track))
 
-    def _take_besides(self, found: list[tuple[Encoded, Heard]], now: float, beside: list[Beside]) -> None:
+    def _take_besides(self, found: list[tuple[Encoded, Heard | None]], now: float, beside: list[Beside]) -> None:
         """What the leader has encoded."""
         leader, counts = self._leader, self.counts
         assert leader is not None
@@ -270,12 +272,13 @@ class SendPump:
         if video and not self._gate.passes(at, most):
             return
         key, self._key = self._key, False
-        screen = getattr(track, "contentHint", "") in SCREEN_HINTS
+        hint = getattr(track, "contentHint", "")
+        self._worst = max(pump._loss for pump in (self, *self._followers))
         loop = asyncio.get_running_loop()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-encode")
         try:
-            found = await loop.run_in_executor(self._thread, self._encode, frame, enabled, key, at, limits, screen)
+            found = await loop.run_in_executor(self._thread, self._encode, frame, enabled, key, at, limits, hint)
         except Exception as error:
             self._key = True
             if not self._failing:
@@ -302,8 +305,8 @@ class SendPump:
         return Beside(captured, known.rotation if self._was_turned else None)
 
     def _encode(
-        self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits, screen: bool
-    ) -> list[tuple[Encoded, Heard]]:
+        self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits, hint: str
+    ) -> list[tuple[Encoded, Heard | None]]:
         started = time.perf_counter()
         if not self._tells_rotation and isinstance(frame, av.VideoFrame):
             frame = self._upright(frame)
@@ -317,13 +320,18 @@ class SendPump:
         if isinstance(self._encoder, VideoEncoder):
             self._encoder.scale_down_by = limits.scale_down_by
             self._encoder.temporal_layers = limits.temporal_layers
-            self._encoder.screen = screen
+            self._encoder.screen = hint in SCREEN_HINTS
             self.counts.width, self.counts.height = self._encoder.size(frame)
+        elif isinstance(self._encoder, SoundEncoder):
+            self._encoder.set_packet_ms(limits.packet_ms)
+            self._encoder.set_loss(self._worst)
+            self._encoder.set_hint(hint)
         found = self._encoder.encode(frame if enabled else blank(frame), key, at=at)
         self.counts.encode_s += time.perf_counter() - started
         self.counts.encoded += len(found)
-        heard: list[Heard] = list(self._encoder.heard) if isinstance(self._encoder, SoundEncoder) else [None] * len(found)
-        return list(zip(found, heard, strict=True))
+        if isinstance(self._encoder, SoundEncoder):
+            return list(zip(found, self._encoder.heard, strict=True))
+        return [(encoded, None) for encoded in found]
 
     def _pass(self, track: MediaStreamTrack, packet: Any) -> None:
         self.counts.taken += 1
@@ -351,7 +359,7 @@ class SendPump:
         at: int,
         key: bool,
         layer: TemporalLayer | None = None,
-        heard: Heard = None,
+        heard: Heard | None = None,
         beside: Beside = ALONE,
     ) -> None:
         if self._transforming is None:
@@ -395,7 +403,7 @@ class SendPump:
 
     def _hand_on(self, ticket: Ticket, data: Buffer) -> None:
         at, key, layer, heard, beside = ticket
-        level, voice = heard if heard is not None else (None, False)
+        level, voice, begins = heard if heard is not None else (None, False, False)
         turned, captured = beside.rotation, beside.captured
         try:
             self.sender.send_frame(
@@ -405,6 +413,7 @@ class SendPump:
                 layer,
                 level=level,
                 voice=voice,
+                begins=begins,
                 rotation=turned,
                 captured=captured,
                 description=self._description,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..sdp import Codec, extensions
+from ..sdp.codecs import is_tones
 from .errors import InvalidModificationError
 from .parameters import RTCRtpCapabilities, RTCRtpCodecCapability, RTCRtpHeaderExtensionCapability
 
@@ -42,11 +43,13 @@ class Capabilities:
         kept: list[RTCRtpCodecCapability] = []
         for codec in wanted:
             found = next((k for k in known if _same(k, codec)), None)
+            if found is None and _is_wish(codec) and any(_same(replace(codec, parameters=k.parameters), k) for k in known):
+                found = codec
             if found is None:
                 raise InvalidModificationError(f"{codec.mimeType} with these parameters is not among the capabilities")
             if found not in kept:
                 kept.append(found)
-        if wanted and all(codec.name.lower() == "rtx" for codec in kept):
+        if wanted and all(codec.name.lower() == "rtx" or is_tones(codec) for codec in kept):
             raise InvalidModificationError("no codec with media is left")
         return tuple(kept)
 
@@ -55,7 +58,7 @@ class Capabilities:
         if not preferred:
             return self.codecs[kind]
         rtx = any(codec.name.lower() == "rtx" for codec in preferred)
-        found = [e for codec in preferred for e in self.codecs[kind] if _same(capability(kind, e.codec), codec)]
+        found = [e for codec in preferred for e in (_as_wished(kind, e, codec) for e in self.codecs[kind]) if e is not None]
         return tuple(entry if rtx else Capability(entry.codec) for entry in found)
 
 
@@ -70,6 +73,30 @@ def typed(parameters: dict[str, str]) -> dict[str, int | str | None]:
         name: int(value) if value.isdigit() and name != "profile-level-id" else value or None
         for name, value in parameters.items()
     }
+
+
+OPUS_WISHES = frozenset(
+    "cbr maxaveragebitrate maxplaybackrate maxptime minptime ptime sprop-maxcapturerate sprop-stereo stereo usedtx "
+    "useinbandfec".split()
+)
+"""Parameters by which a receiver of Opus says how it wants to be sent to, and what it may expect (RFC 7587 §6.1)."""
+
+
+def _is_wish(codec: RTCRtpCodecCapability) -> bool:
+    """Whether these are parameters of a program's own."""
+    numbers = all(value is None or str(value).isdecimal() for value in codec.parameters.values())
+    return codec.mimeType.lower() == "audio/opus" and codec.parameters.keys() <= OPUS_WISHES and numbers
+
+
+def _as_wished(kind: str, entry: Capability, codec: RTCRtpCodecCapability) -> Capability | None:
+    """The entry that a preferred codec stands for, with its parameters; None where it is another."""
+    own = capability(kind, entry.codec)
+    if _same(own, codec):
+        return entry
+    if not (_is_wish(codec) and _same(own, replace(codec, parameters=own.parameters))):
+        return None
+    fmtp = ";".join(name if value is None else f"{name}={value}" for name, value in codec.parameters.items())
+    return replace(entry, codec=replace(entry.codec, fmtp=fmtp or None))
 
 
 def _same(a: RTCRtpCodecCapability, b: RTCRtpCodecCapability) -> bool:
@@ -94,6 +121,8 @@ DEFAULT = Capabilities(
             Capability(Codec(9, "G722", 8000)),
             Capability(Codec(0, "PCMU", 8000)),
             Capability(Codec(8, "PCMA", 8000)),
+            Capability(Codec(110, "telephone-event", 48000)),  # beside Opus, whose clock it has
+            Capability(Codec(126, "telephone-event", 8000)),
         ),
         "video": (
             _video(96, "VP8"),

@@ -33,7 +33,7 @@ class CodecUse:
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """One stream of a sender. A `rid` of None is the only stream. Limits of None are none. `temporal_layers` of None: nobody
-    has asked for a number, one is made."""
+    has asked for a number, one is made. `ptime_ms`: what the program wishes a packet to hold."""
 
     ssrc: int
     rtx_ssrc: int
@@ -43,6 +43,7 @@ class Encoding:
     max_framerate: float | None = None
     scale_down_by: float | None = None
     temporal_layers: int | None = None
+    ptime_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class TransportPlan:
 class MediaPlan:
     """A sender or receiver. `codecs` come in order of preference, a sender uses the first that it can encode.
     `bandwidth_bps` is the peer's b= limit, for all streams of the section together. `offered`, of a receiver: what we offered
-    besides and the answer left out; browsers send it all the same."""
+    besides and the answer left out; browsers send it all the same. `tones`: the payload types of telephone events. `ptime_ms`
+    and `max_ptime_ms`: how much sound the peer wants in a packet, and takes."""
 
     mid: str
     kind: str
@@ -87,6 +89,9 @@ class MediaPlan:
     sources: tuple[DeclaredSource, ...] = ()
     rids: tuple[str, ...] = ()
     offered: tuple[CodecUse, ...] = ()
+    tones: tuple[CodecUse, ...] = ()
+    ptime_ms: float | None = None
+    max_ptime_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

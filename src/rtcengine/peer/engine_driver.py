@@ -107,6 +107,11 @@ class EngineDriver:
             if outgoing.owner is sender:
                 outgoing.set_transform(transform)
 
+    def send_tone(self, sender: Any, code: int, ms: float) -> None:
+        for outgoing in self.outgoing.values():
+            if outgoing.owner is sender:
+                outgoing.send_tone(code, ms)
+
     def create_data_channel(self, parameters: RTCDataChannelParameters) -> Any:
         return self.channels.create(parameters)
 

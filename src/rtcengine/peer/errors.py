@@ -15,6 +15,10 @@ class InvalidModificationError(Exception):
     """A change of what may not change, such as an edited local description."""
 
 
+class InvalidCharacterError(ValueError):
+    """A text with characters that have no meaning in it."""
+
+
 class NotSupportedError(Exception):
     """Allowed by the standard, not done here."""
 

@@ -488,6 +488,8 @@ def check_encodings(kind: str, encodings: Sequence[RTCRtpEncodingParameters]) ->
             raise RangeError("maxFramerate is below 0")
         if bitrate is not None and bitrate < 0:
             raise RangeError("maxBitrate is below 0")
+        if kind == "audio" and encoding.ptime is not None and encoding.ptime <= 0:
+            raise RangeError("ptime is not above 0")
         if kind == "video" and encoding.scalabilityMode not in SCALABILITY_MODES:
             raise OperationError(
                 f"scalabilityMode {encoding.scalabilityMode!r}: {', '.join(filter(None, SCALABILITY_MODES))} are known"
@@ -499,6 +501,7 @@ def check_encodings(kind: str, encodings: Sequence[RTCRtpEncodingParameters]) ->
             replace(encoding, scaleResolutionDownBy=None, maxFramerate=None, scalabilityMode=None, rid=None)
             for encoding in encodings[:1]
         ]
+    encodings = [replace(encoding, ptime=None) for encoding in encodings]
     if any(encoding.scaleResolutionDownBy is not None for encoding in encodings):
         return [replace(e, scaleResolutionDownBy=e.scaleResolutionDownBy or 1.0) for e in encodings]
     count = len(encodings)
@@ -514,4 +517,5 @@ def to_encoding(given: RTCRtpEncodingParameters, old: Encoding) -> Encoding:
         max_framerate=given.maxFramerate,
         scale_down_by=given.scaleResolutionDownBy,
         temporal_layers=SCALABILITY_MODES[given.scalabilityMode],
+        ptime_ms=given.ptime,
     )

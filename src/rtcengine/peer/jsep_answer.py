@@ -6,7 +6,7 @@ import functools
 from dataclasses import replace
 
 from ..sdp import Codec, ExtMap, MediaSection, write
-from ..sdp.codecs import Meaning, answer_fmtp, feedback_of, formats_of, is_repair, meaning, rtx_of
+from ..sdp.codecs import Meaning, answer_fmtp, feedback_of, formats_of, is_repair, is_tones, meaning, rtx_of
 from ..sdp.description import Codecs, Connection, Rid, Setup, Simulcast, SimulcastRid
 from ..sdp.extensions import RID, answer_extensions
 from ..types import Direction, DtlsRole
@@ -124,7 +124,7 @@ def _media(
     offer: Described, theirs: MediaSection, transceiver: Transceiver, config: JsepConfig, cname: str
 ) -> MediaSection | None:
     codecs = answered_codecs(theirs, transceiver, config)
-    if not codecs or not theirs.is_secure_rtp:
+    if all(is_tones(codec) for codec in codecs) or not theirs.is_secure_rtp:
         return None
     direction = intersect(transceiver.direction, offer.sdp.direction_of(theirs).reversed)
     section = MediaSection(kind=theirs.kind, port=9, protocol=theirs.protocol, formats=formats_of(codecs), direction=direction)

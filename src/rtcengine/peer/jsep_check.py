@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..sdp import MediaSection, SdpError, SessionDescription, parse
-from ..sdp.codecs import by_meaning
+from ..sdp.codecs import by_meaning, is_tones
 from ..sdp.description import Setup
 from ..sdp.transport import STRONG_HASHES
 from .errors import InvalidAccessError, RTCError
@@ -152,5 +152,6 @@ def _check_answer(described: Described, state: State) -> None:
 def _check_answered_media(sdp: SessionDescription, ours: MediaSection, theirs: MediaSection, mid: str) -> None:
     if not sdp.rtcp_mux_of(theirs):
         raise InvalidAccessError(f'section "{mid}" is answered without the a=rtcp-mux that is required')
-    if not by_meaning(theirs.codecs).keys() & by_meaning(ours.codecs).keys():
+    known = by_meaning(ours.codecs)
+    if all(is_tones(known[means]) for means in by_meaning(theirs.codecs) if means in known):
         raise InvalidAccessError(f'section "{mid}" is accepted with no codec of the offer')

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..sdp import MediaSection
 from ..sdp.answer import declared_streams
-from ..sdp.codecs import by_meaning, feedback_of, is_repair, meaning, rtx_of
+from ..sdp.codecs import by_meaning, feedback_of, is_repair, is_tones, meaning, rtx_of
 from ..sdp.description import Codecs
 from .effects import CodecUse, DataPlan, DeclaredSource, Encoding, MediaPlan, Plan, TransportPlan
 from .state import STABLE, Described, JsepConfig, State, Transceiver
@@ -98,6 +98,18 @@ def _codec_uses(
     return tuple(found)
 
 
+@functools.lru_cache(maxsize=128)
+def _sound_of(codecs: tuple[CodecUse, ...]) -> tuple[CodecUse, ...]:
+    """Those that a stream is made of."""
+    return tuple([use for use in codecs if not is_tones(use)])
+
+
+@functools.lru_cache(maxsize=128)
+def _tones_of(codecs: tuple[CodecUse, ...]) -> tuple[CodecUse, ...]:
+    """Those that go between its packets."""
+    return tuple([use for use in codecs if is_tones(use)])
+
+
 def _left_out(section: MediaSection, used: tuple[CodecUse, ...]) -> tuple[CodecUse, ...]:
     """The section's codecs that are not among these."""
     numbers = {use.payload_type for use in used}
@@ -134,13 +146,14 @@ def _receiver(
     codecs = _uses(ours, answered)
     offered: tuple[CodecUse, ...] = ()
     if local.type == "offer" and answered is not None:
-        offered = _left_out(ours, codecs)
+        offered = _sound_of(_left_out(ours, codecs))
     return MediaPlan(
         mid=transceiver.mid or "",
         kind=transceiver.kind,
         transport=state.transport_of[transceiver.mid or ""],
-        codecs=codecs,
+        codecs=_sound_of(codecs),
         offered=offered,
+        tones=_tones_of(codecs),
         extensions=_extensions(local, ours, remote, answered),
         reduced_rtcp=theirs is not None and theirs.rtcp_rsize,
         sources=tuple(DeclaredSource(s.ssrc, s.rtx_ssrc, s.cname) for s in declared_streams(theirs)) if theirs else (),
@@ -155,11 +168,15 @@ def _sender(
     layered = ours.simulcast is not None and theirs.simulcast is not None
     if not (layered and ours.simulcast and ours.simulcast.send and theirs.simulcast and theirs.simulcast.recv):
         encodings = (replace(encodings[0], rid=None),) if encodings[0].rid is not None else encodings[:1]
+    codecs = _uses(theirs, ours)
     return MediaPlan(
         mid=transceiver.mid or "",
         kind=transceiver.kind,
         transport=state.transport_of[transceiver.mid or ""],
-        codecs=_uses(theirs, ours),
+        codecs=_sound_of(codecs),
+        tones=_tones_of(codecs),
+        ptime_ms=theirs.ptime,
+        max_ptime_ms=theirs.maxptime,
         extensions=_extensions(remote, theirs, state.local, ours),
         reduced_rtcp=theirs.rtcp_rsize,
         encodings=encodings,

@@ -73,13 +73,15 @@ class RTCRtpDecodingParameters(RTCRtpCodingParameters):
 @dataclass
 class RTCRtpEncodingParameters(RTCRtpCodingParameters):
     """One stream that is sent. `scaleResolutionDownBy` is of video alone; so is `scalabilityMode` (W3C webrtc-svc): "L1T1" to
-    "L1T3", which VP8 and VP9 carry out."""
+    "L1T3", which VP8 and VP9 carry out. `ptime` (webrtc-extensions) is of audio alone: milliseconds of sound in a packet; the
+    nearest of 10, 20, 40 and 60 that the peer's maxptime allows."""
 
     active: bool = True
     maxBitrate: int | None = None
     maxFramerate: float | None = None
     scaleResolutionDownBy: float | None = None
     scalabilityMode: str | None = None
+    ptime: int | None = None
 
 
 @dataclass

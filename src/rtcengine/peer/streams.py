@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from ..config import CODECS, PayloadType, RecvConfig, SendConfig, feedback
+from ..codecs.sound import USUAL_MS
+from ..config import CODECS, PayloadType, RecvConfig, SendConfig, TonePayload, feedback
 from ..engine import Batch, Engine, Receiver, Sender
 from ..media.limits import Limits
 from ..media.send import SendCounts, SendPump
@@ -44,6 +45,7 @@ def recv_config(media: MediaPlan) -> RecvConfig | None:
         rtx_ssrc=(declared.rtx_ssrc or 0) if declared is not None else 0,
         **feedback(main.feedback),
         others=_others((*codecs[1:], *known(media.offered))),
+        tones=_tones(media.tones),
     )
 
 
@@ -53,6 +55,11 @@ def _others(codecs: tuple[CodecUse, ...]) -> tuple[PayloadType, ...]:
     return tuple(
         PayloadType(codec=c.name, pt=c.payload_type, rtx_pt=c.rtx_payload_type, clock_rate=c.clock_rate) for c in codecs[:15]
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _tones(uses: tuple[CodecUse, ...]) -> tuple[TonePayload, ...]:
+    return tuple(TonePayload(use.payload_type, use.clock_rate) for use in uses[:4])
 
 
 @functools.lru_cache(maxsize=64)
@@ -82,10 +89,42 @@ def send_config(media: MediaPlan, codec: CodecUse, encoding: Encoding) -> SendCo
         rid=encoding.rid or "",
         extensions=_uris(media.extensions),
         nack="nack" in codec.feedback,
+        tones=tones_for(media, codec),
     )
 
 
-def limits_of(media: MediaPlan, encoding: Encoding) -> Limits:
+def tones_for(media: MediaPlan, codec: CodecUse) -> TonePayload | None:
+    """The payload type of telephone events beside this codec: of its clock (RFC 7160 §4.1), else whichever there is, as
+    Firefox has it for Opus."""
+    found = _tones(media.tones)
+    if not found:
+        return None
+    return next((one for one in found if one.rate == codec.clock_rate), found[0])
+
+
+OPUS_MS, OTHER_MS = (10, 20, 40, 60), (10, 20, 30, 40, 50, 60)
+
+
+def packet_ms(media: MediaPlan, encoding: Encoding, codec: CodecUse) -> int:
+    """How much sound goes into a packet: what the program wishes, else what the peer does (a=ptime, or as a parameter of
+    Opus), as near as can be, within minptime and maxptime (RFC 7587 §6.1)."""
+    said = fmtp_parameters(codec.fmtp)
+    opus = codec.name.lower() == "opus"
+    wanted = encoding.ptime_ms or media.ptime_ms or (_ms(said, "ptime") if opus else None) or USUAL_MS
+    most = media.max_ptime_ms or (_ms(said, "maxptime") if opus else None) or OTHER_MS[-1]
+    least = (_ms(said, "minptime") if opus else None) or 0
+    sizes = OPUS_MS if opus else OTHER_MS
+    allowed = [ms for ms in sizes if ms <= most] or [sizes[0]]
+    allowed = [ms for ms in allowed if ms >= least] or [allowed[-1]]
+    return min(allowed, key=lambda ms: (abs(ms - wanted), ms))
+
+
+def _ms(said: dict[str, str], name: str) -> int | None:
+    text = said.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 6 else None
+
+
+def limits_of(media: MediaPlan, encoding: Encoding, codec: CodecUse) -> Limits:
     """Of one encoding. The section's bandwidth is for all of them: each has a part of it by the area of its pictures."""
     bounds = [encoding.max_bitrate_bps] if encoding.max_bitrate_bps is not None else []
     if media.bandwidth_bps is not None:
@@ -97,6 +136,7 @@ def limits_of(media: MediaPlan, encoding: Encoding) -> Limits:
         max_framerate=encoding.max_framerate,
         scale_down_by=encoding.scale_down_by or 1.0,
         temporal_layers=encoding.temporal_layers or 1,
+        packet_ms=packet_ms(media, encoding, codec) if media.kind == "audio" else USUAL_MS,
     )
 
 
@@ -235,7 +275,7 @@ class Outgoing:
         if self._paused or codec is None or media is None:
             return
         for layer in self.layers:
-            layer.follow(self.owner.track, codec, limits_of(media, layer.encoding), self.owner.transform)
+            layer.follow(self.owner.track, codec, limits_of(media, layer.encoding, codec), self.owner.transform)
 
     @property
     def codec(self) -> CodecUse | None:
@@ -253,6 +293,15 @@ class Outgoing:
             check_codec(transform, self._codec.name)
         for layer in self.layers:
             layer.set_transform(transform)
+
+    def send_tone(self, code: int, ms: float) -> None:
+        """A telephone event, where the peer takes them and there is a way to it."""
+        sender = self.layers[0].sender if self.layers and not self._paused else None
+        if sender is None or sender.config.tones is None or sender.transport.state not in ("connected", "stalled"):
+            return
+        batch = sender.transport.engine.batch()
+        batch.tone(sender, code, ms / 1000)
+        batch.submit()
 
     def pause(self) -> None:
         """Nothing is sent until it is applied again."""

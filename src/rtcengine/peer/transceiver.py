@@ -14,6 +14,7 @@ from ..media.transform import Transform
 from ..sdp.description import fmtp_parameters
 from ..types import Direction
 from . import capabilities
+from .dtmf import RTCDTMFSender
 from .effects import CodecUse, MediaPlan
 from .errors import InvalidModificationError, InvalidStateError
 from .media import stream_ids
@@ -33,6 +34,7 @@ from .parameters import (
 )
 from .state import CLOSED, Transceiver
 from .stats_types import wall_ms
+from .streams import sendable
 from .transports import RTCDtlsTransport
 
 if TYPE_CHECKING:
@@ -81,6 +83,26 @@ class RTCRtpSender(_Half):
         super().__init__(peer, state)
         self._transaction: str | None = None
         self._transform: Transform | None = None
+        self._dtmf: RTCDTMFSender | None = None
+
+    @property
+    def dtmf(self) -> RTCDTMFSender | None:
+        """Sends keys of a telephone; None of video."""
+        if self._dtmf is None and self.kind == "audio":
+            self._dtmf = RTCDTMFSender(self)
+        return self._dtmf
+
+    @property
+    def may_send_tones(self) -> bool:
+        """Whether telephone events would reach the peer now."""
+        state, plan = self._state, self._peer.jsep.plan.senders.get(self._state.mid or "")
+        open_, sends = self._peer.connectionState == "connected", state.current is not None and state.current.sends
+        agreed = plan is not None and bool(plan.tones) and sendable(plan) is not None
+        return open_ and sends and not state.stopping and state.encodings[0].active and agreed
+
+    def send_tone(self, code: int, ms: float) -> None:
+        """One telephone event (RFC 4733 §3.2), at once."""
+        self._peer.driver.send_tone(self, code, ms)
 
     @property
     def track(self) -> Any:
@@ -125,7 +147,7 @@ class RTCRtpSender(_Half):
         for e in self._state.encodings:
             encoding = RTCRtpEncodingParameters(e.ssrc, number, RTCRtpRtxParameters(e.rtx_ssrc), e.rid, e.active)
             encoding.maxBitrate, encoding.maxFramerate = e.max_bitrate_bps, e.max_framerate
-            encoding.scaleResolutionDownBy = e.scale_down_by
+            encoding.scaleResolutionDownBy, encoding.ptime = e.scale_down_by, e.ptime_ms
             if e.temporal_layers is not None:
                 encoding.scalabilityMode = f"L1T{e.temporal_layers}"
             parameters.encodings.append(encoding)
@@ -264,7 +286,7 @@ def to_direction(value: str) -> Direction:
 def _fill(parameters: RTCRtpSendParameters | RTCRtpReceiveParameters, plan: MediaPlan | None) -> None:
     if plan is None:
         return
-    parameters.codecs = [codec for use in plan.codecs for codec in _codecs(plan.kind, use)]
+    parameters.codecs = [codec for use in (*plan.codecs, *plan.tones) for codec in _codecs(plan.kind, use)]
     parameters.headerExtensions = [RTCRtpHeaderExtensionParameters(id, uri) for uri, id in plan.extensions]
     parameters.muxId = plan.mid
     parameters.rtcp = RTCRtcpParameters(mux=True, reducedSize=plan.reduced_rtcp)

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import Protocol
 
 from . import h264
 from .description import Codec, Codecs, MediaSection, kept
@@ -39,6 +40,18 @@ class Match(IntEnum):
 def is_repair(codec: Codec) -> bool:
     """RTX and FEC: they carry other codecs."""
     return codec.name.lower() in _REPAIR
+
+
+class Named(Protocol):
+    """What has a codec's name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def is_tones(codec: Named) -> bool:
+    """Telephone events (RFC 4733): they go between the packets of other codecs."""
+    return codec.name.lower() == "telephone-event"
 
 
 Meaning = tuple[object, ...]
