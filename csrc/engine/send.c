@@ -387,8 +387,9 @@ static void send_tone(rtc_send_t *s, const rtc_tone_packet_t *p, rtc_time_t now)
 
 static void send_tones(rtc_send_t *s, bool cut, rtc_time_t now) {
   rtc_tone_packet_t p;
-  while (s->cfg.has_tone && rtc_tone_tx_pop(s->tone, &p, cut, now)) send_tone(s, &p, now);
-  if (!s->cfg.has_tone) rtc_tone_tx_init(s->tone); /* agreed no more */
+  /* Agreed no more, or the numbers are a source's now: nothing is left of it. */
+  if (!s->cfg.has_tone || s->source) rtc_tone_tx_init(s->tone);
+  while (rtc_tone_tx_pop(s->tone, &p, cut, now)) send_tone(s, &p, now);
   rtc_send_pace(s->transport, now);
 }
 

@@ -73,6 +73,8 @@ static void add_recv(model_t *m, int p) {
   cfg.pli = roll(m, 4) > 0;
   cfg.fir = roll(m, 2);
   if (roll(m, 4) == 0) cfg.codec = video ? RTC_CODEC_H264 : RTC_CODEC_OPUS;
+  cfg.tone_n = !video;
+  cfg.tone[0] = (rtc_tone_pt_t){.pt = 110, .rate = 48000};
   if (m->peer[p].recv[video]) return;
   uint32_t id = ++m->next_stream;
   if (rtc_hub_exec(m->r.hub, &(rtc_cmd_t){.op = RTC_OP_RECV, .id = id, .u.recv = cfg}, m->r.now) == 0) m->peer[p].recv[video] = id;
@@ -84,6 +86,8 @@ static void add_send(model_t *m, int p) {
   rtc_send_cfg_t cfg = rig_send(p, slot != 0, 5000 + 10 * slot);
   cfg.transport = m->peer[p].id;
   if (roll(m, 4) == 0) cfg.rtx_ssrc = 0;
+  cfg.has_tone = slot == 0;
+  cfg.tone = (rtc_tone_pt_t){.pt = 110, .rate = roll(m, 2) ? 8000 : 48000};
   if (rtc_hub_exec(m->r.hub, &(rtc_cmd_t){.op = RTC_OP_SEND, .id = id, .u.send = cfg}, m->r.now) == 0) m->peer[p].send[slot] = id;
 }
 
@@ -110,9 +114,10 @@ static void media(model_t *m, int p) {
     rig_rtp_t pkt = {.ssrc = ssrc + (s == 1),
                      .index = index,
                      .ts = m->r.now * 9 / 100,
-                     .pt = s == 0   ? 96
-                           : s == 1 ? 97
-                                    : 111,
+                     .pt = s == 0       ? 96
+                           : s == 1     ? 97
+                           : roll(m, 4) ? 111
+                                        : 110,
                      .marker = roll(m, 2),
                      .mid = roll(m, 3) ? (s == 2 ? "0" : "1") : NULL,
                      .twcc = (int)roll(m, 2) * (int)(index & 0xffff) + 1,
@@ -234,6 +239,9 @@ static void step(model_t *m) {
     f.u.frame.key = roll(m, 3) == 0;
     f.u.frame.data = calloc(1, f.u.frame.len);
     try(m, &f);
+  } else if (what == 93 && roll(m, 2)) {
+    try(m, &(rtc_cmd_t){
+               .op = RTC_OP_TONE, .id = m->peer[p].send[0], .u.tone = {(uint8_t)roll(m, 17), (uint8_t)roll(m, 70), roll(m, 7000000)}});
   } else if (what < 94)
     try(m, &(rtc_cmd_t){.op = RTC_OP_RATE, .id = m->peer[p].id, .u.rate_bps = 1 + roll(m, 10000000)});
   else if (what < 95) {

@@ -456,6 +456,18 @@ static void tones_that_are_refused(void) {
   rig_add_recv(&r, 1, &in);
   rig_link(&r, 1, 1);
   CHECK_EQ(tone(&r, 1, 1, RTC_MS(100)), RTC_ESTATE);
+  rig_link(&r, 1, 0);
+  CHECK_EQ(tone(&r, 1, 1, RTC_MS(100)), 0);
+  rig_pass(&r, RTC_MS(30));
+  rig_link(&r, 1, 1); /* while it goes on: the source's packets have the numbers from here on */
+  for (int i = 0; i < 10; i++) {
+    rig_rtp(&r, pub, &(rig_rtp_t){.ssrc = 5, .index = 1 + i, .ts = 960 * i, .pt = 111, .mid = "0", .payload = "a", .len = 1});
+    rig_pass(&r, RTC_MS(20));
+  }
+  int n = rig_media_n(&r, p, 100);
+  CHECK_EQ(n, 3 + 1 + 10);
+  for (int i = 1; i < n; i++) CHECK_EQ(rig_media(&r, p, 100, i)->index, rig_media(&r, p, 100, i - 1)->index + 1);
+  CHECK_EQ(rig_drops(&r, RTC_DROP_SEAL), 0);
   CHECK_EQ(r.spins, 0);
   rig_close(&r);
 }

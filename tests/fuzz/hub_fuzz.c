@@ -55,7 +55,9 @@ static void open_world(world_t *w) {
                          .nack = true,
                          .pli = i < 3,
                          .fir = true,
-                         .twcc = true};
+                         .twcc = true,
+                         .tone_n = i == 0,
+                         .tone = {{.pt = 101, .rate = 48000}}};
     rtc_send_cfg_t out = {.transport = 2,
                           .video = i > 0,
                           .codec = codecs[i],
