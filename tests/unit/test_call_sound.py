@@ -23,14 +23,14 @@ from rtcengine import (
     RTCRtpSender,
     RTCSessionDescription,
 )
-from rtcengine.codecs.opus import OpusEncoder
+from rtcengine.codecs.opus import OpusEncoder, repeated
 from rtcengine.peer.effects import CodecUse, Encoding, MediaPlan
 from rtcengine.peer.errors import RangeError
 from rtcengine.peer.parameters import RTCRtpEncodingParameters
 from rtcengine.peer.streams import packet_ms
 from tests.unit.media_kit import take, wire
 from tests.unit.test_call import connected, gather_tracks, negotiate, two
-from tests.unit.test_opus import band, has_redundancy, noise, voice
+from tests.unit.test_opus import band, noise, voice
 from tests.util import until
 
 RATE = 48000
@@ -205,6 +205,7 @@ async def test_silence_is_no_loss() -> None:
         assert [f.pts for f in frames] == [sum(f.samples for f in frames[:n]) for n in range(200)]
         stats = inbound(await b.getStats())
         assert stats.packetsLost == 0 and stats.packetsReceived < 150
+        assert stats.concealedSamples == stats.concealmentEvents == 0 and stats.totalSamplesReceived >= 200 * 960
         assert a.getSenders()[0].track.at / RATE > 3.9
         (told,) = (s for s in (await a.getStats()).values() if s["type"] == "remote-inbound-rtp")
         assert told.packetsLost == 0 and told.fractionLost == 0
@@ -259,13 +260,13 @@ async def test_redundancy_follows_what_the_peer_loses() -> None:
         w.pump.set_track(Sound(voice(3), "speech"))
         w.pump.set_limits(replace(w.pump._limits, max_bitrate=24_000))
         frames = await encoded(w.remote, 30)
-        assert not any(has_redundancy(bytes(f.data)) for f in frames)
+        assert not any(repeated(bytes(f.data)) for f in frames)
         for percent, there in ((10, True), (0, False)):
             assert w.sender.on_loss is not None
             w.sender.on_loss(percent)
 
             async def settled(there: bool = there) -> bool:
-                found = [has_redundancy(bytes(f.data)) for f in await encoded(w.remote, 10)]
+                found = [repeated(bytes(f.data)) for f in await encoded(w.remote, 10)]
                 return any(found) if there else not any(found)
 
             await until(settled, what=f"redundancy for {percent} %")
@@ -312,7 +313,7 @@ async def test_what_gets_lost_is_reported_and_met() -> None:
         w.pump.set_track(Sound(voice(3), "speech"))
 
         async def met() -> bool:
-            return bool(told) and any(has_redundancy(bytes(f.data)) for f in await encoded(w.remote, 10))
+            return bool(told) and any(repeated(bytes(f.data)) for f in await encoded(w.remote, 10))
 
         await until(met, what="redundancy")
         assert 5 <= told[0] <= 25

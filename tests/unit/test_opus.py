@@ -15,7 +15,7 @@ import pytest
 from rtcengine.codecs import opus
 from rtcengine.codecs.decode import OpusDecoder
 from rtcengine.codecs.encode import make_encoder
-from rtcengine.codecs.opus import OpusEncoder
+from rtcengine.codecs.opus import OpusEncoder, repeated
 from rtcengine.codecs.sound import SoundEncoder
 from rtcengine.frames import EncodedFrame
 
@@ -175,13 +175,45 @@ def test_fec_costs_nothing_before_there_is_a_loss() -> None:
         encoder.set_bitrate(24_000)
         encoder.set_loss(loss)
         out = [encoder.encode(frame_of(sound[at : at + 960], at))[0].data for at in range(0, len(sound), 960)]
-        sizes[loss] = sum(has_redundancy(data) for data in out[10:])
+        sizes[loss] = sum(repeated(data) > 0 for data in out[10:])
     assert sizes[0] == 0 and sizes[10] > 50
 
 
-def has_redundancy(packet: bytes) -> bool:
-    """A SILK packet of one frame begins with a bit for voice activity and one for LBRR (RFC 6716 §4.2.4)."""
-    return packet[0] >> 3 < 16 and bool(packet[1] & 0x40)
+@pytest.mark.parametrize("bps", [28_000, 40_000])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("ms", [10, 20, 40, 60])
+def test_what_is_repeated_is_seen(ms: int, channels: int, bps: int) -> None:
+    """In SILK's packets and in hybrid ones, which hold several frames when they are long."""
+    sound = np.repeat(voice(3), channels).reshape(-1, channels)
+
+    def sent(**options: Any) -> set[int]:
+        encoder = OpusEncoder(channels=channels, bitrate=bps, hint="speech", **options)
+        return {repeated(encoder.encode(sound[at : at + 48 * ms])) for at in range(0, len(sound) - 48 * ms, 48 * ms)}
+
+    assert sent(fec=False) == {0}
+    found = sent(fec=True, loss=20)
+    assert max(found) > 0 and found <= {0, 960, 48 * ms}
+
+
+@pytest.mark.parametrize("config", range(32))
+def test_what_is_no_packet_repeats_nothing(config: int) -> None:
+    for code in range(8):
+        for rest in (b"", b"\xff", b"\xff\xff\xff", b"\xc3\xff\xff", b"\x00"):
+            assert repeated(bytes([config << 3 | code]) + rest) in (0, 480, 960, 1920, 2880)
+    assert repeated(b"") == 0
+
+
+def test_what_is_made_up_is_counted() -> None:
+    """Not what the next packet repeats, nor silence that was not sent."""
+    for fec, made in ((True, 960), (False, 1920)):
+        sent = packets(OpusEncoder(channels=1, bitrate=24_000, fec=fec, loss=20, hint="speech"), voice(2))
+        after = next(n for n in range(20, 50) if repeated(sent[n]) or not fec)
+        decoder = OpusDecoder(1)
+        for n in (after - 4, after - 3, after, after + 1):
+            decoder.decode(packet_of(sent[n], 960 * n, 2 * (n == after)))
+            assert decoder.made_up == (made if n == after else 0)
+        decoder.decode(packet_of(sent[after + 20], 960 * (after + 20)))
+        assert decoder.made_up == 0
 
 
 def test_a_loss_sounds_better_with_fec() -> None:

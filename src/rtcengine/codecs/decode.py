@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import libopus
+from . import libopus, opus
 from .about import About, tell
 from .loudness import Loudness, mean_square
 
@@ -95,11 +95,13 @@ class OpusDecoder:
         self._samples: Callable[[Any, bytes, int], int] = opuslib.api.decoder.get_nb_samples
         self._end: int | None = None  # RTP time at which the next packet goes on
         self._step = 960  # samples of the packet before
+        self.made_up = 0
+        """Samples that were concealed before the packet that was decoded last."""
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
         data, time = bytes(frame.data), frame.timestamp
         gap = time - self._end if self._end is not None else 0
-        found = []
+        self.made_up, found = 0, []
         try:
             if 0 < gap <= self.LONGEST and gap % self._UNIT == 0:
                 found = self._fill(data, time, gap, again=frame.lost > 0)
@@ -121,6 +123,7 @@ class OpusDecoder:
             at += size
         if last:
             found.append(self._frame(self._decoder.decode(data, last, decode_fec=True), at))
+            self.made_up = gap - min(last, opus.repeated(data))
         return found
 
     def _frame(self, pcm: bytes, timestamp: int) -> av.AudioFrame:
@@ -180,14 +183,17 @@ def make_decoder(codec: str, channels: int = 2) -> Decoder:
 @dataclass(slots=True)
 class DecodeCounts:
     """`frames` that came out of `decoded` ones, `keys` of them key frames, or `samples` of one channel, as loud as `loudness`
-    says; the latest picture of `width` and `height`. `level` (dBov) and `voice` of the latest sound, as its sender says.
-    `timestamp` and `arrived`: of the latest that was decoded, None before."""
+    says, `concealed` of them in place of what was lost, `concealments` times; the latest picture of `width` and `height`.
+    `level` (dBov) and `voice` of the latest sound, as its sender says. `timestamp` and `arrived`: of the latest that was
+    decoded, None before."""
 
     decoded: int = 0
     keys: int = 0
     decode_s: float = 0.0
     frames: int = 0
     samples: int = 0
+    concealed: int = 0
+    concealments: int = 0
     width: int = 0
     height: int = 0
     timestamp: int = 0
@@ -257,6 +263,9 @@ class DecodedStream:
             counts.timestamp, counts.arrived = frame.timestamp, frame.arrived
             if hasattr(found[-1], "samples"):
                 counts.level, counts.voice = frame.level, frame.voice
+                if isinstance(self._decoder, OpusDecoder):
+                    counts.concealed += self._decoder.made_up
+                    counts.concealments += self._decoder.made_up > 0
                 for sound in found:
                     counts.samples += sound.samples
                     counts.loudness.add(mean_square(sound.to_ndarray()), sound.samples / sound.sample_rate)

@@ -102,3 +102,38 @@ class OpusEncoder:
     def _set(self, name: str, value: int) -> None:
         # Some of the properties that opuslib has for these are broken (they pass a getter's request).
         self._api.encoder.encoder_ctl(self._encoder.encoder_state, getattr(self._api.ctl, f"set_{name}"), value)
+
+
+def repeated(packet: bytes) -> int:
+    """Samples at the end of the packet before that this one says again: what a flag of SILK tells, behind one for each of its
+    frames (RFC 6716 §4.2.3), in the first of the Opus frames. 0 as well for what is no packet."""
+    config = packet[0] >> 3 if packet else 31
+    if config >= 16:
+        return 0
+    samples = (480, 960, 1920, 2880)[config & 3] if config < 12 else (480, 960)[config & 1]
+    frames = max(1, samples // 960)
+    try:
+        first = packet[_first_frame(packet)]
+    except IndexError:
+        return 0
+    flags = first >> (7 - frames)
+    if packet[0] & 4:  # two channels: the flags of the second follow
+        flags |= first >> (6 - 2 * frames)
+    return samples if flags & 1 else 0
+
+
+def _first_frame(packet: bytes) -> int:
+    """Where it begins (RFC 6716 §3.2)."""
+    code = packet[0] & 3
+    if code < 2:
+        return 1
+    if code == 2:
+        return 2 + (packet[1] >= 252)
+    at = 2
+    if packet[1] & 0x40:  # padding
+        while packet[at] == 255:
+            at += 1
+        at += 1
+    for _ in range((packet[1] & 0x3F) - 1 if packet[1] & 0x80 else 0):
+        at += 1 + (packet[at] >= 252)
+    return at

@@ -150,6 +150,7 @@ class ReceivedRows:
                 found["frameWidth"], found["frameHeight"] = counts.width, counts.height
         else:
             found["totalSamplesReceived"] = counts.samples
+            found["concealedSamples"], found["concealmentEvents"] = counts.concealed, counts.concealments
             if counts.loudness.seconds:
                 _add_loudness(found, counts.loudness)
         report[found["id"]] = found
