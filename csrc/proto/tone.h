@@ -11,8 +11,8 @@
 
 enum {
   RTC_TONE_STEP_US = 20000,
-  RTC_TONE_ENDS = 3, /* §2.5.1.4 */
-  RTC_TONE_QUIET_US = 200000,
+  RTC_TONE_ENDS = 3,           /* §2.5.1.4 */
+  RTC_TONE_QUIET_US = 1000000, /* more than a sender's thread may be held up */
   RTC_TONE_MAX_US = 60000000,
   RTC_TONES_MAX = 32 /* received and not yet told; with more the oldest go */
 };
