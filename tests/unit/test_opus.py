@@ -82,8 +82,15 @@ def test_complexity(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_hints_choose_how_it_is_coded() -> None:
     """At a rate where both would do, speech is coded as speech (SILK, configurations below 16) and music is not."""
     sound = noise(1, 2000) // 2 + voice(1) // 2
-    silk = {hint: packets(OpusEncoder(channels=1, bitrate=24_000, hint=hint), sound)[-1][0] >> 3 < 16 for hint in opus._USES}
+    silk = {hint: packets(OpusEncoder(channels=1, bitrate=24_000, hint=hint), sound)[-1][0] >> 3 < 16 for hint in opus.USES}
     assert silk["speech"] and silk["speech-recognition"] and not silk["music"]
+
+
+def test_a_hint_that_is_none_is_passed_over() -> None:
+    stream = make_encoder("opus")
+    assert isinstance(stream, SoundEncoder)
+    stream.set_hint("motion")
+    assert len(stream.encode(frame_of(voice(0.02), 0))) == 1
 
 
 @pytest.mark.parametrize(

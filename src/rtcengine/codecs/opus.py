@@ -14,7 +14,7 @@ COMPLEXITY = 9
 """0 to 10: what encoders that are made from now on spend on each packet, unless they are told otherwise."""
 
 _BANDS = ((8000, "NARROWBAND"), (12000, "MEDIUMBAND"), (16000, "WIDEBAND"), (24000, "SUPERWIDEBAND"))
-_USES = {
+USES = {
     "": ("APPLICATION_AUDIO", "AUTO"),
     "music": ("APPLICATION_AUDIO", "SIGNAL_MUSIC"),
     "speech": ("APPLICATION_VOIP", "SIGNAL_VOICE"),
@@ -47,12 +47,12 @@ class OpusEncoder:
     ) -> None:
         if channels not in (1, 2):
             raise ValueError(f"channels must be 1 or 2, not {channels}")
-        if hint not in _USES:
-            raise ValueError(f"the hint {hint!r} is none of {', '.join(map(repr, _USES))}")
+        if hint not in USES:
+            raise ValueError(f"the hint {hint!r} is none of {', '.join(map(repr, USES))}")
         opuslib = libopus.load()
         self.channels = channels
         self._api = opuslib.api
-        application, signal = (getattr(opuslib, name) for name in _USES[hint])
+        application, signal = (getattr(opuslib, name) for name in USES[hint])
         self._encoder: Any = opuslib.Encoder(SAMPLE_RATE, channels, application)
         self._set("signal", signal)
         self.bitrate, self.loss = bitrate, loss

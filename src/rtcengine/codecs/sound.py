@@ -5,18 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 import numpy.typing as npt
 
+from . import opus
 from .decode import TELEPHONE
 from .encode import Encoded, rtp_time
 from .loudness import Loudness, dbov, mean_square
-
-if TYPE_CHECKING:
-    from .opus import OpusEncoder
 
 Samples = npt.NDArray[np.int16]
 USUAL_MS = 20
@@ -156,14 +154,13 @@ class OpusStream(SoundEncoder):
             self._encoder.loss = self._loss = percent
 
     def set_hint(self, hint: str) -> None:
+        hint = hint if hint in opus.USES else ""  # a track of a program's own may say anything
         if hint != self._hint:
             self._hint = hint
             self._encoder = self._make()  # libopus has it said before the first packet
 
-    def _make(self) -> OpusEncoder:
-        from .opus import OpusEncoder
-
-        return OpusEncoder(bitrate=self._bps, loss=self._loss, hint=self._hint, **self._options)
+    def _make(self) -> opus.OpusEncoder:
+        return opus.OpusEncoder(bitrate=self._bps, loss=self._loss, hint=self._hint, **self._options)
 
     def _packet(self, samples: Samples) -> bytes:
         return self._encoder.encode(samples)
