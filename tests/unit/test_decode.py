@@ -110,6 +110,46 @@ def test_lost_sound_is_filled_in() -> None:
     assert times == [960 * n for n in range(140) if not 60 <= n <= 110]  # more than a second is a gap that nothing fills
 
 
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722"])
+@pytest.mark.parametrize("ms", [10, 20, 30])
+def test_lost_telephone_sound_goes_on_and_fades(codec: str, ms: int) -> None:
+    """Nearer to what was said than silence, without a gap, to nothing after 60 ms; more than a second is a gap."""
+    clock, rate = 8000, 16000 if codec == "G722" else 8000
+    encoder: Any = make_encoder(codec)
+    encoder.set_packet_ms(ms)
+    t = np.arange(4 * rate) / rate
+    said = sum(3000 / k * np.sin(2 * np.pi * 140 * k * t) for k in (1, 2, 3, 5)) * (0.7 + 0.3 * np.sin(2 * np.pi * 2 * t))
+    packets = []
+    for at in range(0, len(t), rate // 50):
+        frame = av.AudioFrame.from_ndarray(said[at : at + rate // 50].astype(np.int16).reshape(1, -1), "s16", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
+        packets += [(found.data, found.timestamp) for found in encoder.encode(frame)]
+    kept: dict[int, Any] = {}
+    size, whole, cut = rate * ms // 1000, make_decoder(codec), make_decoder(codec)
+    gone = {n for n in range(len(packets)) if n % 11 == 5} | {10 + n for n in range(200 // ms)}
+    far, lost, times = [], 0, []
+    for n, (data, time) in enumerate(packets):
+        (want,) = whole.decode(encoded(data, time, codec, rate=clock))
+        kept[n] = want.to_ndarray()[0].astype(float)
+        if n in gone:
+            lost += 1
+            continue
+        found = cut.decode(encoded(data, time, codec, lost=lost, rate=clock))
+        assert cut.made_up == lost * size and len(found) == lost + 1
+        times += [f.pts for f in found]
+        for back, frame in enumerate(reversed(found[:-1]), start=1):
+            made = frame.to_ndarray()[0].astype(float)
+            if lost == 1:
+                far.append(np.sum((made - kept[n - back]) ** 2) / np.sum(kept[n - back] ** 2))
+            elif lost > 60 // ms and back < lost - 60 // ms:
+                assert not made.any()
+        lost = 0
+    assert times == [size * n for n in range(len(times))]
+    assert np.mean(far) < 0.6
+    found = cut.decode(encoded(packets[0][0], packets[-1][1] + 8000 + 2 * ms * 8, codec, lost=1, rate=clock))
+    assert len(found) == 1 and cut.made_up == 0
+
+
 def test_broken_sound() -> None:
     with pytest.raises(DecodeError, match="Opus packet of 1 bytes"):
         make_decoder("opus").decode(encoded(b"\xff", 0, "opus", rate=48000))

@@ -135,10 +135,13 @@ TELEPHONE = {"pcmu": ("pcm_mulaw", 8000), "pcma": ("pcm_alaw", 8000), "g722": ("
 
 
 class TelephoneDecoder:
-    """PCMU, PCMA or G.722 by PyAV, one channel. Times count samples."""
+    """PCMU, PCMA or G.722 by PyAV, one channel. Times count samples. What was lost is filled in by what was heard last, for a
+    second at most."""
 
     def __init__(self, codec: str) -> None:
         import av
+
+        from .conceal import Concealer
 
         if codec.lower() not in TELEPHONE:
             raise ValueError(f"codec {codec!r}: PCMU, PCMA and G722 are known")
@@ -149,15 +152,31 @@ class TelephoneDecoder:
         self._context = context
         self._name = codec
         self._packet: Any = av.Packet
+        self._concealer = Concealer(self._rate)
+        self._end: int | None = None  # time at which the next packet goes on
+        self._step = self._rate // 50  # samples of the packet before
+        self.made_up = 0
+        """As OpusDecoder has it."""
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
+        time = frame.timestamp * self._rate // frame.clock_rate
+        gap = time - self._end if self._end is not None and frame.lost else 0
+        self.made_up = gap if 0 < gap <= self._rate else 0
         try:
             found = list(self._context.decode(self._packet(frame.data)))
         except self._errors as error:
             raise DecodeError(f"{self._name} packet of {len(frame.data)} bytes: {error}") from error
+        filled = [
+            audio_frame(self._concealer.more(min(self._step, time - at)).tobytes(), 1, self._rate, at)
+            for at in range(time - self.made_up, time, self._step)
+        ]
+        self._end = time
         for sound in found:
-            sound.pts, sound.time_base = frame.timestamp * self._rate // frame.clock_rate, Fraction(1, self._rate)
-        return found
+            sound.pts, sound.time_base = self._end, Fraction(1, self._rate)
+            self._end += sound.samples
+            self._step = sound.samples
+            self._concealer.heard(sound.to_ndarray()[0])
+        return filled + found
 
 
 def audio_frame(pcm: bytes, channels: int, rate: int, timestamp: int) -> av.AudioFrame:
@@ -263,7 +282,7 @@ class DecodedStream:
             counts.timestamp, counts.arrived = frame.timestamp, frame.arrived
             if hasattr(found[-1], "samples"):
                 counts.level, counts.voice = frame.level, frame.voice
-                if isinstance(self._decoder, OpusDecoder):
+                if isinstance(self._decoder, OpusDecoder | TelephoneDecoder):
                     counts.concealed += self._decoder.made_up
                     counts.concealments += self._decoder.made_up > 0
                 for sound in found:
