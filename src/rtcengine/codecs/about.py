@@ -34,7 +34,7 @@ def about(frame: Any) -> About:
 def tell(frame: Any, known: About) -> None:
     """Of a frame that is made just now."""
     # A copy of its own: PyAV keeps what a frame has by its address, and lets go of it with the first of two that have the same.
-    frame.opaque = replace(known)
+    frame.opaque = About(known.capture_time, known.captured, known.rotation)
 
 
 def pass_on(frame: Any, made: Any) -> None:
