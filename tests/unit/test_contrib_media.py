@@ -186,6 +186,18 @@ async def test_slow_and_absent_readers(tmp_path: Path, monkeypatch: pytest.Monke
         track.stop()
 
 
+async def test_a_file_waits_for_who_is_about_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread may be faster than the reader, who has begun it and has not taken a frame yet."""
+    monkeypatch.setattr(inbox, "VIDEO_WAITS", 4)
+    monkeypatch.setattr("rtcengine.media.player.PATIENCE_S", 30.0)
+    player = MediaPlayer(make(tmp_path / "a.mp4", seconds=0))
+    track: Any = player.video
+    player._start(track)
+    await until(lambda: track._inbox.full, what="more than the track holds")
+    await asyncio.sleep(0.1)  # in which the thread would go on
+    assert [read_number(gray(frame)) for frame in await to_the_end(track)] == list(range(15))
+
+
 async def test_a_file_that_is_cut(tmp_path: Path) -> None:
     cut = io.BytesIO(read(make(tmp_path / "a.mkv", seconds=0))[:-2000])
     assert 0 < len(await to_the_end(MediaPlayer(cut).video)) < 15

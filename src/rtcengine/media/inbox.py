@@ -28,7 +28,8 @@ class Inbox:
         self._waiting = 0
 
     def begin(self) -> None:
-        """On the loop that will take."""
+        """On the loop that will take, which begins to wait."""
+        self._read_at = time.monotonic()
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
 
