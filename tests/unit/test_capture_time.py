@@ -81,6 +81,10 @@ async def test_from_camera_and_microphone_to_the_peer(told: bool) -> None:
             made = wall() + camera._start + read_number(gray(frame)) / FPS
             assert moment == pytest.approx(made, abs=CLOCKS)
             assert about(frame).captured is None  # which is of this program's own sources
+        for receiver, last in zip(b.getReceivers(), (moments[-1], about(heard[-1]).capture_time), strict=True):
+            (source,) = receiver.getSynchronizationSources()
+            assert source.captureTimestamp is not None  # NTP's, of what was decoded last
+            assert -0.001 <= source.captureTimestamp / 1000 - 2_208_988_800 - last < 20
         # The picture that was made with a beep and the beep are of the same moment, but for the 6.5 ms that Opus looks ahead.
         for moment in beeps(heard):
             second = round(moment - wall() - microphone._start)

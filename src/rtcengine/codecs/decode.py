@@ -203,8 +203,8 @@ def make_decoder(codec: str, channels: int = 2) -> Decoder:
 class DecodeCounts:
     """`frames` that came out of `decoded` ones, `keys` of them key frames, or `samples` of one channel, as loud as `loudness`
     says, `concealed` of them in place of what was lost, `concealments` times; the latest picture of `width` and `height`.
-    `level` (dBov) and `voice` of the latest sound, as its sender says. `timestamp` and `arrived`: of the latest that was
-    decoded, None before."""
+    `level` (dBov) and `voice` of the latest sound, as its sender says. `timestamp`, `arrived` and `capture_time`: of the latest
+    that was decoded, None before."""
 
     decoded: int = 0
     keys: int = 0
@@ -217,6 +217,7 @@ class DecodeCounts:
     height: int = 0
     timestamp: int = 0
     arrived: float | None = None
+    capture_time: float | None = None
     level: int | None = None
     voice: bool | None = None
     loudness: Loudness = field(default_factory=Loudness)
@@ -279,7 +280,7 @@ class DecodedStream:
             counts.decoded += 1
             counts.keys += frame.key
             counts.frames += len(found)
-            counts.timestamp, counts.arrived = frame.timestamp, frame.arrived
+            counts.timestamp, counts.arrived, counts.capture_time = frame.timestamp, frame.arrived, frame.capture_time
             if hasattr(found[-1], "samples"):
                 counts.level, counts.voice = frame.level, frame.voice
                 if isinstance(self._decoder, OpusDecoder | TelephoneDecoder):

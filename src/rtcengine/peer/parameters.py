@@ -145,12 +145,14 @@ class RTCRtpSendParameters(RTCRtpParameters):
 @dataclass(frozen=True, slots=True)
 class RTCRtpContributingSource:
     """Whose media a mixer put into what came. `timestamp` in milliseconds since 1970, `source` is a CSRC. `audioLevel` from 0
-    to 1, None when the peer does not say it (RFC 6464)."""
+    to 1, None when the peer does not say it (RFC 6464). `captureTimestamp` (webrtc-extensions): when what came was captured, in
+    milliseconds since 1900 by the clock of who did; None before that is known."""
 
     timestamp: float
     source: int
     rtpTimestamp: int = 0
     audioLevel: float | None = None
+    captureTimestamp: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 SOURCE_S = 10.0
 """How long a source counts after its last packet."""
+SINCE_1900 = 2_208_988_800
+"""NTP's time at 1970."""
 
 
 class _Half:
@@ -200,7 +202,8 @@ class RTCRtpReceiver(_Half):
             return []
         level = linear(counts.level) if counts.level is not None else None
         at = wall_ms(counts.arrived)
-        return [RTCRtpSynchronizationSource(at, ssrc, counts.timestamp & 0xFFFFFFFF, level, counts.voice)]
+        captured = None if counts.capture_time is None else 1000 * (counts.capture_time + SINCE_1900)
+        return [RTCRtpSynchronizationSource(at, ssrc, counts.timestamp & 0xFFFFFFFF, level, captured, counts.voice)]
 
     def getParameters(self) -> RTCRtpReceiveParameters:
         plan = self._peer.jsep.plan.receivers.get(self._state.mid or "")
