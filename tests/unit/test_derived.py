@@ -263,6 +263,17 @@ async def test_stopping_it_leaves_the_other_alone() -> None:
     await until(lambda: not threads(), what="the end of the threads")
 
 
+async def test_nothing_is_left_at_a_track_that_goes_on() -> None:
+    source = Listed("video", pictures(100), pace=0.001)
+    await take(source.filter("hflip"), 1)  # whoever reads first makes what all read by
+    before = {event: len(source.listeners(event)) for event in ("ended", "mute", "unmute")}
+    for _ in range(3):
+        for made in (source.filter("hflip"), source.map(lambda frame: frame), source.clone()):
+            await take(made, 1)
+            made.stop()
+    assert {event: len(source.listeners(event)) for event in before} == before
+
+
 async def test_who_waits_is_told_of_the_end() -> None:
     source = Listed("video", [])
     made = source.filter("hflip")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from abc import abstractmethod
@@ -31,10 +32,11 @@ class DerivedTrack(MediaStreamTrack):
         self._track, self._source = track, source
         self._ready: deque[Any] = deque()
         self._reading = 0
+        self._heard: list[tuple[str, Callable[[], None]]] = []
         self._left = False  # what was left is in `_ready`
         if track.readyState == "ended":
             super().stop()
-        track.once("ended", self._on_ended)
+        self._hear("ended", self._on_ended)
 
     @property
     def label(self) -> str:
@@ -74,6 +76,20 @@ class DerivedTrack(MediaStreamTrack):
         """What is ready at the end."""
         return []
 
+    def stop(self) -> Done:
+        super().stop()
+        heard, self._heard = self._heard, []
+        for event, listener in heard:
+            with contextlib.suppress(KeyError):  # it has ended, and tells nobody any more
+                self._track.remove_listener(event, listener)
+        return Done()
+
+    def _hear(self, event: str, listener: Callable[[], None]) -> None:
+        """Of the other track, until this one ends."""
+        if self.readyState == "live":
+            self._track.on(event, listener)
+            self._heard.append((event, listener))
+
     def _on_ended(self) -> None:
         if not self._reading:
             self._end()
@@ -90,9 +106,9 @@ class ThreadedTrack(DerivedTrack):
 
     def __init__(self, track: MediaStreamTrack, kind: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-process")
-        super().__init__(track, twin_of(track, 1 if track.kind == "video" else None), kind)
-        track.on("mute", self._follow)
-        track.on("unmute", self._follow)
+        super().__init__(track, twin_of(track, 1 if track.kind == "video" else None, lasting=True), kind)
+        self._hear("mute", self._follow)
+        self._hear("unmute", self._follow)
         self._follow()
 
     def stop(self) -> Done:
@@ -103,7 +119,7 @@ class ThreadedTrack(DerivedTrack):
         return Done()
 
     async def _process(self, frame: Any) -> list[Any]:
-        return await self._guard(self._make(frame if self._track.enabled else like(frame, blank(frame))))
+        return await self._guard(self._make(frame) if self._track.enabled else self._make_blank(frame))
 
     async def _rest(self) -> list[Any]:
         return await self._guard(self._on_thread(self._finish))
@@ -111,6 +127,10 @@ class ThreadedTrack(DerivedTrack):
     async def _make(self, frame: Any) -> list[Any]:
         """What is ready with it, in any way."""
         return await self._on_thread(self._work, frame)
+
+    async def _make_blank(self, frame: Any) -> list[Any]:
+        (empty,) = await self._on_thread(lambda: [like(frame, blank(frame))])
+        return await self._make(empty)
 
     async def _on_thread(self, work: Callable[..., list[Any]], *args: Any) -> list[Any]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)

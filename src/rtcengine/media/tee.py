@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -106,6 +107,9 @@ class TeeTrack(MediaStreamTrack):
         super().stop()
         self._tee.leave(self._inbox)
         self._inbox.end()
+        for listener in (self.stop, self._inbox.end):
+            with contextlib.suppress(KeyError):  # not a twin's, or the track tells nobody any more
+                self._source.remove_listener("ended", listener)
         return Done()
 
     def _copy(self) -> MediaStreamTrack:
@@ -156,8 +160,9 @@ class FrameReader:
         self.close()
 
 
-def twin_of(track: MediaStreamTrack, waits: int | None = None, *, kept: bool = False) -> TeeTrack:
-    """A track that reads what `track` reads, whose `recv` goes by way of the same Tee from now on."""
+def twin_of(track: MediaStreamTrack, waits: int | None = None, *, kept: bool = False, lasting: bool = False) -> TeeTrack:
+    """A track that reads what `track` reads, whose `recv` goes by way of the same Tee from now on. It ends with it, at once, or
+    when it is `lasting` once what waits has been taken."""
     tee: Tee | None = track.__dict__.get("_own_tee")
     if tee is None:
         tee = track.__dict__["_own_tee"] = Tee(track, track.recv)
@@ -177,5 +182,5 @@ def twin_of(track: MediaStreamTrack, waits: int | None = None, *, kept: bool = F
         track.once("ended", own.end)
     twin = TeeTrack(tee, track, waits, kept=kept)
     # One whose source is not being read would wait for ever.
-    track.once("ended", twin.stop)
+    track.once("ended", twin._inbox.end if lasting else twin.stop)
     return twin
