@@ -70,6 +70,8 @@ int rig_join_as(rig_t *r, rtc_srtp_profile_t profile, const rtc_transport_cfg_t 
 /* A transport without keys that waits for its first check: user "user-ID", password "password-of-user-ID-is-long". */
 void rig_wait_for(rig_t *r, uint32_t id);
 rtc_transport_cfg_t rig_transport(uint32_t id);
+/* That of a peer which has also agreed to tell how pictures are turned, and when they were captured. */
+rtc_transport_cfg_t rig_telling(uint32_t id);
 rtc_path_t rig_path(int n);
 /* Must succeed. */
 void rig_do(rig_t *r, const rtc_cmd_t *c);

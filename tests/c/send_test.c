@@ -326,7 +326,8 @@ static void frames_tell_moment_and_orientation(void) {
     bool agreed = k < 4;
     rig_t r;
     rig_open(&r, 0);
-    int p = rig_join(&r, GCM);
+    rtc_transport_cfg_t telling = rig_telling(1);
+    int p = rig_join_as(&r, GCM, &telling);
     rtc_send_cfg_t a = rig_send(p, true, 100);
     if (agreed) a.ext_mask |= 1u << RTC_EXT_VIDEO_ORIENTATION | 1u << RTC_EXT_ABS_CAPTURE_TIME;
     rig_add_send(&r, 1, &a);
@@ -342,7 +343,7 @@ static void frames_tell_moment_and_orientation(void) {
     CHECK(n >= 3);
     for (int i = 0; i < n; i++) {
       const rig_got_t *g = rig_media(&r, p, 100, i);
-      rtc_extmap_t map = rig_transport(1).ext;
+      rtc_extmap_t map = telling.ext;
       rtc_ext_view_t v;
       rtc_rtpext_parse(&v, g->rtp.ext_profile, g->data + g->rtp.ext_off, g->rtp.ext_len, &map);
       CHECK_EQ(rtc_ext_has(&v, RTC_EXT_ABS_CAPTURE_TIME), agreed && i == 0);

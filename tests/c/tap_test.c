@@ -66,7 +66,8 @@ static void queue_of_bytes(void) {
 /* A publisher (peer 0, receiver 1) whose frames are wanted, and a viewer (peer 1, sender 2). */
 static void open_tap(rig_t *r, bool video, uint32_t slots) {
   rig_open(r, slots);
-  int pub = rig_join(r, GCM), view = rig_join(r, GCM);
+  rtc_transport_cfg_t telling = rig_telling(1);
+  int pub = rig_join_as(r, GCM, &telling), view = rig_join(r, GCM);
   rtc_recv_cfg_t in = rig_recv(pub, video);
   in.frames = true;
   rtc_send_cfg_t out = rig_send(view, video, 9000);
