@@ -5,9 +5,8 @@
     if look("H264", packet.payload).key:
         ...  # a decoder can begin here
 
-Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722", in any case. All but AV1 can be split
-(RFC 7587, RFC 7741, RFC 9628, RFC 6184, RFC 3551), all looked into (also AV1's payload format). Only `join` looks
-further than one payload.
+Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722", in any case (RFC 7587,
+RFC 7741, RFC 9628, RFC 6184, the RTP payload format for AV1, RFC 3551). Only `join` looks further than one payload.
 """
 
 from __future__ import annotations
@@ -103,9 +102,10 @@ def split(
     VP8 and VP9 payloads begin with a descriptor that carries the low 15 bits of `picture_id`, which the caller counts up by
     one a frame; VP9 is of one spatial layer. With `layer` they say it, VP8's with the low 8 bits of `tl0_picture_index`,
     which counts the frames of layer 0, this one among them. An H.264 frame is an Annex B stream, with start codes; its
-    payloads are those of packetization-mode 1. An Opus or G.711 frame is one payload (RFC 7587 §4.2). ValueError for a codec
-    that is not split here, a layer that its descriptor cannot say, an empty frame, one of more than 65535 payloads, an Opus
-    frame above `max_payload`, H.264 without start codes.
+    payloads are those of packetization-mode 1. An AV1 frame is a temporal unit of OBUs with their sizes, as encoders give it;
+    delimiters and padding are left out. An Opus or G.711 frame is one payload (RFC 7587 §4.2).
+    ValueError for a codec that is not known, a layer that its descriptor cannot say, an empty frame, one of more than 65535
+    payloads, an Opus frame above `max_payload`, H.264 without start codes, AV1 whose OBUs do not add up.
     """
     number = _number(codec)
     if max_payload < 0:
@@ -116,8 +116,8 @@ def split(
     if payloads is None:
         raise ValueError(
             f"a {codec} frame of {memoryview(frame).nbytes} bytes cannot become payloads of at most {max_payload}:"
-            " all codecs but AV1 can be split, not empty, into 65535 payloads of 64 bytes or more, sound into one, H.264 with"
-            " start codes"
+            " what is not empty can be, into 65535 payloads of 64 bytes or more, sound into one, H.264 with start codes, AV1"
+            " with the sizes of its OBUs"
         )
     return payloads
 

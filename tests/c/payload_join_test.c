@@ -157,7 +157,8 @@ static void av1(void) {
       {"00 03 30 00", NULL}, /* length lies */
       {"00 00 30", NULL},
       {"00 ff ff ff ff ff ff ff ff 7f", NULL},
-      {"10 10", NULL}, /* nothing is in it but a delimiter */
+      {"10 10", NULL},                   /* nothing is in it but a delimiter */
+      {"20 02 40 aa 30 bb", "32 01 bb"}, /* tile lists are passed over */
   };
   static const row_t delimiter[] = {{"20 01 10 10", NULL}};
   JOIN(RTC_CODEC_AV1, t);

@@ -401,10 +401,20 @@ static void test_split_refuses(void) {
     int codec;
     size_t len, max;
   } t[] = {
-      {RTC_CODEC_VP8, 0, 1200},        {RTC_CODEC_VP8, 10, 63},     {RTC_CODEC_VP8, 10, 0},   {RTC_CODEC_OPUS, 0, 1200},
-      {RTC_CODEC_OPUS, 1201, 1200},    {RTC_CODEC_NONE, 10, 1200},  {RTC_CODEC_VP9, 0, 1200}, {RTC_CODEC_VP9, 65535u * 61 + 1, 64},
-      {RTC_CODEC_H264, 0, 1200},       {RTC_CODEC_H264, 10, 1200}, /* zeros: no unit */
-      {RTC_CODEC_AV1, 10, 1200},       {RTC_CODEC_COUNT, 10, 1200}, {-1, 10, 1200},           {RTC_CODEC_VP8, 65535u * 60 + 1, 64},
+      {RTC_CODEC_VP8, 0, 1200},
+      {RTC_CODEC_VP8, 10, 63},
+      {RTC_CODEC_VP8, 10, 0},
+      {RTC_CODEC_OPUS, 0, 1200},
+      {RTC_CODEC_OPUS, 1201, 1200},
+      {RTC_CODEC_NONE, 10, 1200},
+      {RTC_CODEC_VP9, 0, 1200},
+      {RTC_CODEC_VP9, 65535u * 61 + 1, 64},
+      {RTC_CODEC_H264, 0, 1200},
+      {RTC_CODEC_H264, 10, 1200}, /* zeros: no unit */
+      {RTC_CODEC_AV1, 10, 1200},  /* OBUs without sizes */
+      {RTC_CODEC_COUNT, 10, 1200},
+      {-1, 10, 1200},
+      {RTC_CODEC_VP8, 65535u * 60 + 1, 64},
       {RTC_CODEC_VP8, SIZE_MAX, 1200},
   };
   for (size_t i = 0; i < sizeof t / sizeof *t; i++)

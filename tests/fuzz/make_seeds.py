@@ -235,7 +235,15 @@ def payload() -> Seeds:
     yield "split_vp8", b"\x82" + pack("!HH", 100, 0x8001) + bytes(500)
     yield "split_small", b"\x82" + pack("!HH", 63, 1) + bytes(50)
     yield "split_vp9", b"\x83" + pack("!HH", 70, 1) + b"\x86" + bytes(150)
-    yield "split_av1", b"\x85" + pack("!HH", 1000, 1) + bytes(50)
+    for name, frame in {
+        "key": "12 00 0a 02 00 00 32 46 10" + "ff" * 69,
+        "frame": "32 80 02 30" + "aa" * 255,
+        "layers": "36 08 3c 10" + "55" * 59 + "36 10 3c 10" + "55" * 59,
+        "small": "2a 00 2a 01 01 2a 02 01 02 7a 01 00 42 01 00 1a 03 00 01 02 22 05 01 02 03 04 05",
+        "no_size": "30 00 00",
+        "lies": "32 7f 00",
+    }.items():
+        yield f"split_av1_{name}", b"\x85" + pack("!HH", 64, 1) + bytes.fromhex(frame)
     sets = b"\0\0\0\1\x67\x42\xc0\0\0\0\1\x68\xce\x38"
     for name, frame in {
         "sets": sets + b"\0\0\1\x65\x88" + b"\xff" * 20,

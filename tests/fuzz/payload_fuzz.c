@@ -1,6 +1,6 @@
 /* payload: the look at a payload of every codec, the VP8 descriptor, splitting a frame, of which the pieces joined are the frame, and
  * joining whatever comes: counted first, then into a buffer of that size.
- * Of H.264, the pieces joined are the units that a plain reader of Annex B finds.
+ * Of H.264 and AV1, the pieces joined are the units that a plain reader of their streams finds.
  * Input: codec (1 byte; bit 7: split, bit 6: join), for a split max (2), picture id (2), whose highest bit says that a layer is
  * said, of what is left, then the payload or the frame; for a join its
  * payloads, each after its length (1, in eighths). */
@@ -54,6 +54,33 @@ static size_t units(const uint8_t *p, size_t n, uint8_t *out) {
   return len;
 }
 
+/* The OBUs of a stream that go out, with sizes in as few bytes as they need; 0 when one of them may not, or none does. */
+static size_t obus(const uint8_t *p, size_t n, uint8_t *out) {
+  size_t len = 0;
+  for (size_t at = 0; at < n;) {
+    uint8_t head = p[at], type = head >> 3 & 0x0f;
+    size_t size = 0, bits = 0, heads = head & 4 ? 2 : 1, from = at;
+    bool more = true;
+    at += heads;
+    for (; more; bits += 7) {
+      if (at >= n || bits > 49) return 0;
+      size |= (size_t)(p[at] & 0x7f) << bits;
+      more = p[at++] & 0x80;
+    }
+    if (head & 0x80 || !(head & 2) || size > n - at) return 0;
+    if (type != 2 && type != 8 && type != 15) {
+      memcpy(out + len, p + from, heads);
+      len += heads;
+      for (size_t left = size; left > 0x7f; left >>= 7) out[len++] = (uint8_t)(left | 0x80);
+      out[len++] = (uint8_t)(size >> (size > 0x1fffff ? 21 : size > 0x3fff ? 14 : size > 0x7f ? 7 : 0));
+      memcpy(out + len, p + at, size);
+      len += size;
+    }
+    at += size;
+  }
+  return len;
+}
+
 /* Payloads of a frame: within max, whole in a room of just their size, and joined they are `want`, if there is one. */
 static void payloads(rtc_split_t *s, const uint8_t *want, size_t n) {
   uint8_t *joined = fuzz_room(n);
@@ -82,9 +109,9 @@ static void split(rtc_rd_t *r, int codec) {
   size_t max = rtc_rd16(r), n;
   uint32_t picture_id = rtc_rd16(r);
   const uint8_t *rest = fuzz_take(r, 65536, &n);
-  uint8_t *frame = fuzz_copy(rest, n), *annexb = fuzz_room(n * 4 / 3 + 4);
-  size_t want = codec == RTC_CODEC_H264 ? units(frame, n, annexb) : n;
-  bool known = codec > RTC_CODEC_NONE && codec < RTC_CODEC_COUNT && codec != RTC_CODEC_AV1;
+  uint8_t *frame = fuzz_copy(rest, n), *stream = fuzz_room(n * 4 / 3 + 4);
+  size_t want = codec == RTC_CODEC_H264 ? units(frame, n, stream) : codec == RTC_CODEC_AV1 ? obus(frame, n, stream) : n;
+  bool known = codec > RTC_CODEC_NONE && codec < RTC_CODEC_COUNT;
   rtc_split_t s;
   memset(&s, 0, sizeof s);
   int got = rtc_split_init(&s, (rtc_codec_t)codec, frame, n, max, picture_id, false);
@@ -97,8 +124,8 @@ static void split(rtc_rd_t *r, int codec) {
     MUST(said == 0 || said == RTC_EINVAL);
     MUST(s.layered == (said == 0) && (said < 0 || codec == RTC_CODEC_VP8 || codec == RTC_CODEC_VP9));
   }
-  if (got == 0) payloads(&s, codec == RTC_CODEC_H264 ? annexb : frame, want);
-  fuzz_free(annexb, n * 4 / 3 + 4);
+  if (got == 0) payloads(&s, codec == RTC_CODEC_H264 || codec == RTC_CODEC_AV1 ? stream : frame, want);
+  fuzz_free(stream, n * 4 / 3 + 4);
   fuzz_free(frame, n);
 }
 
@@ -131,7 +158,7 @@ static void join(rtc_rd_t *r, int codec) {
 void fuzz_one(const uint8_t *data, size_t size) {
   rtc_rd_t r = rtc_rd(data, size);
   uint8_t what = rtc_rd8(&r);
-  int codec = what % 8;
+  int codec = what & 15;
   if (what & 0x80) {
     split(&r, codec);
     return;

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -25,50 +23,21 @@ def encoded(data: bytes, timestamp: int, codec: str, *, key: bool = True, lost: 
     )
 
 
-class Av1Encoder:
-    """AV1 has no encoder of ours: PyAV's, without delay."""
-
-    def __init__(self) -> None:
-        self.context: Any = av.CodecContext.create("libsvtav1", "w")
-        self.context.width, self.context.height, self.context.pix_fmt = 320, 180, "yuv420p"
-        self.context.time_base, self.context.framerate = Fraction(1, 90000), Fraction(30)
-        self.context.bit_rate = 800_000
-        self.context.options = {"preset": "12", "svtav1-params": "pred-struct=1:rc=2"}
-
-    def encode(self, frame: av.VideoFrame, force_key: bool = False) -> list[tuple[bytes, int, bool]]:
-        return [(bytes(packet), packet.pts, packet.is_keyframe) for packet in self.context.encode(frame)]
-
-
-def encoder_of(codec: str) -> Any:
-    return Av1Encoder() if codec == "AV1" else make_encoder(codec)
-
-
-@pytest.fixture(autouse=True)
-def ordinary_priority() -> Iterator[None]:
-    """SVT-AV1, run by root, makes the thread that opens it SCHED_FIFO: what the tests start later would starve the machine."""
-    yield
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-
-
 @pytest.mark.parametrize("codec", ["VP8", "H264", "VP9", "AV1"])
 def test_pictures(codec: str) -> None:
-    encoder, pattern, decoder = encoder_of(codec), Pattern(320, 180), make_decoder(codec)
+    encoder, pattern, decoder = make_encoder(codec), Pattern(320, 180), make_decoder(codec)
     shown = []
     for number in range(20):
         for data, time, key, *_ in encoder.encode(pattern.video_frame(number, 3000 * number), number == 0):
             for picture in decoder.decode(encoded(data, (1 << 32) + time, codec, key=key)):
                 assert (picture.width, picture.height, picture.time_base) == (320, 180, Fraction(1, 90000))
                 shown.append((picture.pts, read_number(picture.to_ndarray(format="gray"))))
-    first = shown[0][1]
-    assert shown == [(shown[0][0] + 3000 * n, first + n) for n in range(len(shown))]
-    assert len(shown) >= 10
-    if codec != "AV1":  # each picture with the frame that holds it
-        assert shown == [((1 << 32) + 3000 * n, n) for n in range(20)]
+    assert shown == [((1 << 32) + 3000 * n, n) for n in range(20)]  # each picture with the frame that holds it
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 def test_a_broken_picture_waits_for_a_key_frame(codec: str) -> None:
-    encoder, pattern, decoder = encoder_of(codec), Pattern(320, 180), make_decoder(codec)
+    encoder, pattern, decoder = make_encoder(codec), Pattern(320, 180), make_decoder(codec)
     frames = [encoder.encode(pattern.video_frame(n, 3000 * n), n in (0, 4))[0] for n in range(6)]
     assert [f.key for f in frames] == [True, False, False, False, True, False]
     assert decoder.decode(encoded(frames[1][0], 3000, codec, key=False)) == []  # nothing before the first key frame
@@ -177,14 +146,14 @@ def test_telephone_codecs(codec: str, name: str, rate: int, delay: int) -> None:
 
 def test_codecs_that_are_none() -> None:
     for codec in ("VP7", "", "H265"):
-        with pytest.raises(ValueError, match="are known"):
+        with pytest.raises(ValueError, match="can be decoded"):
             make_decoder(codec)
     with pytest.raises(ValueError, match="channels must be 1 or 2"):
         make_decoder("opus", 3)
 
 
 async def test_a_stream_decodes_beside_the_event_loop() -> None:
-    encoder, pattern = encoder_of("VP8"), Pattern(320, 180)
+    encoder, pattern = make_encoder("VP8"), Pattern(320, 180)
     frames = [encoder.encode(pattern.video_frame(n, 3000 * n), n == 4)[0] for n in range(8)]
     waiting = [encoded(data, 3000 * n, "VP8", key=key) for n, (data, _, key, _) in enumerate(frames)]
     waiting[2] = encoded(b"\x00\x01\x02", 6000, "VP8", key=False)

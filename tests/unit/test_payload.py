@@ -10,6 +10,9 @@ import pytest
 from aiortc.codecs.h264 import h264_depayload
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
+from rtcengine import EncodedFrame
+from rtcengine.codecs.av1 import Av1Encoder, ordinary_threads
+from rtcengine.codecs.decode import make_decoder
 from rtcengine.codecs.h264 import H264Encoder
 from rtcengine.media.pattern import Pattern
 from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, join, look, picture_size, split
@@ -107,7 +110,8 @@ def obus(stream: bytes) -> list[bytes]:
 @pytest.mark.parametrize("size", [(320, 180), (1280, 720), (426, 240)])
 def test_sizes_of_pictures_of_av1(size: tuple[int, int]) -> None:
     """With the aggregation headers that may stand before a sequence header (AV1's payload format §4.4)."""
-    first = obus(coded("libsvtav1", *size, preset="12"))
+    with ordinary_threads():
+        first = obus(coded("libsvtav1", *size, preset="12"))
     sequence = next(obu for obu in first if obu[0] >> 3 & 15 == 1)
     frame = next(obu for obu in first if obu[0] >> 3 & 15 in (3, 6))[:100]
     assert picture_size("AV1", bytes([0x18]) + sequence) == size  # W = 1, N
@@ -141,6 +145,77 @@ def test_join_refuses() -> None:
         join("theora", [b"x"])
     with pytest.raises(TypeError):
         join("VP8", ["text"])  # type: ignore[list-item]
+
+
+def leb128(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for n in range(8):
+        value |= (data[at + n] & 0x7F) << 7 * n
+        if not data[at + n] & 0x80:
+            return value, at + n + 1
+    raise AssertionError("a length that does not end")
+
+
+def av1_elements(payloads: list[bytes]) -> list[bytes]:
+    """The OBUs in payloads, as AV1's payload format §4.4 has them read."""
+    found: list[bytes] = []
+    goes_on = False
+    for payload in payloads:
+        head, at, parts = payload[0], 1, []
+        assert bool(head & 0x80) == goes_on and not head & 0x07
+        while at < len(payload):
+            size = len(payload) - at
+            if len(parts) + 1 != head >> 4 & 3:
+                size, at = leb128(payload, at)
+            parts.append(payload[at : at + size])
+            assert size and len(parts[-1]) == size
+            at += size
+        assert head >> 4 & 3 in (0, len(parts)) and parts
+        if goes_on:
+            found[-1] += parts.pop(0)
+        found += parts
+        goes_on = bool(head & 0x40)
+    assert not goes_on
+    return found
+
+
+@pytest.mark.parametrize("most", [64, 500, 1200])
+@pytest.mark.parametrize("size", [(320, 180), (1280, 720)])
+def test_av1_split(size: tuple[int, int], most: int) -> None:
+    encoder, picture, keys, decoder = Av1Encoder(bitrate=1_500_000), Pattern(*size), 0, make_decoder("AV1")
+    for n in range(12):
+        for frame, _, key, _ in encoder.encode(picture.video_frame(n, n * 3000, n / 30), n == 6):
+            payloads = split("AV1", frame, most)
+            assert all(len(p) <= most for p in payloads)
+            assert look("AV1", payloads[0]) == PayloadInfo(True, key)  # N of the first alone
+            assert not any(p[0] & 0x08 for p in payloads[1:])
+            if key:
+                assert picture_size("AV1", payloads[0]) == size
+            whole = av1_elements(payloads)
+            assert all(not obu[0] & 0x82 and obu[0] >> 3 & 15 != 2 for obu in whole)
+            sent = [obu for obu in obus(frame) if obu[0] >> 3 & 15 != 2]
+            assert whole == [bytes([obu[0] & ~2]) + obu[1 + len(size_of(obu)) :] for obu in sent]
+            again = b"".join(bytes([o[0] | 2]) + leb128_of(len(o) - 1) + o[1:] for o in whole)
+            (shown,) = decoder.decode(of("AV1", again, n * 3000, key))
+            assert (shown.width, shown.height) == size
+            keys += key
+    assert keys == 2
+
+
+def of(codec: str, data: bytes, time: int, key: bool) -> EncodedFrame:
+    return EncodedFrame(data=memoryview(data), timestamp=time, clock_rate=90_000, codec=codec, key=key, lost=0, arrived=0.0)
+
+
+def size_of(obu: bytes) -> bytes:
+    return obu[1 : leb128(obu, 1)[1]]
+
+
+def leb128_of(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
 
 
 def units(annexb: bytes) -> list[bytes]:
@@ -200,7 +275,7 @@ def test_telephone_codecs(codec: str) -> None:
 
 
 def test_what_cannot_be_split() -> None:
-    for codec in ("H264", "AV1"):  # H.264 without a start code
+    for codec in ("H264", "AV1"):  # no start code, no OBU
         with pytest.raises(ValueError, match=f"a {codec} frame of 5 bytes"):
             split(codec, b"frame")
     for frame, most in [(b"", 1200), (b"x", 63), (b"x", 0), (b"x", -1), (bytes(65536 * 60), 64)]:

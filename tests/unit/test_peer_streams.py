@@ -20,10 +20,10 @@ def plan(*codecs: CodecUse, offered: tuple[CodecUse, ...] = ()) -> MediaPlan:
     ("codecs", "number"),
     [
         ([use(96, "VP8"), use(98, "H264", "packetization-mode=1")], 96),
-        ([use(45, "AV1"), use(96, "VP8")], 96),
+        ([use(45, "AV1"), use(96, "VP8")], 45),
         ([use(100, "H264", "packetization-mode=0"), use(102, "H264", "packetization-mode=1")], 102),
         ([use(100, "H264"), use(96, "VP8")], 96),
-        ([use(100, "H264"), use(45, "AV1"), use(35, "H261")], None),
+        ([use(100, "H264"), use(45, "AV1"), use(35, "H261")], 45),
     ],
 )
 def test_what_is_sent(codecs: list[CodecUse], number: int | None) -> None:

@@ -3,27 +3,11 @@
  * later OBUs cannot be told for certain: an OBU that never comes first (a tile group, padding) is excluded. */
 #include "base/bytes.h"
 #include "wire/payload/bits.h"
+#include "wire/payload/obu.h"
 #include "wire/payload/payload.h"
 
-enum { Z = 0x80, Y = 0x40, W_SHIFT = 4, N = 0x08, LEB128_MAX = 8, OBU_FORBIDDEN = 0x80, OBU_EXTENDED = 0x04, OBU_SIZED = 0x02 };
-enum { OBU_SEQUENCE = 1, OBU_DELIMITER = 2, OBU_FRAME_HEADER = 3, OBU_METADATA = 5, OBU_FRAME = 6 };
-
-/* The length of an OBU element; the error is set when it does not end. */
-static uint64_t leb128(rtc_rd_t *r) {
-  uint64_t v = 0;
-  for (int i = 0; i < LEB128_MAX; i++) {
-    uint8_t b = rtc_rd8(r);
-    v |= (uint64_t)(b & 0x7f) << (7 * i);
-    if (!(b & 0x80)) return v;
-  }
-  r->bad = true;
-  return 0;
-}
-
-static uint8_t type_of(uint8_t obu) { return obu >> 3 & 0x0f; }
-
 static bool may_open(uint8_t obu) {
-  uint8_t type = type_of(obu);
+  uint8_t type = rtc_obu_type(obu);
   if (obu & OBU_FORBIDDEN) return false;
   return type == OBU_SEQUENCE || type == OBU_DELIMITER || type == OBU_FRAME_HEADER || type == OBU_METADATA || type == OBU_FRAME;
 }
@@ -32,11 +16,11 @@ rtc_payload_info_t rtc_av1_look(const uint8_t *p, size_t n) {
   const rtc_payload_info_t none = {false, false};
   rtc_rd_t r = rtc_rd(p, n);
   uint8_t head = rtc_rd8(&r);
-  if (head & Z) return none;
-  int elements = head >> W_SHIFT & 3;
-  uint64_t len = elements == 1 ? rtc_rd_left(&r) : leb128(&r);
+  if (head & AV1_Z) return none;
+  int elements = head >> AV1_W_SHIFT & 3;
+  uint64_t len = elements == 1 ? rtc_rd_left(&r) : rtc_leb128_get(&r);
   if (r.bad || len == 0 || len > rtc_rd_left(&r) || !may_open(r.p[0])) return none;
-  return (rtc_payload_info_t){.start = true, .key = head & N};
+  return (rtc_payload_info_t){.start = true, .key = head & AV1_N};
 }
 
 /* What stands before the size of a sequence that is no still picture (AV1 bitstream §5.5.1). */
@@ -74,15 +58,15 @@ static rtc_picture_size_t sequence_size(const uint8_t *p, size_t n) {
 rtc_picture_size_t rtc_av1_size(const uint8_t *p, size_t n) {
   rtc_rd_t r = rtc_rd(p, n);
   uint8_t head = rtc_rd8(&r);
-  int elements = head >> W_SHIFT & 3;
-  for (int i = 1; !(head & Z) && rtc_rd_left(&r) > 0; i++) {
-    uint64_t len = i == elements ? rtc_rd_left(&r) : leb128(&r);
+  int elements = head >> AV1_W_SHIFT & 3;
+  for (int i = 1; !(head & AV1_Z) && rtc_rd_left(&r) > 0; i++) {
+    uint64_t len = i == elements ? rtc_rd_left(&r) : rtc_leb128_get(&r);
     const uint8_t *obu = len && len <= rtc_rd_left(&r) ? rtc_rd_take(&r, (size_t)len) : NULL;
     if (!obu) break;
-    if (type_of(obu[0]) != OBU_SEQUENCE) continue;
+    if (rtc_obu_type(obu[0]) != OBU_SEQUENCE) continue;
     rtc_rd_t in = rtc_rd(obu, (size_t)len);
     if (rtc_rd8(&in) & OBU_EXTENDED) (void)rtc_rd8(&in);
-    if (obu[0] & OBU_SIZED) (void)leb128(&in);
+    if (obu[0] & OBU_SIZED) (void)rtc_leb128_get(&in);
     return in.bad ? rtc_picture_size(0, 0) : sequence_size(in.p, rtc_rd_left(&in));
   }
   return rtc_picture_size(0, 0);
@@ -94,8 +78,7 @@ static int close_obu(rtc_join_t *j) {
   if (raw < head) return RTC_EPROTO;
   if (j->head & OBU_SIZED) return 0;
   uint8_t size[LEB128_MAX];
-  size_t n = 0;
-  for (size_t v = raw - head; n == 0 || v > 0; v >>= 7) size[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
+  size_t n = rtc_leb128_put(size, raw - head);
   if (n > j->cap - j->len) return RTC_ENOBUFS;
   if (j->out) {
     uint8_t *at = j->out + j->unit;
@@ -114,7 +97,8 @@ static int add_element(rtc_join_t *j, const uint8_t *p, size_t n, bool goes_on) 
     j->head = p[0];
   }
   j->open = goes_on;
-  if (type_of(j->head) == OBU_DELIMITER) return 0; /* of use to a stream in a file alone */
+  uint8_t type = rtc_obu_type(j->head);
+  if (type == OBU_DELIMITER || type == OBU_TILE_LIST) return 0; /* §5: to be passed over */
   int err = rtc_join_add(j, p, n);
   return err < 0 || goes_on ? err : close_obu(j);
 }
@@ -122,15 +106,15 @@ static int add_element(rtc_join_t *j, const uint8_t *p, size_t n, bool goes_on) 
 int rtc_av1_join(rtc_join_t *j, const uint8_t *p, size_t n) {
   rtc_rd_t r = rtc_rd(p, n);
   uint8_t bits = rtc_rd8(&r);
-  int elements = bits >> W_SHIFT & 3;
-  if (((bits & Z) != 0) != j->open || rtc_rd_left(&r) == 0) return RTC_EPROTO;
+  int elements = bits >> AV1_W_SHIFT & 3;
+  if (((bits & AV1_Z) != 0) != j->open || rtc_rd_left(&r) == 0) return RTC_EPROTO;
   for (int i = 1; rtc_rd_left(&r) > 0; i++) {
-    uint64_t len = i == elements ? rtc_rd_left(&r) : leb128(&r);
+    uint64_t len = i == elements ? rtc_rd_left(&r) : rtc_leb128_get(&r);
     const uint8_t *obu = len && len <= rtc_rd_left(&r) ? rtc_rd_take(&r, (size_t)len) : NULL;
     if (!obu) return RTC_EPROTO;
     bool last = rtc_rd_left(&r) == 0;
     if (last && elements && i != elements) return RTC_EPROTO;
-    int err = add_element(j, obu, (size_t)len, last && bits & Y);
+    int err = add_element(j, obu, (size_t)len, last && bits & AV1_Y);
     if (err < 0) return err;
   }
   return 0;

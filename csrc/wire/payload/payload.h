@@ -45,11 +45,11 @@ typedef struct rtc_split {
   bool layered;        /* layer and tl0 are said */
   uint8_t tl0;
   rtc_layer_t layer;
-  size_t unit, parts; /* H.264: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
+  size_t unit, parts; /* H.264, AV1: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
 } rtc_split_t;
 
-/* max >= 64. RTC_EINVAL for a codec that cannot be split here (AV1), an empty frame, one longer than its codec allows: Opus, G.711
- * and G.722 are never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. H.264 is an Annex B stream, and VP9 of one spatial
+/* max >= 64. RTC_EINVAL for an empty frame, one longer than its codec allows: Opus, G.711 and G.722 are never split (RFC 7587 §4.2), and
+ * no frame has more than 65535 payloads. H.264 is an Annex B stream, AV1 a temporal unit of OBUs with their sizes, and VP9 of one spatial
  * layer, where each picture needs the one before it unless rtc_split_layer says otherwise. */
 RTC_MUST_USE int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id,
                                 bool key);
@@ -73,8 +73,8 @@ typedef struct rtc_picture_size {
 rtc_picture_size_t rtc_payload_size(rtc_codec_t codec, const uint8_t *p, size_t n);
 
 /* Joins the payloads of one frame, in the order of their numbers. H.264 comes out as an Annex B stream with start codes of four bytes, AV1
- * as OBUs that have their sizes, without temporal delimiters, the others as they are. Two passes give a buffer of the exact size: one
- * with out NULL, which only counts. */
+ * as OBUs that have their sizes, without temporal delimiters and tile lists, the others as they are. Two passes give a buffer of the exact
+ * size: one with out NULL, which only counts. */
 enum { RTC_JOIN_BYTES = 4 << 20, RTC_JOIN_PAYLOADS = 2048 /* the most that a frame may have */ };
 typedef struct rtc_join {
   uint8_t *out;
@@ -135,8 +135,10 @@ enum { RTC_SPLIT_HEAD_MAX = 7 };
 size_t rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out);
 size_t rtc_vp9_split_head(const rtc_split_t *s, uint8_t *out);
 bool rtc_vp9_is_key(uint8_t first); /* by the first byte of a frame */
-/* The payloads of an Annex B stream: how many there are, and each; with out NULL only its length. */
+/* The payloads of an Annex B stream, and of a temporal unit: how many there are, and each; with out NULL only its length. */
 RTC_MUST_USE int rtc_h264_split_init(rtc_split_t *s);
 RTC_MUST_USE int rtc_h264_split_next(rtc_split_t *s, uint8_t *out, size_t cap);
+RTC_MUST_USE int rtc_av1_split_init(rtc_split_t *s);
+RTC_MUST_USE int rtc_av1_split_next(rtc_split_t *s, uint8_t *out, size_t cap);
 
 #endif

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from . import libopus, opus
 from .about import About, tell
 from .loudness import Loudness, mean_square
+from .registry import new_decoder
 
 if TYPE_CHECKING:
     import av
@@ -38,7 +39,7 @@ VIDEO = {"vp8": ("vp8",), "vp9": ("vp9",), "h264": ("h264",), "av1": ("libdav1d"
 class VideoDecoder:
     """VP8, VP9, H.264 or AV1 by PyAV, without delay: a picture comes out with the frame that holds it."""
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str, channels: int = 0) -> None:
         import av
 
         if codec.lower() not in VIDEO:
@@ -135,10 +136,10 @@ TELEPHONE = {"pcmu": ("pcm_mulaw", 8000), "pcma": ("pcm_alaw", 8000), "g722": ("
 
 
 class TelephoneDecoder:
-    """PCMU, PCMA or G.722 by PyAV, one channel. Times count samples. What was lost is filled in by what was heard last, for a
-    second at most."""
+    """PCMU, PCMA or G.722 by PyAV, one channel, however many are wanted. Times count samples. What was lost is filled in by
+    what was heard last, for a second at most."""
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str, channels: int = 1) -> None:
         import av
 
         from .conceal import Concealer
@@ -192,11 +193,7 @@ def audio_frame(pcm: bytes, channels: int, rate: int, timestamp: int) -> av.Audi
 
 def make_decoder(codec: str, channels: int = 2) -> Decoder:
     """The decoder for a codec as SDP names it. ValueError for one that is not known."""
-    if codec.lower() == "opus":
-        return OpusDecoder(channels)
-    if codec.lower() in TELEPHONE:
-        return TelephoneDecoder(codec)
-    return VideoDecoder(codec)
+    return new_decoder(codec, channels)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -14,9 +14,9 @@ from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
 from ..payload import TemporalLayer
-from .decode import TELEPHONE
 from .framerate import FrameRate
 from .own import own_picture
+from .registry import new_encoder
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -74,14 +74,17 @@ class Coder(Protocol):
 
 
 class VideoEncoder(ABC):
-    """The common part of video encoders: what is wanted, and pictures of even size for a coder that keeps to it. No key frames
-    but the first, those asked for and where the coder is opened again. The frames given are not touched: others may be
-    reading them. Bitrate and frame rate, which is told from the frames' times, are followed from one frame to the next."""
+    """The common part of video encoders: what is wanted, and pictures of even size for a coder that keeps to it; a codec's own
+    class has `open`. No key frames but the first, those asked for and where the coder is opened again. The frames given are
+    not touched: others may be reading them. Bitrate and frame rate, which is told from the frames' times, are followed from
+    one frame to the next."""
 
     CODEC = ""  # as SDP names it, in lower case
-    RATES = ""  # the module with its constants
+    RATES = ""  # the module with its constants, where that has some
 
-    def __init__(self, *, fps: int | None = None, bitrate: int | None = None) -> None:
+    def __init__(self, fmtp: Mapping[str, Any] | None = None, *, fps: int | None = None, bitrate: int | None = None) -> None:
+        """`fmtp`: the peer's format parameters."""
+        self.fmtp = dict(fmtp or {})
         self.rates = self._rates()
         self.fps = fps if fps is not None else self.rates.max_frame_rate
         self.scale_down_by = 1.0  # both sides
@@ -120,7 +123,7 @@ class VideoEncoder(ABC):
         if coder is not None and not coder.set_rate(bps, fps):
             coder = None
         if coder is None:
-            self._coder = coder = self._open(size, bps, fps)
+            self._coder = coder = self.open(size, bps, fps)
         elif self._opened[1] != self.screen:
             coder.set_screen(self.screen)
         self._opened = self.temporal_layers, self.screen
@@ -132,11 +135,14 @@ class VideoEncoder(ABC):
     @classmethod
     def _rates(cls) -> Rates:
         """Read when an encoder is made: programs set the constants of its module."""
+        if not cls.RATES:
+            return USUAL
         module = sys.modules[cls.RATES]
         return Rates(module.DEFAULT_BITRATE, module.MIN_BITRATE, module.MAX_BITRATE, module.MAX_FRAME_RATE)
 
     @abstractmethod
-    def _open(self, size: tuple[int, int], bps: int, fps: float) -> Coder: ...
+    def open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
+        """What encodes pictures of this size at this rate."""
 
 
 def spare_threads(most: int) -> int:
@@ -164,9 +170,7 @@ class AvCoder:
         # A decoder's picture has the type that it was sent as, which would be asked for here.
         picture.pict_type = PictureType.I if key else PictureType.NONE
         picture.pts, picture.time_base = time, Fraction(1, VIDEO_CLOCK)
-        return [
-            Encoded(bytes(p), p.pts if p.pts is not None else time, p.is_keyframe) for p in self._context.encode(picture)
-        ]
+        return [Encoded(bytes(p), p.pts if p.pts is not None else time, p.is_keyframe) for p in self._context.encode(picture)]
 
     def next_size(self, width: int, height: int) -> tuple[int, int] | None:
         return self.size if self.size == (width, height) else None
@@ -201,15 +205,4 @@ def rtp_time(frame: Any, clock_rate: int) -> int:
 
 def make_encoder(codec: str, fmtp: Mapping[str, Any] | None = None) -> Encoder:
     """The encoder for a codec as SDP names it, with the peer's format parameters. ValueError for one that is not known."""
-    from . import h264, sound, vpx
-
-    name = codec.lower()
-    if name == "opus":
-        return sound.OpusStream(fmtp)
-    if name in TELEPHONE:
-        return sound.TelephoneStream(name)
-    video: dict[str, Callable[[], VideoEncoder]]
-    video = {"vp8": vpx.Vp8Encoder, "vp9": vpx.Vp9Encoder, "h264": h264.H264Encoder}
-    if name not in video:
-        raise ValueError(f"codec {codec!r}: opus, PCMU, PCMA, G722, VP8, VP9 and H264 can be encoded")
-    return video[name]()
+    return new_encoder(codec, fmtp)

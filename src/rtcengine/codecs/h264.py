@@ -49,5 +49,5 @@ class H264Encoder(VideoEncoder):
     CODEC = "h264"
     RATES = __name__
 
-    def _open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
+    def open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
         return H264Coder(size, bps, fps)

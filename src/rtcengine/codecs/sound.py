@@ -178,7 +178,7 @@ def _number(said: Mapping[str, str], name: str, least: int, most: int) -> int:
 class TelephoneStream(SoundEncoder):
     """PCMU, PCMA or G.722, one channel."""
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str, fmtp: Mapping[str, Any] | None = None) -> None:
         name, rate = TELEPHONE[codec.lower()]
         super().__init__(rate, 1, clock_rate=8000)
         context: Any = av.CodecContext.create(name, "w")

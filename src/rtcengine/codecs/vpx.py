@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -99,11 +100,11 @@ class AvVpxCoder(AvCoder):
 class VpxVideoEncoder(VideoEncoder):
     RATES = __name__
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, fmtp: Mapping[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(fmtp, **options)
         self.writes = not own_version()
 
-    def _open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
+    def open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
         if self.writes:
             return AvVpxCoder(self.CODEC, size, bps, fps)
         return VpxCoder(self.CODEC, size, bps, fps, max(1, min(self.temporal_layers, MOST_LAYERS)), self.screen)

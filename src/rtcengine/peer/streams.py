@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from ..codecs.registry import encodes
 from ..codecs.sound import USUAL_MS
 from ..config import CODECS, PayloadType, RecvConfig, SendConfig, TonePayload, feedback
 from ..engine import Batch, Engine, Receiver, Sender
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from .transceiver import RTCRtpReceiver, RTCRtpSender
 
 _KNOWN = {name.lower() for name in CODECS}
-SENDABLE = {"opus", "pcmu", "pcma", "g722", "vp8", "vp9", "h264"}
-"""Codecs that frames of ours can go out in."""
 
 
 def known(codecs: tuple[CodecUse, ...]) -> list[CodecUse]:
@@ -69,7 +68,7 @@ def _uris(extensions: tuple[tuple[str, int], ...]) -> frozenset[str]:
 
 def sendable(media: MediaPlan) -> CodecUse | None:
     """The first codec that there is an encoder for. H.264 goes out in packetization-mode 1 alone (RFC 6184 §6.3)."""
-    return next((c for c in known(media.codecs) if c.name.lower() in SENDABLE and not _single_units(c)), None)
+    return next((c for c in known(media.codecs) if encodes(c.name) and not _single_units(c)), None)
 
 
 def _single_units(codec: CodecUse) -> bool:
