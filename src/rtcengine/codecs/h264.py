@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from .encode import USUAL, AvCoder, Coder, VideoEncoder
+from collections.abc import Mapping
+from typing import Any
+
+import av
+
+from .encode import USUAL, AvCoder, Coder, Encoded, VideoEncoder
+from .h264_hardware import HardwareCoder, tell_once, wanted
 
 # aiortc's names. A program may set them before an encoder is made: DEFAULT_BITRATE is at 640 x 480 for who asks for none.
 DEFAULT_BITRATE, MIN_BITRATE, MAX_BITRATE, MAX_FRAME_RATE = USUAL
@@ -44,10 +50,36 @@ class H264Coder(AvCoder):
 
 
 class H264Encoder(VideoEncoder):
-    """Its bitrate changes without a key frame, up to 10 Mbit/s or twice what it was opened with; another size costs one."""
+    """Its bitrate changes without a key frame, up to 10 Mbit/s or twice what it was opened with; another size costs one.
+
+    With RTCENGINE_H264 encoders in hardware are tried first, in the order named there. What one cannot do x264 does, from there
+    on."""
 
     CODEC = "h264"
     RATES = __name__
 
+    def __init__(self, fmtp: Mapping[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(fmtp, **options)
+        self._hardware = wanted()
+
     def open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
+        while self._hardware:
+            try:
+                return HardwareCoder(self._hardware[0], size, bps, fps)
+            except (av.FFmpegError, ValueError) as error:
+                self._give_up(error)
         return H264Coder(size, bps, fps)
+
+    def encode(self, frame: av.VideoFrame, force_key: bool = False, *, at: int | None = None) -> list[Encoded]:
+        try:
+            return super().encode(frame, force_key, at=at)
+        except av.FFmpegError as error:
+            if not isinstance(self._coder, HardwareCoder):
+                raise
+            self._give_up(error)
+            self._coder = None
+            return self.encode(frame, force_key, at=at)
+
+    def _give_up(self, error: Exception) -> None:
+        name = self._hardware.pop(0)
+        tell_once(name, f"{name} does not encode here, {self._hardware[0] if self._hardware else 'libx264'} does: {error}")
