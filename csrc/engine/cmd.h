@@ -116,6 +116,7 @@ typedef struct rtc_send_cfg {
   bool nack;
   bool has_tone;
   rtc_tone_pt_t tone; /* for RTC_OP_TONE, where there is one */
+  bool single_units;  /* H.264 in packetization-mode 0: frames whose units do not fit into packets are refused */
 } rtc_send_cfg_t;
 
 typedef struct rtc_stun_cfg {

@@ -337,6 +337,7 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   size_t room = RTC_RTP_MAX - RTC_RTP_HEADER - 40; /* extensions, RTX number */
   if (described) room -= RTC_DESCRIBE_ROOM;
   int err = rtc_split_init(&split, (rtc_codec_t)s->cfg.codec, f->data, f->len, room, s->picture_id, f->key);
+  if (err == 0 && s->cfg.single_units) err = rtc_split_single(&split);
   uint8_t tl0 = (uint8_t)(s->tl0 + (f->layered && f->layer.tid == 0));
   if (err == 0 && f->layered) err = rtc_split_layer(&split, &f->layer, tl0);
   if (err < 0) return err;

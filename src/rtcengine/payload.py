@@ -96,21 +96,25 @@ def split(
     picture_id: int = 0,
     layer: TemporalLayer | None = None,
     tl0_picture_index: int = 0,
+    *,
+    single_units: bool = False,
 ) -> list[bytes]:
     """Payloads of one encoded frame, at least one, of at most `max_payload` bytes each (64 or more) and even sizes.
 
     VP8 and VP9 payloads begin with a descriptor that carries the low 15 bits of `picture_id`, which the caller counts up by
     one a frame; VP9 is of one spatial layer. With `layer` they say it, VP8's with the low 8 bits of `tl0_picture_index`,
     which counts the frames of layer 0, this one among them. An H.264 frame is an Annex B stream, with start codes; its
-    payloads are those of packetization-mode 1. An AV1 frame is a temporal unit of OBUs with their sizes, as encoders give it;
-    delimiters and padding are left out. An Opus or G.711 frame is one payload (RFC 7587 §4.2).
+    payloads are those of packetization-mode 1, or with `single_units` of 0: each unit is one, and has to fit. An AV1 frame is
+    a temporal unit of OBUs with their sizes, as encoders give it; delimiters and padding are left out. An Opus or G.711 frame
+    is one payload (RFC 7587 §4.2).
+
     ValueError for a codec that is not known, a layer that its descriptor cannot say, an empty frame, one of more than 65535
-    payloads, an Opus frame above `max_payload`, H.264 without start codes, AV1 whose OBUs do not add up.
+    payloads, an Opus frame or a single unit above `max_payload`, H.264 without start codes, AV1 whose OBUs do not add up.
     """
     number = _number(codec)
     if max_payload < 0:
         raise ValueError(f"max_payload is {max_payload}")
-    payloads = payload_split(number, frame, max_payload, picture_id & 0x7FFF, layer, tl0_picture_index & 0xFF)
+    payloads = payload_split(number, frame, max_payload, picture_id & 0x7FFF, layer, tl0_picture_index & 0xFF, single_units)
     if payloads is None and layer is not None:
         raise ValueError(f"a {codec} frame of {layer} cannot become payloads of at most {max_payload} bytes")
     if payloads is None:

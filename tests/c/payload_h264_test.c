@@ -152,6 +152,41 @@ static void of_chance(void) {
   }
 }
 
+/* packetization-mode 0: units alone, or nothing. */
+static void units_alone(void) {
+  static const row_t t[] = {
+      {"00000001 6742 00000001 68ce 000001 6588", 64, "6742|68ce|6588"},
+      {"000001 0cffff80 000001 419a 000001 0a", 64, "419a"},
+      {"000001 65" FIFTY TEN "0a0b0c", 64, "65" FIFTY TEN "0a0b0c"},
+      {"000001 6742 000001 65" FIFTY TEN "0a0b0c0d", 64, NULL},
+  };
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    uint8_t frame[256], want[256], out[64];
+    size_t len = check_hex(frame, sizeof frame, t[i].frame);
+    uint8_t *heap = copy(frame, len);
+    rtc_split_t s;
+    CHECK_EQ(rtc_split_init(&s, RTC_CODEC_H264, heap, len, t[i].max, 0, true), 0);
+    CHECK_EQ(rtc_split_single(&s), t[i].want ? 0 : RTC_EINVAL);
+    CHECK_EQ(s.single, t[i].want != NULL);
+    bool last = false;
+    for (const char *at = t[i].want; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL) {
+      char one[256];
+      snprintf(one, sizeof one, "%.*s", (int)strcspn(at, "|"), at);
+      size_t n = check_hex(want, sizeof want, one);
+      CHECK_EQ(rtc_split_next(&s, out, n - 1, &last), RTC_ENOBUFS);
+      CHECK_EQ(rtc_split_next(&s, out, sizeof out, &last), n);
+      CHECK_MEM(out, want, n);
+      CHECK_EQ(last, !strchr(at, '|'));
+    }
+    if (t[i].want) CHECK_EQ(rtc_split_next(&s, out, sizeof out, &last), 0);
+    free(heap);
+  }
+  static const uint8_t vp8[] = {1, 2};
+  rtc_split_t s;
+  CHECK_EQ(rtc_split_init(&s, RTC_CODEC_VP8, vp8, sizeof vp8, 64, 0, true), 0);
+  CHECK_EQ(rtc_split_single(&s), RTC_EINVAL);
+}
+
 static void as_many_as_there_may_be(void) {
   enum { PARTS = 65535, ROOM = 62 };
   static uint8_t frame[4 + PARTS * ROOM + 1] = {0, 0, 1, 0x65};
@@ -166,6 +201,7 @@ int main(void) {
   RUN(by_hand);
   RUN(in_parts);
   RUN(of_chance);
+  RUN(units_alone);
   RUN(as_many_as_there_may_be);
   return CHECK_END();
 }

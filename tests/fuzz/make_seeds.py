@@ -254,6 +254,7 @@ def payload() -> Seeds:
         "no_code": b"\x65\x88\0\0\1\x41\x9a",
     }.items():
         yield f"split_h264_{name}", b"\x84" + pack("!HH", 64, 0) + frame
+        yield f"split_h264_alone_{name}", b"\x84" + pack("!HH", 64, 0x4000) + frame
 
 
 def dtls() -> Seeds:

@@ -2,7 +2,7 @@
  * joining whatever comes: counted first, then into a buffer of that size.
  * Of H.264 and AV1, the pieces joined are the units that a plain reader of their streams finds.
  * Input: codec (1 byte; bit 7: split, bit 6: join), for a split max (2), picture id (2), whose highest bit says that a layer is
- * said, of what is left, then the payload or the frame; for a join its
+ * said, of what is left, and the next one that units go alone, then the payload or the frame; for a join its
  * payloads, each after its length (1, in eighths). */
 #include "fuzz.h"
 #include "wire/payload/payload.h"
@@ -123,6 +123,11 @@ static void split(rtc_rd_t *r, int codec) {
     int said = rtc_split_layer(&s, &layer, frame[6]);
     MUST(said == 0 || said == RTC_EINVAL);
     MUST(s.layered == (said == 0) && (said < 0 || codec == RTC_CODEC_VP8 || codec == RTC_CODEC_VP9));
+  }
+  if (got == 0 && picture_id & 0x4000) {
+    int said = rtc_split_single(&s);
+    MUST(said == 0 || said == RTC_EINVAL);
+    MUST(s.single == (said == 0) && (said < 0 || codec == RTC_CODEC_H264));
   }
   if (got == 0) payloads(&s, codec == RTC_CODEC_H264 || codec == RTC_CODEC_AV1 ? stream : frame, want);
   fuzz_free(stream, n * 4 / 3 + 4);

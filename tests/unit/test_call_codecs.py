@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from rtcengine import EncodedFrame, RTCPeerConnection, RTCRtpSender, SyntheticCamera
+from rtcengine import EncodedFrame, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, SyntheticCamera
 from rtcengine.codecs import register
 from rtcengine.codecs.decode import VideoDecoder, make_decoder
 from rtcengine.codecs.encode import Encoded, make_encoder
@@ -54,6 +54,26 @@ async def shows(track: Any, width: int) -> bool:
 
 async def sent_keys(pc: RTCPeerConnection) -> int:
     return sum(s["keyFramesEncoded"] for s in (await pc.getStats()).values() if s["type"] == "outbound-rtp")
+
+
+async def test_h264_in_packets_of_one_unit() -> None:
+    """An offer with packetization-mode 0 alone, by who receives."""
+    async with two() as (a, b):
+        a.addTransceiver("video", "recvonly")
+        codecs = [
+            c for c in RTCRtpReceiver.getCapabilities("video").codecs if c.parameters.get("packetization-mode") in (0, "0")
+        ]
+        a.getTransceivers()[0].setCodecPreferences(codecs)
+        tracks = gather_tracks(a)
+        b.addTrack(SyntheticCamera(640, 480, 30))
+        await negotiate(a, b)
+        await connected(a, b)
+        seen = await numbers(tracks[0], 10)
+        assert seen == sorted(set(seen)) and await sent_as(b) == "video/H264"
+        assert b.localDescription is not None and "packetization-mode=1" not in b.localDescription.sdp
+        stats = await b.getStats()
+        (sent,) = [s for s in stats.values() if s["type"] == "outbound-rtp"]
+        assert sent["packetsSent"] > 2 * sent["framesSent"]  # of many small ones
 
 
 class Counting:

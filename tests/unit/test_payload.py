@@ -13,8 +13,11 @@ from aiortc.codecs.vpx import VpxPayloadDescriptor
 from rtcengine import EncodedFrame
 from rtcengine.codecs.av1 import Av1Encoder, ordinary_threads
 from rtcengine.codecs.decode import make_decoder
+from rtcengine.codecs.encode import make_encoder
 from rtcengine.codecs.h264 import H264Encoder
-from rtcengine.media.pattern import Pattern
+
+
+from rtcengine.media.pattern import Pattern, read_number
 from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, join, look, picture_size, split
 
 NOTHING = PayloadInfo(False, False)
@@ -52,6 +55,28 @@ def test_h264_split_as_aiortc_joins(most: int) -> None:
             assert units(joined) == units(frame)
             keys += key
     assert keys == 2
+
+
+
+
+@pytest.mark.parametrize(("size", "bitrate"), [((320, 240), 300_000), ((1280, 720), 6_000_000)])
+def test_h264_in_units_alone(size: tuple[int, int], bitrate: int) -> None:
+    """RFC 6184 §6.2: single units, whose slices the encoder keeps small."""
+    encoder, picture, decoder = make_encoder("H264", {"packetization-mode": "0"}), Pattern(*size), make_decoder("H264")
+    encoder.set_bitrate(bitrate)
+    for n in range(8):
+        for frame, time, key, _ in encoder.encode(picture.video_frame(n, n * 3000, n / 30), n == 4):
+            payloads = split("H264", frame, 1148, single_units=True)
+            assert all(1 <= p[0] & 0x1F <= 23 and not p[0] & 0x80 for p in payloads)
+            assert payloads == units(frame)
+            assert look("H264", payloads[0]) == PayloadInfo(True, key)
+            joined = b"".join(b"\0\0\0\1" + p for p in payloads)
+            (shown,) = decoder.decode(of("H264", joined, time, key))
+            assert read_number(shown.to_ndarray(format="gray")) == n
+    with pytest.raises(ValueError):
+        split("H264", b"\0\0\1\x65" + bytes([0xFF]) * 1148, 1148, single_units=True)
+    with pytest.raises(ValueError):
+        split("VP8", b"x", single_units=True)
 
 
 SIZES = [(320, 180), (1280, 720), (1920, 1080), (426, 240), (16, 16), (2560, 1440)]

@@ -23,6 +23,8 @@ def plan(*codecs: CodecUse, offered: tuple[CodecUse, ...] = ()) -> MediaPlan:
         ([use(45, "AV1"), use(96, "VP8")], 45),
         ([use(100, "H264", "packetization-mode=0"), use(102, "H264", "packetization-mode=1")], 102),
         ([use(100, "H264"), use(96, "VP8")], 96),
+        ([use(35, "H261"), use(100, "H264", "packetization-mode=0")], 100),
+        ([use(35, "H261")], None),
         ([use(100, "H264"), use(45, "AV1"), use(35, "H261")], 45),
     ],
 )

@@ -1,5 +1,6 @@
 /* H.264 (RFC 6184 §6.3, packetization-mode 1): the units of an Annex B stream as payloads. What is too big for one goes as FU-A in even
- * parts, neighbours that fit go together as STAP-A, what is left goes alone. Each byte of the frame is looked at a few times at most. */
+ * parts, neighbours that fit go together as STAP-A, what is left goes alone. In packetization-mode 0 (§6.2) all go alone. Each byte of the
+ * frame is looked at a few times at most. */
 #include "base/bytes.h"
 #include "wire/payload/payload.h"
 
@@ -74,7 +75,7 @@ static void write_stap(rtc_split_t s, size_t count, uint8_t nri, uint8_t *out) {
 
 /* out NULL: only counts. */
 int rtc_h264_split_next(rtc_split_t *s, uint8_t *out, size_t cap) {
-  if (s->parts || s->unit > s->max) return part(s, out, cap);
+  if (s->parts || (s->unit > s->max && !s->single)) return part(s, out, cap);
   rtc_split_t at = *s;
   size_t n = STAP_HEAD, count = 0;
   uint8_t nri = 0;
@@ -84,13 +85,23 @@ int rtc_h264_split_next(rtc_split_t *s, uint8_t *out, size_t cap) {
     n += STAP_LENGTH + at.unit;
     count++;
     skip(&at);
-  } while (at.unit && n + STAP_LENGTH + at.unit <= at.max);
+  } while (at.unit && !at.single && n + STAP_LENGTH + at.unit <= at.max);
   if (count == 1) n = s->unit;
   if (cap < n) return RTC_ENOBUFS;
   if (out && count > 1) write_stap(*s, count, nri, out);
   if (out && count == 1) memcpy(out, s->frame + s->pos, n);
   *s = at;
   return (int)n;
+}
+
+int rtc_h264_split_single(rtc_split_t *s) {
+  size_t count = 0;
+  for (rtc_split_t at = *s; at.unit; skip(&at), count++)
+    if (at.unit > at.max) return RTC_EINVAL;
+  if (s->parts || count == 0 || count > UINT16_MAX) return RTC_EINVAL;
+  s->single = true;
+  s->left = (uint16_t)count;
+  return 0;
 }
 
 /* Nothing of a frame goes out that has a unit which would be taken for something else. */

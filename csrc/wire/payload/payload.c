@@ -70,6 +70,8 @@ int rtc_split_layer(rtc_split_t *s, const rtc_layer_t *layer, uint8_t tl0) {
   return err;
 }
 
+int rtc_split_single(rtc_split_t *s) { return s->codec == RTC_CODEC_H264 ? rtc_h264_split_single(s) : RTC_EINVAL; }
+
 /* Even pieces, each behind its codec's head. */
 static int cut(rtc_split_t *s, const row_t *row, uint8_t *out, size_t cap) {
   size_t head = row->head ? row->head(s, NULL) : 0;

@@ -43,6 +43,7 @@ typedef struct rtc_split {
   uint8_t codec, head; /* head: first byte of the unit that is in parts */
   uint16_t left;       /* payloads still to come, so that sizes come out even */
   bool layered;        /* layer and tl0 are said */
+  bool single;         /* H.264: each unit is a payload */
   uint8_t tl0;
   rtc_layer_t layer;
   size_t unit, parts; /* H.264, AV1: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
@@ -56,6 +57,9 @@ RTC_MUST_USE int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t
 /* Before the first payload: what the frame's descriptors say of its layer; tl0 counts the frames of the lowest one, this among them if
  * it is one. RTC_EINVAL for a codec whose descriptors have no layers, and what they cannot say. */
 RTC_MUST_USE int rtc_split_layer(rtc_split_t *s, const rtc_layer_t *layer, uint8_t tl0);
+/* Before the first payload, of H.264: each unit is one, as packetization-mode 0 has it (RFC 6184 §6.2). RTC_EINVAL for another codec, and
+ * for a unit of more than max. */
+RTC_MUST_USE int rtc_split_single(rtc_split_t *s);
 /* Next payload into out: its length, 0 at the end, or RTC_ENOBUFS and nothing has changed. *last is set with the frame's final payload
  * (the RTP marker for video). */
 RTC_MUST_USE int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, bool *last);
@@ -137,6 +141,7 @@ size_t rtc_vp9_split_head(const rtc_split_t *s, uint8_t *out);
 bool rtc_vp9_is_key(uint8_t first); /* by the first byte of a frame */
 /* The payloads of an Annex B stream, and of a temporal unit: how many there are, and each; with out NULL only its length. */
 RTC_MUST_USE int rtc_h264_split_init(rtc_split_t *s);
+RTC_MUST_USE int rtc_h264_split_single(rtc_split_t *s);
 RTC_MUST_USE int rtc_h264_split_next(rtc_split_t *s, uint8_t *out, size_t cap);
 RTC_MUST_USE int rtc_av1_split_init(rtc_split_t *s);
 RTC_MUST_USE int rtc_av1_split_next(rtc_split_t *s, uint8_t *out, size_t cap);

@@ -151,6 +151,7 @@ cdef extern from "engine/cmd.h":
         bint nack
         bint has_tone
         rtc_tone_pt_t tone
+        bint single_units
     ctypedef struct rtc_stun_cfg_t:
         uint32_t number
         rtc_path_t path
@@ -324,6 +325,7 @@ cdef int put_send(rtc_send_cfg_t *s, uint32_t transport, object config) except -
     if config.tones is not None:
         s.has_tone = True
         s.tone.pt, s.tone.rate = config.tones.pt, config.tones.rate
+    s.single_units = config.single_units
     return 0
 
 

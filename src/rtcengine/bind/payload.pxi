@@ -21,6 +21,7 @@ cdef extern from "wire/payload/payload.h":
     int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t n, size_t max, uint32_t picture_id,
                        bint key)
     int rtc_split_layer(rtc_split_t *s, const rtc_layer_t *layer, uint8_t tl0)
+    int rtc_split_single(rtc_split_t *s)
     int rtc_split_next(rtc_split_t *s, uint8_t *out, size_t cap, c_bool *last)
     ctypedef struct rtc_payload_info_t:
         bint start
@@ -67,7 +68,7 @@ cdef int put_layer(rtc_layer_t *out, layer) except -1:
     return 0
 
 
-def payload_split(int codec, frame, size_t max, uint32_t picture_id, layer, uint8_t tl0):
+def payload_split(int codec, frame, size_t max, uint32_t picture_id, layer, uint8_t tl0, bint single):
     """Payloads of one frame, or None when it cannot be split so."""
     cdef Py_buffer view
     cdef rtc_split_t s
@@ -84,6 +85,8 @@ def payload_split(int codec, frame, size_t max, uint32_t picture_id, layer, uint
             put_layer(&said, layer)
             if rtc_split_layer(&s, &said, tl0) < 0:
                 return None
+        if single and rtc_split_single(&s) < 0:
+            return None
         cap = min(max, <size_t>view.len + RTC_SPLIT_HEAD_MAX)
         out = <uint8_t *>malloc(cap)
         if out == NULL:

@@ -16,6 +16,8 @@ DEFAULT_BITRATE, MIN_BITRATE, MAX_BITRATE, MAX_FRAME_RATE = USUAL
 CEILING = 10_000_000
 """The bitrate that an encoder can be raised to while it runs, unless it begins above half of it: the most of level 3.0, so
 that small pictures have no higher level than what is agreed on."""
+UNIT = 1100
+"""The most bytes of a unit that has to fit into a packet."""
 BUFFER_S = 0.5
 LEAST_BUFFER = 400_000  # bits: of a key frame at a low rate something is still to be seen
 
@@ -24,7 +26,7 @@ class H264Coder(AvCoder):
     """x264 takes another bitrate while it runs only if that is its maximum too (CBR), and none above the maximum that it began
     with. It believes in the frame rate that it was opened for: of fewer frames each gets more."""
 
-    def __init__(self, size: tuple[int, int], bps: int, fps: float) -> None:
+    def __init__(self, size: tuple[int, int], bps: int, fps: float, unit: int | None = None) -> None:
         super().__init__("libx264", size, bps, fps)
         self._fps = fps
         self._most = most = max(CEILING, 2 * bps)
@@ -38,6 +40,7 @@ class H264Coder(AvCoder):
             "bufsize": str(max(LEAST_BUFFER, int(bps * BUFFER_S))),
             "forced-idr": "1",
             "sc_threshold": "0",  # a change of scene is no key frame: those are asked for
+            **({"x264-params": f"slice-max-size={unit}"} if unit is not None else {}),
         }
         context.open()
         context.bit_rate = bps
@@ -50,7 +53,8 @@ class H264Coder(AvCoder):
 
 
 class H264Encoder(VideoEncoder):
-    """Its bitrate changes without a key frame, up to 10 Mbit/s or twice what it was opened with; another size costs one.
+    """Its bitrate changes without a key frame, up to 10 Mbit/s or twice what it was opened with; another size costs one. For a
+    peer that names packetization-mode 0 pictures are cut into slices of a packet each.
 
     With RTCENGINE_H264 encoders in hardware are tried first, in the order named there. What one cannot do x264 does, from there
     on."""
@@ -60,7 +64,8 @@ class H264Encoder(VideoEncoder):
 
     def __init__(self, fmtp: Mapping[str, Any] | None = None, **options: Any) -> None:
         super().__init__(fmtp, **options)
-        self._hardware = wanted()
+        self._unit = UNIT if str(self.fmtp.get("packetization-mode", "1")) == "0" else None
+        self._hardware = wanted() if self._unit is None else []
 
     def open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
         while self._hardware:
@@ -68,7 +73,7 @@ class H264Encoder(VideoEncoder):
                 return HardwareCoder(self._hardware[0], size, bps, fps)
             except (av.FFmpegError, ValueError) as error:
                 self._give_up(error)
-        return H264Coder(size, bps, fps)
+        return H264Coder(size, bps, fps, self._unit)
 
     def encode(self, frame: av.VideoFrame, force_key: bool = False, *, at: int | None = None) -> list[Encoded]:
         try:

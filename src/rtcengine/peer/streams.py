@@ -67,8 +67,10 @@ def _uris(extensions: tuple[tuple[str, int], ...]) -> frozenset[str]:
 
 
 def sendable(media: MediaPlan) -> CodecUse | None:
-    """The first codec that there is an encoder for. H.264 goes out in packetization-mode 1 alone (RFC 6184 §6.3)."""
-    return next((c for c in known(media.codecs) if encodes(c.name) and not _single_units(c)), None)
+    """The first codec that there is an encoder for. H.264 in packetization-mode 0 (RFC 6184 §6.2), of many small units, when
+    there is nothing else."""
+    usable = [c for c in known(media.codecs) if encodes(c.name)]
+    return next((c for c in usable if not _single_units(c)), usable[0] if usable else None)
 
 
 def _single_units(codec: CodecUse) -> bool:
@@ -89,6 +91,7 @@ def send_config(media: MediaPlan, codec: CodecUse, encoding: Encoding) -> SendCo
         extensions=_uris(media.extensions),
         nack="nack" in codec.feedback,
         tones=tones_for(media, codec),
+        single_units=_single_units(codec),
     )
 
 
@@ -211,7 +214,10 @@ class Layer:
         wanted = (self.sender, codec.name.lower(), codec.fmtp)
         if self._pumped != wanted:
             self.close()
-            self._pump = SendPump(self.sender, codec.name, codec.clock_rate, fmtp_parameters(codec.fmtp), counts=self.counts)
+            fmtp = fmtp_parameters(codec.fmtp)
+            if _single_units(codec):
+                fmtp = {**fmtp, "packetization-mode": "0"}  # which it is when nothing is said
+            self._pump = SendPump(self.sender, codec.name, codec.clock_rate, fmtp, counts=self.counts)
             self._pumped = wanted
             if transform is not None:
                 self._pump.set_transform(transform)
