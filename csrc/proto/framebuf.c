@@ -53,7 +53,7 @@ void rtc_framebuf_reset(rtc_framebuf_t *b) {
 /* First number of the key frame of which this packet looks like the start: parameter sets may lie before it, lost ones too. */
 static int64_t first_of(const rtc_framebuf_t *b, int64_t index, int64_t ts) {
   int64_t first = index;
-  if (b->codec != RTC_CODEC_H264) return index;
+  if (!rtc_codec_has_sets(b->codec)) return index;
   for (int64_t i = index - 1; i >= b->next && i >= index - RTC_FRAMEBUF_LOOK_BACK; i--) {
     const rtc_framebuf_item_t *p = at(b, i);
     if (!p) continue;

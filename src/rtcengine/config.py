@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DIGEST_BITS = {"sha-1": 1, "sha-256": 256, "sha-384": 384, "sha-512": 512}
 ICE_ROLES = ("lite", "controlling", "controlled")
 CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
-CODECS = ("opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722")
+CODECS = ("opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722", "H265")
 _CODECS = frozenset(name.lower() for name in CODECS)
 
 
@@ -108,7 +108,7 @@ class TonePayload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecvConfig:
-    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, AV1, PCMU, PCMA or G722. `ssrc` and `rtx_ssrc` as
+    """One stream that the peer sends. `codec`: opus, VP8, VP9, H264, H265, AV1, PCMU, PCMA or G722. `ssrc` and `rtx_ssrc` as
     declared; 0: found by MID, RID or payload type. `clock_rate` in Hz. `nack`, `pli`, `fir`, `twcc`: feedback that was
     agreed. `frames`: Python gets its frames (`Receiver.frames`); `Batch.frames` changes that later. `others`: what the peer may
     change to whenever it likes, 15 at most. `tones`: its telephone events (`Receiver.on_tone`), of 4 payload types at most;

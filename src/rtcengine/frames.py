@@ -13,7 +13,7 @@ MOST_FRAMES, MOST_BYTES = 64, 4 << 20
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would take four times as long to make
 class EncodedFrame:
-    """One encoded frame as the peer sent it. H.264 is an Annex B stream with start codes, AV1 has OBUs with sizes.
+    """One encoded frame as the peer sent it. H.264 and H.265 are Annex B streams with start codes, AV1 has OBUs with sizes.
 
     `data` is read-only memory that belongs to the frame; `bytes(frame.data)` copies it. `timestamp` is the RTP time, in
     units of 1 / `clock_rate` s, and does not wrap. `key`: a decoder can begin here (always for sound). `lost`: packets

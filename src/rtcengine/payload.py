@@ -5,8 +5,10 @@
     if look("H264", packet.payload).key:
         ...  # a decoder can begin here
 
-Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722", in any case (RFC 7587,
-RFC 7741, RFC 9628, RFC 6184, the RTP payload format for AV1, RFC 3551). Only `join` looks further than one payload.
+<<<<<<< HEAD
+Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722", "H265", in any case (RFC 7587,
+RFC 7741, RFC 9628, RFC 6184, the RTP payload format for AV1, RFC 3551, RFC 7798). All but H.265 can be split. Only `join`
+looks further than one payload.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ Bytes = bytes | bytearray | memoryview
 class PayloadInfo(NamedTuple):
     """What one payload begins. Malformed bytes begin nothing: both are False.
 
-    `start` is as certain as the format allows: H.264 and AV1 may open one picture with several payloads of which each
+    `start` is as certain as the format allows: H.264, H.265 and AV1 may open one picture with several payloads of which each
     looks like its first (parameter sets, SEI), so of those the first in order counts. `key` comes with `start` only.
     """
 
@@ -108,8 +110,9 @@ def split(
     a temporal unit of OBUs with their sizes, as encoders give it; delimiters and padding are left out. An Opus or G.711 frame
     is one payload (RFC 7587 §4.2).
 
-    ValueError for a codec that is not known, a layer that its descriptor cannot say, an empty frame, one of more than 65535
-    payloads, an Opus frame or a single unit above `max_payload`, H.264 without start codes, AV1 whose OBUs do not add up.
+    ValueError for a codec that is not known, H.265, a layer that its descriptor cannot say, an empty frame, one of more than
+    65535 payloads, an Opus frame or a single unit above `max_payload`, H.264 without start codes, AV1 whose OBUs do not add
+    up.
     """
     number = _number(codec)
     if max_payload < 0:
@@ -159,7 +162,7 @@ def picture_size(codec: str, payload: Bytes) -> tuple[int, int] | None:
 def _number(codec: str) -> int:
     number = CODECS.get(codec.lower())
     if number is None:
-        raise ValueError(f"codec {codec!r}: opus, VP8, VP9, H264, AV1, PCMU, PCMA and G722 are known")
+        raise ValueError(f"codec {codec!r}: opus, VP8, VP9, H264, H265, AV1, PCMU, PCMA and G722 are known")
     return number
 
 

@@ -214,8 +214,8 @@ static void caps(void) {
 
 /* Numbers and times that jump anywhere: nothing grows, nothing is read that is not there, no packet is kept. */
 static void jumps(void) {
-  static const rtc_codec_t codecs[] = {RTC_CODEC_OPUS, RTC_CODEC_VP8, RTC_CODEC_H264, RTC_CODEC_VP9, RTC_CODEC_AV1};
-  for (size_t c = 0; c < 5; c++) {
+  static const rtc_codec_t codecs[] = {RTC_CODEC_OPUS, RTC_CODEC_VP8, RTC_CODEC_H264, RTC_CODEC_VP9, RTC_CODEC_AV1, RTC_CODEC_H265};
+  for (size_t c = 0; c < 6; c++) {
     rig_t r;
     open_rig(&r, codecs[c], 0);
     int64_t n = 0, ts = 0;

@@ -133,6 +133,30 @@ static void h264(void) {
   JOIN(RTC_CODEC_H264, t);
 }
 
+static void h265(void) {
+  static const row_t t[] = {
+      {"4001 0c", "00000001 4001 0c"},
+      {"4001 0c | 2601 af aa", "00000001 4001 0c 00000001 2601 af aa"},
+      {"6001 0003 40010c 0003 42010c | 0203 d0", "00000001 40010c 00000001 42010c 00000001 0203 d0"},
+      {"6203 93 af aa | 6203 13 bb | 6203 53 cc", "00000001 2603 af aa bb cc"},
+      {"6201 d3 af", "00000001 2601 af"}, /* begins and ends */
+      {"6201 93 af", NULL},               /* its end is missing */
+      {"6201 13 af", NULL},               /* its beginning is */
+      {"6201 93 af | 6201 93 af", NULL},
+      {"6201 93 af | 6201 54 af", NULL}, /* of another type */
+      {"6201 93 af | 2601 af", NULL},    /* broken off */
+      {"6201 b0 af", NULL},              /* no FU holds an AP */
+      {"6001 0003 600100", NULL},
+      {"6001 0004 40010c", NULL},
+      {"6001 0001 40", NULL},
+      {"6401 93 af", NULL},
+      {"c001 0c", NULL},
+      {"4001", NULL},
+      {"", NULL},
+  };
+  JOIN(RTC_CODEC_H265, t);
+}
+
 static void av1(void) {
   static const row_t t[] = {
       {"10 30 aa bb", "32 02 aa bb"},
@@ -266,6 +290,7 @@ int main(void) {
   RUN(vp8);
   RUN(vp9);
   RUN(h264);
+  RUN(h265);
   RUN(av1);
   RUN(av1_sizes);
   RUN(split_and_joined);

@@ -159,6 +159,41 @@ static void test_h264_look(void) {
   LOOK(RTC_CODEC_H264, t);
 }
 
+static void test_h265_look(void) {
+  static const row_t t[] = {
+      {"", ""},
+      {"4001", ""},      /* a header alone */
+      {"4001 0c", "sk"}, /* VPS */
+      {"4201 01", "sk"}, /* SPS */
+      {"4401 c1", "s"},  /* PPS */
+      {"4601 50", "s"},  /* AUD */
+      {"4e01 05", "s"},  /* prefix SEI */
+      {"5001 05", ""},   /* suffix SEI */
+      {"2601 af", "sk"}, /* IDR_W_RADL, first slice */
+      {"2601 2f", ""},   /* a later slice */
+      {"2801 af", "sk"}, /* IDR_N_LP */
+      {"2a01 af", "sk"}, /* CRA */
+      {"2001 af", "sk"}, /* BLA */
+      {"1201 af", "s"},  /* RASL: no random access point */
+      {"0201 d0", "s"},  /* TRAIL_R */
+      {"0201 50", ""},
+      {"8201 d0", ""},                        /* F */
+      {"6001 0003 40010c 0003 42010c", "sk"}, /* AP of VPS, SPS */
+      {"6001 0003 4401c1 0003 2601af", "sk"}, /* PPS, then the IDR */
+      {"6001 0003 0201d0", "s"},
+      {"6001 0004 40010c", ""}, /* lengths lie */
+      {"6001 0001 40", ""},
+      {"6001", ""},
+      {"6201 93 af", "sk"}, /* FU of an IDR, S */
+      {"6201 13 af", ""},
+      {"6201 53 af", ""},
+      {"6201 81 d0", "s"},
+      {"6201 93", ""},
+      {"6401 93 af", ""}, /* PACI */
+  };
+  LOOK(RTC_CODEC_H265, t);
+}
+
 static void test_av1_look(void) {
   static const row_t t[] = {
       {"", ""},
@@ -411,7 +446,8 @@ static void test_split_refuses(void) {
       {RTC_CODEC_VP9, 65535u * 61 + 1, 64},
       {RTC_CODEC_H264, 0, 1200},
       {RTC_CODEC_H264, 10, 1200}, /* zeros: no unit */
-      {RTC_CODEC_AV1, 10, 1200},  /* OBUs without sizes */
+      {RTC_CODEC_H265, 10, 1200},
+      {RTC_CODEC_AV1, 10, 1200}, /* OBUs without sizes */
       {RTC_CODEC_COUNT, 10, 1200},
       {-1, 10, 1200},
       {RTC_CODEC_VP8, 65535u * 60 + 1, 64},
@@ -428,6 +464,7 @@ int main(void) {
   RUN(test_vp8_parse);
   RUN(test_vp9_look);
   RUN(test_h264_look);
+  RUN(test_h265_look);
   RUN(test_av1_look);
   RUN(test_opus_and_others);
   RUN(test_split_vp8);

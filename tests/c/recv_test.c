@@ -176,6 +176,13 @@ static void joins_at_key_frames_only(void) {
       {RTC_CODEC_AV1, 4, {0x18, 0x0a, 0x0b, 0}, true},                       /* N: new sequence */
       {RTC_CODEC_AV1, 4, {0x10, 0x32, 0x0b, 0}, false},
       {RTC_CODEC_AV1, 4, {0x98, 0x0a, 0x0b, 0}, false}, /* Z: goes on */
+      {RTC_CODEC_H265, 3, {0x40, 0x01, 0x0c}, true},    /* VPS */
+      {RTC_CODEC_H265, 3, {0x44, 0x01, 0xc1}, false},   /* PPS alone */
+      {RTC_CODEC_H265, 3, {0x26, 0x01, 0xaf}, true},    /* IDR */
+      {RTC_CODEC_H265, 3, {0x02, 0x01, 0xd0}, false},
+      {RTC_CODEC_H265, 9, {0x60, 1, 0, 3, 0x40, 1, 0x0c, 0, 0}, false}, /* AP that is damaged */
+      {RTC_CODEC_H265, 4, {0x62, 0x01, 0x93, 0xaf}, true},              /* FU, start of an IDR */
+      {RTC_CODEC_H265, 4, {0x62, 0x01, 0x13, 0xaf}, false},             /* FU, middle */
       {RTC_CODEC_OPUS, 1, {0xfc}, true},
   };
   for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {

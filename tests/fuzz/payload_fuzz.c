@@ -111,7 +111,7 @@ static void split(rtc_rd_t *r, int codec) {
   const uint8_t *rest = fuzz_take(r, 65536, &n);
   uint8_t *frame = fuzz_copy(rest, n), *stream = fuzz_room(n * 4 / 3 + 4);
   size_t want = codec == RTC_CODEC_H264 ? units(frame, n, stream) : codec == RTC_CODEC_AV1 ? obus(frame, n, stream) : n;
-  bool known = codec > RTC_CODEC_NONE && codec < RTC_CODEC_COUNT;
+  bool known = codec > RTC_CODEC_NONE && codec < RTC_CODEC_COUNT && codec != RTC_CODEC_H265;
   rtc_split_t s;
   memset(&s, 0, sizeof s);
   int got = rtc_split_init(&s, (rtc_codec_t)codec, frame, n, max, picture_id, false);

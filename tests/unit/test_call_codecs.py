@@ -148,6 +148,7 @@ def test_who_came_last_is_asked() -> None:
         ("VP7", {"encoder": Counting}, "'VP7' has no payload format"),
         ("", {"decoder": Counting}, "'' has no payload format"),
         (None, {"decoder": Counting}, "None has no payload format"),
+        ("H265", {"encoder": Counting}, "H265 is not sent"),
         ("VP8", {}, "nothing to register"),
         ("VP8", {"encoder": 1}, "the encoder for VP8 is called to make one"),
         ("VP8", {"encoder": Counting, "decoder": "VP8"}, "the decoder for VP8 is called to make one"),

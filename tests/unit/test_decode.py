@@ -145,7 +145,7 @@ def test_telephone_codecs(codec: str, name: str, rate: int, delay: int) -> None:
 
 
 def test_codecs_that_are_none() -> None:
-    for codec in ("VP7", "", "H265"):
+    for codec in ("VP7", "", "H266"):
         with pytest.raises(ValueError, match="can be decoded"):
             make_decoder(codec)
     with pytest.raises(ValueError, match="channels must be 1 or 2"):

@@ -57,8 +57,6 @@ def test_h264_split_as_aiortc_joins(most: int) -> None:
     assert keys == 2
 
 
-
-
 @pytest.mark.parametrize(("size", "bitrate"), [((320, 240), 300_000), ((1280, 720), 6_000_000)])
 def test_h264_in_units_alone(size: tuple[int, int], bitrate: int) -> None:
     """RFC 6184 §6.2: single units, whose slices the encoder keeps small."""
@@ -308,7 +306,7 @@ def test_what_cannot_be_split() -> None:
             split("VP8", frame, most)
     assert len(split("VP8", bytes(65535 * 60), 64)) == 65535
     for call in (lambda: split("VP7", b"x"), lambda: look("", b"x")):
-        with pytest.raises(ValueError, match="opus, VP8, VP9, H264, AV1, PCMU, PCMA and G722 are known"):
+        with pytest.raises(ValueError, match="opus, VP8, VP9, H264, H265, AV1, PCMU, PCMA and G722 are known"):
             call()
     with pytest.raises(TypeError):
         split("VP8", "text")  # type: ignore[arg-type]

@@ -83,6 +83,8 @@ SAME = [
     (codec("VP9", "profile-id=x"), codec("VP9", "profile-id=x"), False),
     (codec("AV1"), codec("AV1", "level-idx=5;profile=0;tier=0"), True),
     (codec("AV1", "profile=1"), codec("AV1"), False),
+    (codec("H265"), codec("H265", "level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST"), True),
+    (codec("H265"), codec("H265", "profile-id=2"), False),
     (avc("42e01f"), avc("42c034"), True),
     (avc("42e01f"), avc("4de01f"), True),
     (avc("42e01f"), avc("42001f"), False),
@@ -146,7 +148,12 @@ RELAYABLE = [
     ("video", avc("bad", 1), False),
     ("video", codec("AV1", "profile=1"), True),
     ("video", codec("AV1", "profile=3"), False),
-    ("video", codec("H265"), False),
+    ("video", codec("H265"), True),
+    ("video", codec("H265", "level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST"), True),
+    ("video", codec("H265", "tx-mode=MRST"), False),
+    ("video", codec("H265", "sprop-max-don-diff=2"), False),
+    ("video", codec("H265", "profile-id=x"), False),
+    ("video", codec("H266"), False),
     ("video", codec("rtx", "apt=97"), False),
     ("text", codec("VP8"), False),
 ]
@@ -177,6 +184,13 @@ def test_find_rtx() -> None:
         assert found is not None and found.payload_type == rtx
     assert codecs.find_rtx(section, 97) is None and codecs.find_rtx(section, 50) is None
     assert codecs.find_rtx(video("rtpmap:96 VP8/90000", "rtpmap:97 rtx/8000", "fmtp:97 apt=96"), 96) is None
+
+
+def test_h265_is_the_last_choice() -> None:
+    lines = ["rtpmap:96 H265/90000", "rtpmap:97 H264/90000", "fmtp:97 packetization-mode=1;profile-level-id=42e01f"]
+    for found, number in ((video(*lines), 97), (video(lines[0]), 96)):
+        chosen = codecs.choose_for_relay(found)
+        assert chosen is not None and chosen.payload_type == number
 
 
 def test_best_match_wins_over_order() -> None:

@@ -33,6 +33,7 @@ static const row_t rows[RTC_CODEC_COUNT] = {
     [RTC_CODEC_PCMU] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
     [RTC_CODEC_PCMA] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
     [RTC_CODEC_G722] = {.look = rtc_opus_look, .join = rtc_whole_join, .splits = true, .whole = true},
+    [RTC_CODEC_H265] = {.look = rtc_h265_look, .join = rtc_h265_join},
 };
 
 enum { MAX_LEAST = 64 };

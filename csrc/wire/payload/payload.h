@@ -20,8 +20,12 @@ typedef enum rtc_codec {
   RTC_CODEC_PCMU,
   RTC_CODEC_PCMA,
   RTC_CODEC_G722,
+  RTC_CODEC_H265, /* forwarded and joined, not split */
   RTC_CODEC_COUNT
 } rtc_codec_t;
+
+/* Whether parameter sets may go before a picture in packets of their own, which look like its start. */
+static inline bool rtc_codec_has_sets(uint8_t codec) { return codec == RTC_CODEC_H264 || codec == RTC_CODEC_H265; }
 
 /* A frame's place among temporal layers, for the descriptors of VP8 and VP9. */
 enum { RTC_LAYER_TID_MAX = 3, RTC_LAYER_REFS = 3, RTC_LAYER_REF_MAX = 127 };
@@ -49,7 +53,7 @@ typedef struct rtc_split {
   size_t unit, parts; /* H.264, AV1: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
 } rtc_split_t;
 
-/* max >= 64. RTC_EINVAL for an empty frame, one longer than its codec allows: Opus, G.711 and G.722 are never split (RFC 7587 §4.2), and
+/* max >= 64. RTC_EINVAL for a codec that is not split here (H.265), an empty frame, one longer than its codec allows: Opus, G.711 and G.722 are never split (RFC 7587 §4.2), and
  * no frame has more than 65535 payloads. H.264 is an Annex B stream, AV1 a temporal unit of OBUs with their sizes, and VP9 of one spatial
  * layer, where each picture needs the one before it unless rtc_split_layer says otherwise. */
 RTC_MUST_USE int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id,
@@ -76,7 +80,7 @@ typedef struct rtc_picture_size {
 /* How large the pictures are that begin with this payload of a key frame; zeros where it does not say, or of no video. */
 rtc_picture_size_t rtc_payload_size(rtc_codec_t codec, const uint8_t *p, size_t n);
 
-/* Joins the payloads of one frame, in the order of their numbers. H.264 comes out as an Annex B stream with start codes of four bytes, AV1
+/* Joins the payloads of one frame, in the order of their numbers. H.264 and H.265 come out as an Annex B stream with start codes of four bytes, AV1
  * as OBUs that have their sizes, without temporal delimiters and tile lists, the others as they are. Two passes give a buffer of the exact
  * size: one with out NULL, which only counts. */
 enum { RTC_JOIN_BYTES = 4 << 20, RTC_JOIN_PAYLOADS = 2048 /* the most that a frame may have */ };
@@ -107,6 +111,7 @@ rtc_payload_info_t rtc_opus_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_vp8_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_vp9_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_h264_look(const uint8_t *p, size_t n);
+rtc_payload_info_t rtc_h265_look(const uint8_t *p, size_t n);
 rtc_payload_info_t rtc_av1_look(const uint8_t *p, size_t n);
 rtc_picture_size_t rtc_vp8_size(const uint8_t *p, size_t n);
 rtc_picture_size_t rtc_vp9_size(const uint8_t *p, size_t n);
@@ -121,6 +126,7 @@ int rtc_whole_join(rtc_join_t *j, const uint8_t *p, size_t n);
 int rtc_vp8_join(rtc_join_t *j, const uint8_t *p, size_t n);
 int rtc_vp9_join(rtc_join_t *j, const uint8_t *p, size_t n);
 int rtc_h264_join(rtc_join_t *j, const uint8_t *p, size_t n);
+int rtc_h265_join(rtc_join_t *j, const uint8_t *p, size_t n);
 int rtc_av1_join(rtc_join_t *j, const uint8_t *p, size_t n);
 
 /* VP8 descriptor (RFC 7741 §4.2) as parsed. */

@@ -25,6 +25,7 @@ cdef extern from "wire/payload/payload.h":
         RTC_CODEC_PCMU
         RTC_CODEC_PCMA
         RTC_CODEC_G722
+        RTC_CODEC_H265
 
 cdef extern from "proto/dtls.h":
     ctypedef struct rtc_dtls_ctx_t:
@@ -234,6 +235,7 @@ CODECS = {
     "pcmu": RTC_CODEC_PCMU,
     "pcma": RTC_CODEC_PCMA,
     "g722": RTC_CODEC_G722,
+    "h265": RTC_CODEC_H265,
 }
 
 CODEC_NAMES = {number: name for name, number in CODECS.items()}

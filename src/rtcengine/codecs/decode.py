@@ -32,18 +32,18 @@ class Decoder(Protocol):
     def decode(self, frame: EncodedFrame) -> list[Any]: ...
 
 
-VIDEO = {"vp8": ("vp8",), "vp9": ("vp9",), "h264": ("h264",), "av1": ("libdav1d", "av1")}
+VIDEO = {"vp8": ("vp8",), "vp9": ("vp9",), "h264": ("h264",), "h265": ("hevc",), "av1": ("libdav1d", "av1")}
 """PyAV's decoders by codec, the best first."""
 
 
 class VideoDecoder:
-    """VP8, VP9, H.264 or AV1 by PyAV, without delay: a picture comes out with the frame that holds it."""
+    """VP8, VP9, H.264, H.265 or AV1 by PyAV, without delay: a picture comes out with the frame that holds it."""
 
     def __init__(self, codec: str, channels: int = 0) -> None:
         import av
 
         if codec.lower() not in VIDEO:
-            raise ValueError(f"codec {codec!r}: VP8, VP9, H264 and AV1 are known")
+            raise ValueError(f"codec {codec!r}: VP8, VP9, H264, H265 and AV1 are known")
         names = VIDEO[codec.lower()]
         known = [name for name in names if name in av.codecs_available]
         if not known:

@@ -29,13 +29,16 @@ def register(codec: str, *, encoder: MakeEncoder | None = None, decoder: MakeDec
     `rtcengine.codecs.decode.Decoder`; the channels are those wanted of sound. Each belongs to one stream, and is used by one
     thread at a time. What it raises is logged, and the stream goes on with the next frame, or key frame.
 
-    ValueError for a codec whose payload format is not known, and for nothing to register.
+    ValueError for a codec whose payload format is not known, an encoder of one that is only received, and for nothing to
+    register.
     """
     name = codec.lower() if isinstance(codec, str) else codec
     if name not in _KNOWN:
         raise ValueError(f"codec {codec!r} has no payload format here: {', '.join(CODECS)} have")
     if encoder is None and decoder is None:
         raise ValueError(f"nothing to register for {codec}: an encoder or a decoder")
+    if encoder is not None and name in _ONLY_IN:
+        raise ValueError(f"{codec} is not sent, only received: there is no use for an encoder")
     for what, made_by in (("encoder", encoder), ("decoder", decoder)):
         if made_by is not None and not callable(made_by):
             raise ValueError(f"the {what} for {codec} is called to make one, and {made_by!r} cannot be called")
@@ -70,6 +73,7 @@ def new_decoder(codec: str, channels: int) -> Decoder:
 
 
 _KNOWN = {codec.lower() for codec in CODECS}
+_ONLY_IN = {"h265"}  # frames are not divided into packets
 
 
 def _put(makers: list[Any], maker: Any) -> Callable[[], None]:
@@ -109,3 +113,4 @@ for _name, _module, _class in (
     ("AV1", "av1", "Av1Encoder"),
 ):
     register(_name, encoder=_in(_module, _class), decoder=_in("decode", "VideoDecoder", _name))
+register("H265", decoder=_in("decode", "VideoDecoder", "H265"))

@@ -19,11 +19,17 @@ _RTCP_RANGE = range(64, 96)
 # Parameters that say which codec it is; an answer repeats them. All others only tune it.
 _IDENTITY = {
     "h264": ("profile-level-id", "packetization-mode", "level-asymmetry-allowed"),
+    "h265": ("profile-id", "tier-flag", "level-id", "tx-mode"),
     "vp9": ("profile-id",),
     "av1": ("profile", "level-idx", "tier"),
 }
 _OPUS_STREAM = ("sprop-stereo", "sprop-maxcapturerate")
-_SHOWN = {"h264": ("profile-level-id", "packetization-mode"), "vp9": ("profile-id",), "av1": ("profile",)}
+_SHOWN = {
+    "h264": ("profile-level-id", "packetization-mode"),
+    "h265": ("profile-id",),
+    "vp9": ("profile-id",),
+    "av1": ("profile",),
+}
 
 
 class Match(IntEnum):
@@ -73,6 +79,8 @@ def _meaning(name: str, clock_rate: int, channels: int, fmtp: str | None) -> Mea
     match name:
         case "h264":
             said = (h264.profile(codec), h264.packetization_mode(codec))
+        case "h265":
+            said = (_parameter(codec, "profile-id", 1), codec.parameters.get("tx-mode", "SRST"))
         case "vp9":
             said = (_parameter(codec, "profile-id", 0),)
         case "av1":
@@ -173,6 +181,9 @@ def relayable(kind: str, codec: Codec) -> bool:
             return _parameter(codec, "profile-id", 0) in (0, 2)
         case "h264":
             return h264.packetization_mode(codec) in (0, 1) and h264.profile(codec) is not None
+        case "h265":  # RFC 7798 §4.4: on one stream, and units in their order, without DONL
+            in_order = _parameter(codec, "sprop-max-don-diff", 0) == 0
+            return in_order and codec.parameters.get("tx-mode", "SRST") == "SRST" and meaning(codec) is not None
         case "av1":
             return _parameter(codec, "profile", 0) in (0, 1, 2)
         case _:
@@ -183,12 +194,12 @@ def choose_for_relay(section: MediaSection) -> Codec | None:
     """The codec a publisher shall send: the first of its offer that can be relayed.
 
     Where that is H.264 Baseline and Constrained Baseline is offered too, the latter is taken: encoders write the same
-    stream for both, and more viewers offer it.
+    stream for both, and more viewers offer it. H.265, which few viewers take, is the last choice.
     """
     usable = [c for c in section.codecs if relayable(section.kind, c)]
     if not usable:
         return None
-    first = usable[0]
+    first = next((c for c in usable if c.name.lower() != "h265"), usable[0])
     if first.name.lower() == "h264" and h264.profile(first) is h264.Profile.BASELINE:
         mode = h264.packetization_mode(first)
         for other in usable:
