@@ -136,8 +136,8 @@ class RecvConfig:
 class SendConfig:
     """One stream that we send, under this SSRC. `rtx_ssrc` 0: no repair by RTX (RFC 4588). `extensions`: the URIs
     agreed for its section; their ids are the transport's. `rid`: its name among the streams of a simulcast (RFC 8853).
-    `tones`: for `Batch.tone`. `single_units`: H.264 in packetization-mode 0; a frame with a unit that does not fit into a packet
-    is not sent."""
+    `tones`: for `Batch.tone`. `single_units`: H.264 in packetization-mode 0; a frame with a unit that does not fit into a
+    packet is not sent."""
 
     video: bool
     codec: str

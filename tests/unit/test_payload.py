@@ -15,8 +15,6 @@ from rtcengine.codecs.av1 import Av1Encoder, ordinary_threads
 from rtcengine.codecs.decode import make_decoder
 from rtcengine.codecs.encode import make_encoder
 from rtcengine.codecs.h264 import H264Encoder
-
-
 from rtcengine.media.pattern import Pattern, read_number
 from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, join, look, picture_size, split
 
