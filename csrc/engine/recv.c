@@ -298,8 +298,8 @@ static void learn_round_trip(rtc_recv_t *r, int64_t index, rtc_time_t now) {
   }
 }
 
-/* The first number of the frame that m starts. In H.264 and H.265 parameter sets may go before it in packets of their own, lost ones too: what
- * follows the last packet of an earlier time may be one. */
+/* The first number of the frame that m starts. In H.264 and H.265 parameter sets may go before it in packets of their own, lost ones too:
+ * what follows the last packet of an earlier time may be one. */
 static int64_t first_of_frame(const rtc_recv_t *r, const rtc_media_t *m) {
   enum { LOOK_BACK = 16 };
   if (!rtc_codec_has_sets(r->cfg.codec)) return m->index;

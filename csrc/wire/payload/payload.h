@@ -53,9 +53,9 @@ typedef struct rtc_split {
   size_t unit, parts; /* H.264, AV1: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
 } rtc_split_t;
 
-/* max >= 64. RTC_EINVAL for a codec that is not split here (H.265), an empty frame, one longer than its codec allows: Opus, G.711 and G.722 are never split (RFC 7587 §4.2), and
- * no frame has more than 65535 payloads. H.264 is an Annex B stream, AV1 a temporal unit of OBUs with their sizes, and VP9 of one spatial
- * layer, where each picture needs the one before it unless rtc_split_layer says otherwise. */
+/* max >= 64. RTC_EINVAL for a codec that is not split here (H.265), an empty frame, one longer than its codec allows: Opus, G.711 and G.722
+ * are never split (RFC 7587 §4.2), and no frame has more than 65535 payloads. H.264 is an Annex B stream, AV1 a temporal unit of OBUs with
+ * their sizes, and VP9 of one spatial layer, where each picture needs the one before it unless rtc_split_layer says otherwise. */
 RTC_MUST_USE int rtc_split_init(rtc_split_t *s, rtc_codec_t codec, const uint8_t *frame, size_t len, size_t max, uint32_t picture_id,
                                 bool key);
 /* Before the first payload: what the frame's descriptors say of its layer; tl0 counts the frames of the lowest one, this among them if
@@ -80,9 +80,9 @@ typedef struct rtc_picture_size {
 /* How large the pictures are that begin with this payload of a key frame; zeros where it does not say, or of no video. */
 rtc_picture_size_t rtc_payload_size(rtc_codec_t codec, const uint8_t *p, size_t n);
 
-/* Joins the payloads of one frame, in the order of their numbers. H.264 and H.265 come out as an Annex B stream with start codes of four bytes, AV1
- * as OBUs that have their sizes, without temporal delimiters and tile lists, the others as they are. Two passes give a buffer of the exact
- * size: one with out NULL, which only counts. */
+/* Joins the payloads of one frame, in the order of their numbers. H.264 and H.265 come out as an Annex B stream with start codes of four
+ * bytes, AV1 as OBUs that have their sizes, without temporal delimiters and tile lists, the others as they are. Two passes give a buffer of
+ * the exact size: one with out NULL, which only counts. */
 enum { RTC_JOIN_BYTES = 4 << 20, RTC_JOIN_PAYLOADS = 2048 /* the most that a frame may have */ };
 typedef struct rtc_join {
   uint8_t *out;
