@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,15 @@ _LIBRARY = Path(__file__).with_name("pictures.js").read_text(encoding="utf-8")
 PICTURES = 60
 LATE = 15  # pictures, at most, that are on their way
 LEVELS = 3
+STALE = {"AV1": 2}
+"""Pictures whose number may be read wrong: SVT-AV1's fastest coding leaves a block of the picture before in one of several hundred."""
 TONES = (220, 330, 880)  # of the synthetic microphone
 
 KINDS = [
     ("chromium", "VP8", 1280, 720),
     pytest.param("chromium", "VP9", 640, 360, marks=pytest.mark.long),
     pytest.param("chromium", "H264", 640, 360, marks=pytest.mark.long),
+    pytest.param("chromium", "AV1", 640, 360, marks=pytest.mark.long),
     ("firefox", "VP8", 1280, 720),
     pytest.param("firefox", "VP9", 640, 360, marks=pytest.mark.long),
 ]
@@ -66,10 +70,10 @@ async def test_our_pictures_in_a_browser(
             return found if found["count"] >= PICTURES else None
 
         found = await until(enough, timeout=40, what=f"{PICTURES} pictures")
+        numbers = found["numbers"]
         late = camera.number - (await seen(page))["numbers"][-1]
         inbound = (await media.stats(page))["inbound"]["video"]
         assert inbound["mimeType"] == f"video/{codec}" and found["size"] == [width, height]
-        numbers = found["numbers"]
         off = np.abs(np.array(found["colours"]) - np.array(_BARS)).max()
         share = len(numbers) / (numbers[-1] - numbers[0] + 1)
         note(
@@ -81,7 +85,8 @@ async def test_our_pictures_in_a_browser(
             off=round(float(off), 2),
             share=round(share, 2),
         )
-        assert numbers == sorted(set(numbers)) and not found["torn"], found
+        wrong = sum(number >= after for number, after in itertools.pairwise(numbers)) + len(found["torn"])
+        assert wrong <= STALE.get(codec, 0), found
         assert 0 <= late <= LATE
         assert off <= LEVELS, found["colours"]
         if browser == "chromium":  # Firefox runs no AudioContext where there is no device
