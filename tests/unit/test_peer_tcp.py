@@ -201,13 +201,13 @@ async def test_by_relays_alone_nobody_connects() -> None:
         there = f"a=candidate:1 1 tcp 1000 127.0.0.1 {port} typ host tcptype passive"
         answer = other.localDescription.sdp.replace(told[0], there)
         await hidden.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        async with server:
-            # A connection that does come shows that the other would have come before.
-            _, writer = await asyncio.open_connection(*HERE, port)
-            await until(lambda: asked, what="our own connection")
-            writer.close()
+        # A connection that does come shows that the other would have come before.
+        _, writer = await asyncio.open_connection(*HERE, port)
+        await until(lambda: asked, what="our own connection")
+        writer.close()
         assert len(asked) == 1
     finally:
+        server.close()
         await hidden.close()
         await other.close()
 
