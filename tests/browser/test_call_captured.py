@@ -36,6 +36,7 @@ return found;
 """
 
 
+@pytest.mark.long
 async def test_moments_both_ways(chrome: ChromiumPage, pages: Pages) -> None:
     page = await pages.open(chrome)
     ours = RTCPeerConnection(network=NetworkOptions(addresses=(HERE,)))

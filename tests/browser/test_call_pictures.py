@@ -36,7 +36,7 @@ KINDS = [
     pytest.param("chromium", "VP9", 640, 360, marks=pytest.mark.long),
     pytest.param("chromium", "H264", 640, 360, marks=pytest.mark.long),
     pytest.param("chromium", "AV1", 640, 360, marks=pytest.mark.long),
-    ("firefox", "VP8", 1280, 720),
+    pytest.param("firefox", "VP8", 1280, 720, marks=pytest.mark.long),
     pytest.param("firefox", "VP9", 640, 360, marks=pytest.mark.long),
 ]
 

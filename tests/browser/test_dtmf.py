@@ -65,12 +65,12 @@ async def dialled(page: Any, pages: Pages, we_offer: bool) -> None:
         await until(goes_on, what="the sound after our keys")
 
 
-@pytest.mark.parametrize("we_offer", [True, False], ids=["we offer", "it offers"])
+@pytest.mark.parametrize("we_offer", [True, pytest.param(False, marks=pytest.mark.long)], ids=["we offer", "it offers"])
 async def test_chromium(we_offer: bool, chrome: ChromiumPage, pages: Pages) -> None:
     await dialled(await pages.open(chrome), pages, we_offer)
 
 
-@pytest.mark.parametrize("we_offer", [True, False], ids=["we offer", "it offers"])
+@pytest.mark.parametrize("we_offer", [pytest.param(True, marks=pytest.mark.long), False], ids=["we offer", "it offers"])
 async def test_firefox(we_offer: bool, fox: FirefoxPage, pages: Pages) -> None:
     """Beside Opus it has events at 8 kHz alone."""
     await dialled(await pages.open(fox), pages, we_offer)

@@ -28,7 +28,9 @@ def check(watched: Watched, codec: str) -> None:
     assert watched.level > AUDIBLE, watched
 
 
-@pytest.mark.parametrize("codec", ["VP8", "H264", "VP9", "AV1"])
+@pytest.mark.parametrize(
+    "codec", ["VP8", pytest.param("H264", marks=pytest.mark.long), pytest.param("VP9", marks=pytest.mark.long), "AV1"]
+)
 async def test_chromium_publishes_everybody_watches(
     codec: media.Codec, served: Served, chrome: ChromiumPage, fox: FirefoxPage, pages: Pages
 ) -> None:

@@ -46,7 +46,7 @@ async def is_fluent(page: Page) -> bool:
     return await longest_gap(page) < 0.5
 
 
-@pytest.mark.parametrize("codec", ["VP8", "H264"])
+@pytest.mark.parametrize("codec", ["VP8", pytest.param("H264", marks=pytest.mark.long)])
 async def test_chromium_watches_each_of_our_layers(codec: str, served: Served, chrome: ChromiumPage, pages: Pages) -> None:
     """From one layer to the next it misses no picture, and asks for none again."""
     page, room = await pages.open(chrome), f"ours-{codec}"
@@ -105,6 +105,7 @@ async def test_we_watch_each_of_chromiums_layers(served: Served, chrome: Chromiu
     assert sizes == WIDTHS
 
 
+@pytest.mark.long
 async def test_we_watch_each_of_firefoxs_layers(served: Served, fox: FirefoxPage, pages: Pages) -> None:
     page, room = await pages.open(fox), "firefoxs"
     await media.whip_publish(page, served.whip(room), video={"width": 640, "height": 480}, layers=["h", "m"])

@@ -8,7 +8,7 @@ enum { FRAME_US = 33333 };
 
 /* The descriptor of what the hub has sent; NULL: it has none. */
 static const uint8_t *said(const rig_got_t *g, size_t *n) {
-  rtc_extmap_t map = rig_transport(1).ext;
+  rtc_extmap_t map = rig_telling(1).ext;
   rtc_ext_view_t v;
   rtc_rtpext_parse(&v, g->rtp.ext_profile, g->data + g->rtp.ext_off, g->rtp.has_ext ? g->rtp.ext_len : 0, &map);
   *n = rtc_ext_has(&v, RTC_EXT_DEPENDENCY) ? v.len[RTC_EXT_DEPENDENCY] : 0;
@@ -24,9 +24,15 @@ static void send_frame(rig_t *r, rtc_frame_cfg_t f, uint8_t first) {
   rig_pass(r, FRAME_US);
 }
 
+/* A peer that agrees to descriptors. */
+static int join_telling(rig_t *r) {
+  rtc_transport_cfg_t t = rig_telling((uint32_t)r->peer_n + 1);
+  return rig_join_as(r, GCM, &t);
+}
+
 static void open_sender(rig_t *r, bool agreed) {
   rig_open(r, 0);
-  rtc_send_cfg_t a = rig_send(rig_join(r, GCM), true, 100);
+  rtc_send_cfg_t a = rig_send(join_telling(r), true, 100);
   a.rtx_ssrc = 101;
   if (agreed) a.ext_mask |= 1u << RTC_EXT_DEPENDENCY;
   rig_add_send(r, 1, &a);
@@ -116,12 +122,12 @@ static void who_has_not_agreed_is_told_nothing(void) {
 /* A publisher (peer 0, receiver 1) and viewers of it (senders 2 to 4, SSRCs 9000 to 9002), the last of which has not agreed. */
 static void open_relay(rig_t *r) {
   rig_open(r, 0);
-  int pub = rig_join(r, GCM);
+  int pub = join_telling(r);
   rtc_recv_cfg_t in = rig_recv(pub, true);
   in.pli = in.frames = true;
   rig_add_recv(r, 1, &in);
   for (uint32_t v = 0; v < 3; v++) {
-    rtc_send_cfg_t out = rig_send(rig_join(r, GCM), true, 9000 + v);
+    rtc_send_cfg_t out = rig_send(join_telling(r), true, 9000 + v);
     if (v < 2) out.ext_mask |= 1u << RTC_EXT_DEPENDENCY;
     rig_add_send(r, 2 + v, &out);
   }

@@ -37,14 +37,15 @@ rtc_transport_cfg_t rig_transport(uint32_t id) {
   snprintf(t.ice.local_pwd, sizeof t.ice.local_pwd, "password-of-user-%u-is-long", id);
   rtc_extmap_init(&t.ext);
   if (rtc_extmap_set(&t.ext, RTC_EXT_TWCC, RIG_TWCC_ID) | rtc_extmap_set(&t.ext, RTC_EXT_ABS_SEND_TIME, RIG_ABS_ID) |
-      rtc_extmap_set(&t.ext, RTC_EXT_MID, RIG_MID_ID) | rtc_extmap_set(&t.ext, RTC_EXT_DEPENDENCY, RIG_DEP_ID))
+      rtc_extmap_set(&t.ext, RTC_EXT_MID, RIG_MID_ID))
     exit(2);
   return t;
 }
 
 rtc_transport_cfg_t rig_telling(uint32_t id) {
   rtc_transport_cfg_t t = rig_transport(id);
-  if (rtc_extmap_set(&t.ext, RTC_EXT_VIDEO_ORIENTATION, RIG_TURN_ID) | rtc_extmap_set(&t.ext, RTC_EXT_ABS_CAPTURE_TIME, RIG_MOMENT_ID))
+  if (rtc_extmap_set(&t.ext, RTC_EXT_VIDEO_ORIENTATION, RIG_TURN_ID) | rtc_extmap_set(&t.ext, RTC_EXT_ABS_CAPTURE_TIME, RIG_MOMENT_ID) |
+      rtc_extmap_set(&t.ext, RTC_EXT_DEPENDENCY, RIG_DEP_ID))
     exit(2);
   return t;
 }

@@ -109,7 +109,7 @@ async def test_voice_bot(unused_tcp_port: int) -> None:
         assert spoken > 0.5 and 0.3 * spoken < seconds < 0.7 * spoken
 
 
-@pytest.mark.parametrize("transform", ["negative", "edges"])
+@pytest.mark.parametrize("transform", ["negative", pytest.param("edges", marks=pytest.mark.long)])
 async def test_aiortc_server(transform: str, tmp_path: Path, unused_tcp_port: int) -> None:
     file = tmp_path / "call.mp4"
     sends: list[MediaStreamTrack] = [SyntheticCamera(320, 240, 30), SyntheticMicrophone()]

@@ -42,7 +42,7 @@ async def loud(track: Any) -> None:
             pass
 
 
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("layers", [pytest.param(1, marks=pytest.mark.long), 2])
 async def test_viewers_see_what_the_relay_cannot(layers: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "seen.webm"
     async with serve() as served, WhipClient(served.whip("live"), network=HERE) as out:

@@ -53,7 +53,9 @@ async def call(a: RTCPeerConnection, b: RTCPeerConnection, codec: str = "opus") 
     return transceiver.sender.dtmf
 
 
-@pytest.mark.parametrize("codec", ["opus", "PCMU", "G722"])
+@pytest.mark.parametrize(
+    "codec", ["opus", pytest.param("PCMU", marks=pytest.mark.long), pytest.param("G722", marks=pytest.mark.long)]
+)
 async def test_all_keys_come_in_order(codec: str) -> None:
     """Beside the sound, which goes on after them; nothing of it counts as lost."""
     async with two() as (a, b):
