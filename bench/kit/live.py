@@ -11,7 +11,6 @@ are drawn beforehand and given again and again, so that sending alone costs anyt
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import os
 import sys
@@ -23,7 +22,7 @@ from typing import Any
 
 import av
 import numpy as np
-from peers import Kind, connected
+from peers import Kind, answer, connected, orders
 
 from rtcengine.media.pattern import Pattern, read_number
 
@@ -128,14 +127,8 @@ def used() -> dict[str, float]:
     return {"all": time.process_time(), "encoding": encoding}
 
 
-def answer(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
-
-
 async def main() -> None:
     kind = Kind(sys.argv[1], live=True)
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     pc, delays, tasks = kind.peer(), Delays(), []
     camera, microphone = kind.make("video", Camera), kind.make("audio", Microphone)
 
@@ -143,8 +136,7 @@ async def main() -> None:
     def on_track(track: Any) -> None:
         tasks.append(asyncio.ensure_future((delays.watch if track.kind == "video" else delays.hear)(track)))
 
-    while line := await reader.readline():
-        told = json.loads(line)
+    async for told in orders():
         match told["do"]:
             case "offer":
                 camera.prepare(*map(int, sys.argv[3:6]))

@@ -18,7 +18,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -182,13 +182,18 @@ def answer(**what: Any) -> None:
     print(json.dumps(what), flush=True)
 
 
-async def media(kind: Kind) -> None:
+async def orders() -> AsyncIterator[dict[str, Any]]:
+    """What this process is told on standard input."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        yield json.loads(line)
+
+
+async def media(kind: Kind) -> None:
     pc = kind.peer()
     stream = kind.make("video", Paced)
-    while line := await reader.readline():
-        told = json.loads(line)
+    async for told in orders():
         match told["do"]:
             case "offer":
                 pc.addTrack(stream)

@@ -16,7 +16,7 @@ import pytest
 from rtcengine import NetworkOptions, RTCPeerConnection, SyntheticCamera, SyntheticMicrophone, Window, WindowError
 from rtcengine.contrib.media import MediaRecorder
 from rtcengine.media.pattern import read_number
-from tests.interop.xvfb import Xvfb
+from tests.interop.xvfb import Xvfb, display
 from tests.util import until
 
 HERE = NetworkOptions(addresses=("127.0.0.1",))
@@ -26,10 +26,8 @@ PICTURES = 60
 
 @pytest.fixture
 def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Xvfb]:
-    server = Xvfb(tmp_path, 640, 480)
-    monkeypatch.setenv("DISPLAY", server.name)
-    yield server
-    server.end()
+    with display(tmp_path, monkeypatch, 640, 480) as server:
+        yield server
 
 
 def number_of(frame: Any) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rtcengine import MediaStreamError, NotFoundError, NotReadableError, mediaDevices
-from tests.interop.xvfb import Xvfb
+from tests.interop.xvfb import Xvfb, display
 from tests.unit.devices_kit import capture_threads
 from tests.unit.media_kit import loudest, take
 from tests.util import until
@@ -19,10 +19,8 @@ from tests.util import until
 
 @pytest.fixture
 def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Xvfb]:
-    server = Xvfb(tmp_path, 800, 600)
-    monkeypatch.setenv("DISPLAY", server.name)
-    yield server
-    server.end()
+    with display(tmp_path, monkeypatch, 800, 600) as server:
+        yield server
 
 
 def halves(left: tuple[int, int, int], right: tuple[int, int, int]) -> Any:

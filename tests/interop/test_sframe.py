@@ -16,6 +16,7 @@ from rtcengine import NetworkOptions, Recorder, SFrameTransform, SyntheticCamera
 from rtcengine.media.pattern import read_number
 from rtcengine.whip import WhepClient, WhipClient
 from tests.browser.relay import serve
+from tests.unit.media_kit import numbers
 from tests.util import until
 
 HERE = NetworkOptions(addresses=("127.0.0.1",))
@@ -24,15 +25,6 @@ KEY = os.urandom(32)
 
 def sframe(key: bytes = KEY, suite: str = "AES_256_GCM_SHA512_128") -> SFrameTransform:
     return SFrameTransform(suite, key, kid=1000)
-
-
-async def numbers(track: Any, count: int) -> list[int]:
-    found = []
-    async with asyncio.timeout(30):
-        while len(found) < count:
-            frame = await track.recv()
-            found.append(read_number(frame.to_ndarray(format="gray")))
-    return found
 
 
 async def loud(track: Any) -> None:

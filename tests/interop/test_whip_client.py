@@ -18,6 +18,7 @@ from rtcengine.whip import WhepClient, WhipClient, WhipError
 from tests.browser.relay import Served, serve
 from tests.interop import aiortc_whip
 from tests.publisher import synthetic
+from tests.unit.media_kit import numbers
 from tests.util import until
 
 HERE = NetworkOptions(addresses=("127.0.0.1",))
@@ -25,16 +26,6 @@ HERE = NetworkOptions(addresses=("127.0.0.1",))
 
 def publisher(url: str, **options: Any) -> AbstractAsyncContextManager[WhipClient]:
     return synthetic(url, width=320, height=240, network=HERE, **options)
-
-
-async def numbers(track: Any, count: int) -> list[int]:
-    """Of the next pictures, which are the camera's own."""
-    found = []
-    async with asyncio.timeout(30):
-        while len(found) < count:
-            frame = await track.recv()
-            found.append(read_number(frame.to_ndarray(format="gray")))
-    return found
 
 
 def sessions(served: Served) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 
 class Xvfb:
@@ -42,3 +45,12 @@ class Xvfb:
         self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+
+@contextmanager
+def display(folder: Path, environment: pytest.MonkeyPatch, width: int, height: int) -> Iterator[Xvfb]:
+    """One that DISPLAY names meanwhile."""
+    server = Xvfb(folder, width, height)
+    environment.setenv("DISPLAY", server.name)
+    yield server
+    server.end()

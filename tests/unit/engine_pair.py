@@ -9,10 +9,13 @@ import json
 import secrets
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rtcengine import Batch, Certificate, Engine, IceConfig, RecvConfig, SendConfig, Transport, TransportConfig
+from rtcengine.engine import Receiver, Sender
 
 VIDEO: dict[str, Any] = {"video": True, "codec": "VP8", "pt": 96, "rtx_pt": 97, "clock_rate": 90000, "mid": "v", "nack": True}
 AUDIO: dict[str, Any] = {"video": False, "codec": "opus", "pt": 111, "clock_rate": 48000, "mid": "a"}
@@ -53,6 +56,41 @@ class Names:
             cname="pair",
             **more,
         )
+
+
+@asynccontextmanager
+async def relayed(
+    kind: dict[str, Any], extensions: dict[int, str], agreed: frozenset[str]
+) -> AsyncIterator[tuple[Sender, Receiver, Receiver]]:
+    """Connected: who sends a stream of this kind, the relay that receives it and forwards it, who receives it from there. All
+    have these `extensions`; both senders have `agreed` to write some."""
+    certificates = Certificate.generate(), Certificate.generate()
+    async with (
+        Engine(certificates[0], udp=HERE) as server,
+        Engine(certificates[1], udp=HERE) as client,
+        Engine(certificates[1], udp=HERE) as viewer,
+    ):
+        ends = []
+        for far in (client, viewer):
+            ids, batch = Names.new(), server.batch()
+            near = batch.transport(replace(ids.config(certificates[1].digest(), client=False), extensions=extensions))
+            if far is client:
+                came = batch.receive(near, RecvConfig(**kind, frames=True))
+            else:
+                out = batch.send(near, SendConfig(**kind, ssrc=7, extensions=agreed))
+                batch.link(out, came)
+            await batch.commit()
+            batch = far.batch()
+            there = batch.transport(replace(ids.other().config(certificates[0].digest(), client=True), extensions=extensions))
+            if far is client:
+                source = batch.send(there, SendConfig(**kind, ssrc=5, extensions=agreed))
+            else:
+                seen = batch.receive(there, RecvConfig(**kind, frames=True))
+            batch.path(there, ("127.0.0.1", server.port))
+            await batch.commit()
+            ends += [near, there]
+        await asyncio.wait_for(asyncio.gather(*(end.wait("connected") for end in ends)), 10)
+        yield source, came, seen
 
 
 def receive(batch: Batch, transport: Transport, kind: dict[str, Any]) -> Any:

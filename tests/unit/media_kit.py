@@ -13,6 +13,7 @@ import numpy as np
 
 from rtcengine import Certificate, Engine, Receiver, RecvConfig, SendConfig, Sender
 from rtcengine.media.limits import Limits
+from rtcengine.media.pattern import read_number
 from rtcengine.media.receive import RemoteTrack
 from rtcengine.media.send import SendPump
 from rtcengine.media.track import MediaStreamError, MediaStreamTrack
@@ -132,3 +133,13 @@ def gray(frame: av.VideoFrame) -> np.ndarray:
 def loudest(sound: np.ndarray, rate: int) -> float:
     """Frequency of the strongest tone."""
     return float(np.fft.rfftfreq(len(sound), 1 / rate)[np.abs(np.fft.rfft(sound * np.hanning(len(sound)))).argmax()])
+
+
+async def numbers(track: Any, count: int) -> list[int]:
+    """Of the next pictures, which are the synthetic camera's."""
+    found = []
+    async with asyncio.timeout(30):
+        while len(found) < count:
+            frame = await track.recv()
+            found.append(read_number(frame.to_ndarray(format="gray")))
+    return found

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import replace
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from rtcengine import AudioStreamTrack, Engine, RecvConfig, SendConfig
+from rtcengine import AudioStreamTrack
 from rtcengine.codecs.encode import make_encoder
 from rtcengine.codecs.loudness import SILENCE, Loudness, dbov, linear, mean_square
 from rtcengine.rtp import Extension
-from tests.unit.engine_pair import AUDIO, HERE, MID, OPUS_FRAME, Names
+from tests.unit.engine_pair import AUDIO, MID, OPUS_FRAME, relayed
 from tests.unit.media_kit import take
 from tests.unit.test_compat import connected, gather_tracks, negotiate, two
-from tests.unit.test_engine import CLIENT, SERVER
 from tests.util import until
 
 LEVELS = [(0, True), (-1, False), (-42, True), (-126, False), (-127, True), (None, False)]
@@ -29,27 +27,7 @@ EXTENSIONS = {4: MID, 6: Extension.AUDIO_LEVEL.value}
 async def test_what_is_told_comes(agreed: bool) -> None:
     """From sender to receiver, and by way of a relay to a viewer; only where both have agreed."""
     told = frozenset({MID, Extension.AUDIO_LEVEL.value} if agreed else {MID})
-    async with Engine(SERVER, udp=HERE) as server, Engine(CLIENT, udp=HERE) as client, Engine(CLIENT, udp=HERE) as viewer:
-        ends = []
-        for far in (client, viewer):
-            names, batch = Names.new(), server.batch()
-            near = batch.transport(replace(names.config(CLIENT.digest(), client=False), extensions=EXTENSIONS))
-            if far is client:
-                came = batch.receive(near, RecvConfig(**AUDIO, frames=True))
-            else:
-                out = batch.send(near, SendConfig(**AUDIO, ssrc=7, extensions=told))
-                batch.link(out, came)
-            await batch.commit()
-            batch = far.batch()
-            there = batch.transport(replace(names.other().config(SERVER.digest(), client=True), extensions=EXTENSIONS))
-            if far is client:
-                source = batch.send(there, SendConfig(**AUDIO, ssrc=5, extensions=told))
-            else:
-                seen = batch.receive(there, RecvConfig(**AUDIO, frames=True))
-            batch.path(there, ("127.0.0.1", server.port))
-            await batch.commit()
-            ends += [near, there]
-        await asyncio.wait_for(asyncio.gather(*(end.wait("connected") for end in ends)), 10)
+    async with relayed(AUDIO, EXTENSIONS, told) as (source, came, seen):
         frames = came.frames(), seen.frames()
         for number, (level, voice) in enumerate(LEVELS):
             source.send_frame(OPUS_FRAME, 960 * number, True, level=level, voice=voice)

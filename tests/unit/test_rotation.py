@@ -13,7 +13,6 @@ import av
 import numpy as np
 import pytest
 
-from rtcengine import Engine, RecvConfig, SendConfig
 from rtcengine.codecs.about import UNKNOWN, About, about, tell
 from rtcengine.codecs.upright import Upright, upright
 from rtcengine.contrib.media import MediaPlayer
@@ -21,10 +20,9 @@ from rtcengine.media.mux import Muxer
 from rtcengine.media.receive import RemoteTrack
 from rtcengine.media.track import MediaStreamTrack, VideoStreamTrack
 from rtcengine.rtp import Extension
-from tests.unit.engine_pair import DELTA_FRAME, HERE, KEY_FRAME, MID, VIDEO, Names
+from tests.unit.engine_pair import DELTA_FRAME, KEY_FRAME, MID, VIDEO, relayed
 from tests.unit.media_kit import take, wire
 from tests.unit.test_call import connected, gather_tracks, negotiate, two
-from tests.unit.test_engine import CLIENT, SERVER
 from tests.unit.test_record import pictures
 
 ORIENTATION = Extension.VIDEO_ORIENTATION.value
@@ -70,28 +68,7 @@ def test_a_phone_is_turned_under_way() -> None:
 async def test_what_is_told_comes(agreed: bool) -> None:
     """From sender to receiver, and by way of a relay to a viewer; only where both have agreed."""
     told = frozenset({MID, ORIENTATION} if agreed else {MID})
-    extensions = {4: MID, 6: ORIENTATION}
-    async with Engine(SERVER, udp=HERE) as server, Engine(CLIENT, udp=HERE) as client, Engine(CLIENT, udp=HERE) as viewer:
-        ends = []
-        for far in (client, viewer):
-            names, batch = Names.new(), server.batch()
-            near = batch.transport(replace(names.config(CLIENT.digest(), client=False), extensions=extensions))
-            if far is client:
-                came = batch.receive(near, RecvConfig(**VIDEO, frames=True))
-            else:
-                out = batch.send(near, SendConfig(**VIDEO, ssrc=7, extensions=told))
-                batch.link(out, came)
-            await batch.commit()
-            batch = far.batch()
-            there = batch.transport(replace(names.other().config(SERVER.digest(), client=True), extensions=extensions))
-            if far is client:
-                source = batch.send(there, SendConfig(**VIDEO, ssrc=5, extensions=told))
-            else:
-                seen = batch.receive(there, RecvConfig(**VIDEO, frames=True))
-            batch.path(there, ("127.0.0.1", server.port))
-            await batch.commit()
-            ends += [near, there]
-        await asyncio.wait_for(asyncio.gather(*(end.wait("connected") for end in ends)), 10)
+    async with relayed(VIDEO, {4: MID, 6: ORIENTATION}, told) as (source, came, seen):
         frames = came.frames(), seen.frames()
         for number, (rotation, mirrored) in enumerate(TURNED):
             data = DELTA_FRAME if number else KEY_FRAME

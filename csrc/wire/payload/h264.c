@@ -127,19 +127,13 @@ rtc_picture_size_t rtc_h264_size(const uint8_t *p, size_t n) {
   return rtc_picture_size(0, 0);
 }
 
-static int add_unit(rtc_join_t *j, uint8_t head, const uint8_t *p, size_t n) {
-  const uint8_t start[] = {0, 0, 0, 1, head};
-  int err = rtc_join_add(j, start, sizeof start);
-  return err < 0 ? err : rtc_join_add(j, p, n);
-}
-
 static int join_stap(rtc_join_t *j, const uint8_t *p, size_t n) {
   rtc_rd_t r = rtc_rd(p, n);
   while (rtc_rd_left(&r) > 0) {
     size_t len = rtc_rd16(&r);
     const uint8_t *nal = rtc_rd_take(&r, len);
     if (!nal || len == 0 || (nal[0] & NAL_TYPE) >= STAP_A) return RTC_EPROTO; /* they do not nest (RFC 6184 §5.7) */
-    int err = add_unit(j, nal[0], nal + 1, len - 1);
+    int err = rtc_join_unit(j, nal[0], nal + 1, len - 1);
     if (err < 0) return err;
   }
   return 0;
@@ -153,7 +147,7 @@ static int join_fu(rtc_join_t *j, const uint8_t *p, size_t n) {
   if (start == j->open || type == 0 || type >= STAP_A || (!start && type != (j->head & NAL_TYPE))) return RTC_EPROTO;
   j->head = head;
   j->open = !(p[1] & FU_END);
-  return start ? add_unit(j, head, p + 2, n - 2) : rtc_join_add(j, p + 2, n - 2);
+  return start ? rtc_join_unit(j, head, p + 2, n - 2) : rtc_join_add(j, p + 2, n - 2);
 }
 
 int rtc_h264_join(rtc_join_t *j, const uint8_t *p, size_t n) {
@@ -162,5 +156,5 @@ int rtc_h264_join(rtc_join_t *j, const uint8_t *p, size_t n) {
   if (type == FU_A) return join_fu(j, p, n);
   if (j->open || type == 0) return RTC_EPROTO;
   if (type == STAP_A) return join_stap(j, p + 1, n - 1);
-  return type < STAP_A ? add_unit(j, p[0], p + 1, n - 1) : RTC_EPROTO;
+  return type < STAP_A ? rtc_join_unit(j, p[0], p + 1, n - 1) : RTC_EPROTO;
 }

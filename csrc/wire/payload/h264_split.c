@@ -40,10 +40,14 @@ static void skip(rtc_split_t *s) {
   seek(s);
 }
 
+/* Units of other types mean something else to who gets them. */
+static bool may_go(uint8_t head) { return !(head & FORBIDDEN) && head & TYPE && (head & TYPE) < STAP_A; }
+
 static int part(rtc_split_t *s, uint8_t *out, size_t cap) {
   rtc_split_t at = *s;
   bool first = !at.parts;
   if (first) {
+    if (!may_go(at.frame[at.pos])) return RTC_EINVAL;
     size_t room = at.max - FU_HEAD, data = at.unit - 1;
     at.parts = data / room + (data % room != 0);
     at.head = at.frame[at.pos++];
@@ -80,7 +84,8 @@ int rtc_h264_split_next(rtc_split_t *s, uint8_t *out, size_t cap) {
   size_t n = STAP_HEAD, count = 0;
   uint8_t nri = 0;
   do {
-    uint8_t own = at.frame[at.pos] & NRI;
+    uint8_t head = at.frame[at.pos], own = head & NRI;
+    if (!may_go(head)) return RTC_EINVAL;
     if (own > nri) nri = own; /* RFC 6184 §5.7: the highest of them */
     n += STAP_LENGTH + at.unit;
     count++;
@@ -110,10 +115,6 @@ int rtc_h264_split_init(rtc_split_t *s) {
   for (size_t i = 0; i < code; i++)
     if (s->frame[i]) return RTC_EINVAL;
   seek(s);
-  for (rtc_split_t at = *s; at.unit; skip(&at)) {
-    uint8_t head = at.frame[at.pos];
-    if (head & FORBIDDEN || !(head & TYPE) || (head & TYPE) >= STAP_A) return RTC_EINVAL;
-  }
   for (rtc_split_t at = *s; at.unit; count++)
     if (rtc_h264_split_next(&at, NULL, SIZE_MAX) < 0) return RTC_EINVAL;
   if (count == 0 || count > UINT16_MAX) return RTC_EINVAL;

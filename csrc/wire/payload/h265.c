@@ -42,19 +42,13 @@ rtc_payload_info_t rtc_h265_look(const uint8_t *p, size_t n) {
   return type < AP ? look_nal(type, p + HEAD, n - HEAD) : none;
 }
 
-static int add_unit(rtc_join_t *j, uint8_t head, const uint8_t *p, size_t n) {
-  const uint8_t start[] = {0, 0, 0, 1, head};
-  int err = rtc_join_add(j, start, sizeof start);
-  return err < 0 ? err : rtc_join_add(j, p, n);
-}
-
 static int join_ap(rtc_join_t *j, const uint8_t *p, size_t n) {
   rtc_rd_t r = rtc_rd(p, n);
   while (rtc_rd_left(&r) > 0) {
     size_t len = rtc_rd16(&r);
     const uint8_t *nal = rtc_rd_take(&r, len);
     if (!nal || len < HEAD || type_of(nal[0]) >= AP) return RTC_EPROTO; /* they do not nest (§4.4.2) */
-    int err = add_unit(j, nal[0], nal + 1, len - 1);
+    int err = rtc_join_unit(j, nal[0], nal + 1, len - 1);
     if (err < 0) return err;
   }
   return 0;
@@ -69,7 +63,7 @@ static int join_fu(rtc_join_t *j, const uint8_t *p, size_t n) {
   j->head = (uint8_t)((p[0] & NOT_TYPE) | type << 1);
   j->open = !(p[HEAD] & FU_END);
   if (start) {
-    int err = add_unit(j, j->head, p + 1, 1);
+    int err = rtc_join_unit(j, j->head, p + 1, 1);
     if (err < 0) return err;
   }
   return rtc_join_add(j, p + HEAD + 1, n - HEAD - 1);
@@ -81,5 +75,5 @@ int rtc_h265_join(rtc_join_t *j, const uint8_t *p, size_t n) {
   if (type == FU) return join_fu(j, p, n);
   if (j->open) return RTC_EPROTO;
   if (type == AP) return join_ap(j, p + HEAD, n - HEAD);
-  return type < AP ? add_unit(j, p[0], p + 1, n - 1) : RTC_EPROTO;
+  return type < AP ? rtc_join_unit(j, p[0], p + 1, n - 1) : RTC_EPROTO;
 }

@@ -105,6 +105,13 @@ static inline int rtc_join_add(rtc_join_t *j, const uint8_t *p, size_t n) {
   return 0;
 }
 
+/* One unit of an Annex B stream: a start code, the first byte of its header, what follows that. */
+static inline int rtc_join_unit(rtc_join_t *j, uint8_t head, const uint8_t *p, size_t n) {
+  const uint8_t start[] = {0, 0, 0, 1, head};
+  int err = rtc_join_add(j, start, sizeof start);
+  return err < 0 ? err : rtc_join_add(j, p, n);
+}
+
 /* Per codec, used by the table above. `start` without certainty is told where the bytes allow no more: see each file. `key`
  * comes with `start` only: later payloads of the frame do not say it in every format. */
 rtc_payload_info_t rtc_opus_look(const uint8_t *p, size_t n);
