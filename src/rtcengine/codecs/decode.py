@@ -4,6 +4,7 @@ gives one a thread of its own, so that neither the event loop nor packets wait f
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -93,7 +94,9 @@ class OpusDecoder:
         self.channels = channels
         self._error: type[Exception] = opuslib.OpusError
         self._decoder: Any = opuslib.Decoder(self.SAMPLE_RATE, channels)
-        self._samples: Callable[[Any, bytes, int], int] = opuslib.api.decoder.get_nb_samples
+        self._api: Any = opuslib.api.decoder
+        # One for all packets: ctypes' casts are cycles, so that a new one each would stay until Python's collector comes.
+        self._pcm = ctypes.cast((ctypes.c_int16 * (channels * self._MOST))(), ctypes.POINTER(ctypes.c_int16))
         self._end: int | None = None  # RTP time at which the next packet goes on
         self._step = 960  # samples of the packet before
         self.made_up = 0
@@ -106,7 +109,7 @@ class OpusDecoder:
         try:
             if 0 < gap <= self.LONGEST and gap % self._UNIT == 0:
                 found = self._fill(data, time, gap, again=frame.lost > 0)
-            pcm = self._decoder.decode(data, self._MOST)
+            pcm = self._decode(data, self._MOST)
         except self._error as error:
             raise DecodeError(f"Opus packet of {len(data)} bytes: {error}") from error
         found.append(self._frame(pcm, time))
@@ -116,16 +119,23 @@ class OpusDecoder:
 
     def _fill(self, data: bytes, end: int, gap: int, again: bool) -> list[av.AudioFrame]:
         """The `gap` before `end`; `again`: the packet that goes on there may say what the one before it said."""
-        last = min(gap, self._samples(self._decoder.decoder_state, data, len(data))) if again and data else 0
+        last = min(gap, self._api.get_nb_samples(self._decoder.decoder_state, data, len(data))) if again and data else 0
         found, at = [], end - gap
         while at < end - last:
             size = min(self._step, end - last - at)
-            found.append(self._frame(self._decoder.decode(b"", size), at))
+            found.append(self._frame(self._decode(b"", size), at))
             at += size
         if last:
-            found.append(self._frame(self._decoder.decode(data, last, decode_fec=True), at))
+            found.append(self._frame(self._decode(data, last, fec=True), at))
             self.made_up = gap - min(last, opus.repeated(data))
         return found
+
+    def _decode(self, data: bytes, samples: int, *, fec: bool = False) -> bytes:
+        """So many samples at most, int16; no data: of what libopus makes up."""
+        count = self._api.libopus_decode(self._decoder.decoder_state, data, len(data), self._pcm, samples, int(fec))
+        if count < 0:
+            raise self._error(count)
+        return ctypes.string_at(self._pcm, 2 * self.channels * count)
 
     def _frame(self, pcm: bytes, timestamp: int) -> av.AudioFrame:
         return audio_frame(pcm, self.channels, self.SAMPLE_RATE, timestamp)
