@@ -30,7 +30,7 @@ test: $(VENV)/.test $(VENV)/.built ## set everything up, run all that CI runs, r
 	@$(call timed,lint,$(MAKE) lint)
 	@tools/tests.sh $(PY) $(CORES) $(T)
 
-check: $(VENV)/.test $(VENV)/.built ## the inner loop: under a minute, no browser
+check: $(VENV)/.test $(VENV)/.built ## the inner loop: no browser, nothing that takes seconds
 	@$(call timed,lint,$(MAKE) lint)
 	$(PY) -m pytest -q -n $(CORES) --dist worksteal \
 	  -m 'not slow and not long and not sim and not interop and not attack and not browser' $(T)
