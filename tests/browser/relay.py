@@ -102,11 +102,12 @@ async def longest_gap(page: Page) -> float:
 
 @dataclass(frozen=True)
 class Watched:
-    """What one page received while the publisher sent ``sent`` frames; freezes are those after the first 5 s."""
+    """What one page received while the publisher sent ``sent`` frames; freezes (seconds: frozen) are those after 5 s."""
 
     sent: int
     decoded: int
     freezes: int
+    frozen: float
     pictures: int
     level: float
     last: Stats
@@ -157,13 +158,18 @@ async def watch_for(seconds: float, publisher: Page, viewers: Sequence[Page]) ->
         Watched(
             sent=sent,
             decoded=frames(end[n]) - frames(begin[n]),
-            freezes=end[n]["inbound"]["video"]["freezeCount"] - settled[n]["inbound"]["video"]["freezeCount"],
+            freezes=_grown("freezeCount", settled[n], end[n]),
+            frozen=_grown("totalFreezesDuration", settled[n], end[n]),
             pictures=seen[n - 1][0],
             level=seen[n - 1][1],
             last=end[n],
         )
         for n in range(1, len(everybody))
     ]
+
+
+def _grown(name: str, before: Stats, after: Stats) -> Any:
+    return after["inbound"]["video"][name] - before["inbound"]["video"][name]
 
 
 async def _stats(pages: Sequence[Page]) -> list[Stats]:

@@ -108,13 +108,13 @@ async def play_while_blocked(how: str, chrome: ChromiumPage, pages: Pages) -> No
         await sending(publisher, False)
         before = await settled(publisher, viewer)
         await sending(publisher, True)
-        first = await media.wait_frames(viewer, 60)
+        await media.wait_frames(viewer, 60)
         await asyncio.gather(*map(note_states, both))
         checks = await asyncio.gather(*map(all_answered, both))
         await time_pictures(viewer)
         async with http.get(f"{url}/block", params={"how": how}) as response:
             blocked = await response.json()
-        gap, last = await longest_gap(viewer), await media.stats(viewer)
+        gap = await longest_gap(viewer)
         await sending(publisher, False)
         after = await settled(publisher, viewer)
 
@@ -125,11 +125,11 @@ async def play_while_blocked(how: str, chrome: ChromiumPage, pages: Pages) -> No
         for page, answered in zip(both, checks, strict=True):
             assert await all_answered(page) >= answered + 3, how  # a check every 2.5 s
             assert await page.evaluate("[states, rtc.pc.connectionState]") == [[], "connected"], how
-        freezes = [stats["inbound"]["video"]["freezeCount"] for stats in (first, last)]
-        assert freezes[0] == freezes[1] and gap < 0.5, f"{how}: freezes {freezes}, longest gap {gap:.2f} s"
+        assert gap < 0.5, f"{how}: longest gap {gap:.2f} s"  # a busy browser's own are of 0.2 s
         assert await media.hang_up(viewer) == await media.hang_up(publisher) == 200
 
 
-async def test_python_blocked_for_10_seconds(noisy_chrome: ChromiumPage, pages: Pages) -> None:
-    """Once by time.sleep in a handler, once with the GIL held: side by side, each in a program of its own."""
-    await asyncio.gather(*(play_while_blocked(how, noisy_chrome, pages) for how in ("sleep", "gil")))
+# A handler that sleeps stops asyncio; one that holds the GIL stops every thread of Python's besides.
+@pytest.mark.parametrize("how", ["gil", pytest.param("sleep", marks=pytest.mark.long)])
+async def test_python_blocked_for_10_seconds(noisy_chrome: ChromiumPage, pages: Pages, how: str) -> None:
+    await play_while_blocked(how, noisy_chrome, pages)

