@@ -94,11 +94,7 @@ int rtc_av1_split_next(rtc_split_t *s, uint8_t *out, size_t cap) {
   rtc_split_t at = *s;
   size_t elements = 0, n = payload(&at, &elements, NULL);
   if (cap < n) return RTC_ENOBUFS;
-  if (out) {
-    at = *s;
-    (void)payload(&at, &elements, out);
-  }
-  *s = at;
+  (void)payload(s, &elements, out);
   return (int)n;
 }
 

@@ -37,6 +37,12 @@ typedef struct rtc_layer {
   uint8_t refs, ref[RTC_LAYER_REFS]; /* VP9's P_DIFF: so many frames before it are those that it was made from; a key frame has none */
 } rtc_layer_t;
 
+enum { RTC_SPLIT_UNITS = 8 };
+/* Where a unit of an Annex B stream lies; len 0: no more of them. */
+typedef struct rtc_split_unit {
+  size_t pos, len;
+} rtc_split_unit_t;
+
 /* Walks one encoded frame: the caller owns it, no copy is kept. */
 typedef struct rtc_split {
   const uint8_t *frame;
@@ -51,6 +57,8 @@ typedef struct rtc_split {
   uint8_t tl0;
   rtc_layer_t layer;
   size_t unit, parts; /* H.264, AV1: bytes of the unit at pos that are not out, and its parts still to come, 0 when none is */
+  rtc_split_unit_t units[RTC_SPLIT_UNITS]; /* H.264: the first ones, so that a frame is searched once */
+  size_t found, before;                    /* how many those are, and how many are before the one at pos */
 } rtc_split_t;
 
 /* max >= 64. RTC_EINVAL for a codec that is not split here (H.265), an empty frame, one longer than its codec allows: Opus, G.711 and G.722
@@ -152,7 +160,7 @@ enum { RTC_SPLIT_HEAD_MAX = 7 };
 size_t rtc_vp8_split_head(const rtc_split_t *s, uint8_t *out);
 size_t rtc_vp9_split_head(const rtc_split_t *s, uint8_t *out);
 bool rtc_vp9_is_key(uint8_t first); /* by the first byte of a frame */
-/* The payloads of an Annex B stream, and of a temporal unit: how many there are, and each; with out NULL only its length. */
+/* The payloads of an Annex B stream, and of a temporal unit: how many there are, and each. */
 RTC_MUST_USE int rtc_h264_split_init(rtc_split_t *s);
 RTC_MUST_USE int rtc_h264_split_single(rtc_split_t *s);
 RTC_MUST_USE int rtc_h264_split_next(rtc_split_t *s, uint8_t *out, size_t cap);
