@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from rtcengine.ice import addresses
-from rtcengine.ice.addresses import local_addresses, local_networks
+from rtcengine.ice.addresses import by_preference, local_addresses, local_networks
 from rtcengine.relay import Relay, RelayConfig
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="netlink is Linux's")
@@ -43,8 +43,24 @@ def test_as_ip_says() -> None:
 def test_usable_and_sorted() -> None:
     found = local_addresses()
     assert len(set(found)) == len(found)
-    assert [a.version for a in found] == sorted(a.version for a in found)
+    assert found == by_preference(found)
     assert not any(a.is_loopback or a.is_link_local or a.is_unspecified for a in found)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("192.0.2.1 192.0.2.2 2001:db8::1", "2001:db8::1 192.0.2.1 192.0.2.2"),
+        ("192.0.2.1 2001:db8::1 2001:db8::2 192.0.2.2", "2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2"),
+        ("2001:db8::1 2001:db8::2 2001:db8::3 192.0.2.1", "2001:db8::1 192.0.2.1 2001:db8::2 2001:db8::3"),
+        ("fd00::1 192.0.2.1 2002:c000:201::1 2001:db8::1", "2001:db8::1 192.0.2.1 fd00::1 2002:c000:201::1"),
+        ("2001::1 10.0.0.1 10.0.0.2", "10.0.0.1 10.0.0.2 2001::1"),
+        ("", ""),
+    ],
+)
+def test_families_by_turns(given: str, wanted: str) -> None:
+    """Neither family's checks wait for all of the other's (RFC 8421)."""
+    assert by_preference([ipaddress.ip_address(a) for a in given.split()]) == [ipaddress.ip_address(a) for a in wanted.split()]
 
 
 def message(kind: int, interface: int, family: int, flags: int, *attributes: tuple[int, bytes]) -> bytes:
@@ -121,7 +137,7 @@ def test_netlink(monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
     datagrams = [d for d in (b"".join(LISTED[:cut]), b"".join([*LISTED[cut:], DONE])) if d]
     with kernel_says(monkeypatch, *datagrams):
         found = [str(a) for a in local_addresses()]
-    assert found == ["192.0.2.1", "192.0.2.2", "10.0.0.1", "2001:db8::1"]
+    assert found == ["2001:db8::1", "192.0.2.1", "192.0.2.2", "10.0.0.1"]
 
 
 @linux

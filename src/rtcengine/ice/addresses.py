@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
+from itertools import zip_longest
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -22,6 +23,8 @@ _UP_AND_RUNNING = 0x1 | 0x40
 
 _UNROUTED = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 _UNROUTED_V6 = ("::1/128", "fe80::/10", "fc00::/7")
+
+_BELOW_IPV4 = [ipaddress.ip_network(n) for n in ("fc00::/7", "fec0::/10", "2002::/16", "2001::/32", "3ffe::/16")]
 
 _HEADER = struct.Struct("=IHHII")
 _IFADDRMSG = struct.Struct("=BBBBI")
@@ -97,13 +100,26 @@ def _by_route() -> Iterator[Address]:
 
 
 def local_addresses() -> list[Address]:
-    """Addresses of the interfaces, loopback and link-local ones left out, IPv4 first, each once."""
+    """Addresses of the interfaces, loopback and link-local ones left out, each once, the best first."""
     try:
         found = [one.ip for one in _netlink()] if sys.platform == "linux" else list(_by_route())
     except OSError:  # a sandbox without netlink
         found = list(_by_route())
     usable = [a for a in dict.fromkeys(found) if not (a.is_loopback or a.is_link_local or a.is_unspecified)]
-    return sorted(usable, key=lambda a: a.version)
+    return by_preference(usable)
+
+
+def by_preference(addresses: list[Address]) -> list[Address]:
+    """IPv6 and IPv4 by turns, IPv6 first, so that a family that does not work holds up the other by one check at a time
+    (RFC 8421 §4). Behind both what RFC 6724 §2.1 ranks below IPv4: addresses of sites, and those of tunnels."""
+    best = [a for a in addresses if a.version == 6 and not _ranks_low(a)]
+    four = [a for a in addresses if a.version == 4]
+    turns = [a for pair in zip_longest(best, four) for a in pair if a is not None]
+    return turns + [a for a in addresses if _ranks_low(a)]
+
+
+def _ranks_low(address: Address) -> bool:
+    return any(address in network for network in _BELOW_IPV4)
 
 
 def local_networks() -> list[Network]:

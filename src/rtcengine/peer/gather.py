@@ -153,9 +153,9 @@ class Gatherer:
                 return
             bases = [(ip, 0) for ip in self._network.to_bind()]
         for address in await server.addresses():
-            near = [base for base in bases[:MAX_BASES] if (":" in base[0]) == (":" in address[0])]
+            near = [(i, base) for i, base in enumerate(bases[:MAX_BASES]) if (":" in base[0]) == (":" in address[0])]
             # A stream has an address of its own: one is enough.
-            for i, base in enumerate(near if server.transport == "udp" else near[:1]):
+            for i, base in near if server.transport == "udp" else near[:1]:
                 question = _Question(server, address, transport, base, 65535 - i)
                 asked.append(self._turn(question, allocations, found) if server.turn else self._stun(question, found))
         if not asked:
