@@ -24,6 +24,9 @@ MAX_BASES = 8
 """Sockets that each server is asked from."""
 
 
+MAX_ALTERNATES = 3
+"""Servers that one is followed to, each named by the one before."""
+
 NO_ANSWER = 701
 """The W3C's errorCode of a server that cannot be reached."""
 
@@ -179,24 +182,38 @@ class Gatherer:
             found.put_nowait(learnt_candidate("srflx", mapped, base, self._related(base, base), asked.preference, server.url))
 
     async def _turn(self, asked: _Question, allocations: Allocations, found: Found) -> None:
-        server, base = asked.server, asked.base
-        try:
-            relay = allocations.get(server, asked.address, base, asked.transport)
-        except (OSError, ValueError) as error:
-            self._fail(found, server, NO_ANSWER, str(error), base)
-            return
-        try:
-            relayed, mapped = await relay.allocation.wait()
-        except TurnError as error:
-            self._fail(found, server, error.code or NO_ANSWER, f"TURN refused: {error}", base)
-            return
-        except EngineError as error:
-            self._fail(found, server, NO_ANSWER, str(error), base)
-            return
+        """A server that names another is followed there (RFC 8489 §10)."""
+        server, base, address = asked.server, asked.base, asked.address
+        tried = [address]
+        while True:
+            try:
+                relay = allocations.get(server, address, base, asked.transport)
+                relayed, mapped = await relay.allocation.wait()
+                break
+            except TurnError as error:
+                why = self._why_not(error.alternate, tried) if error.alternate is not None else ""
+                if error.alternate is None or why:
+                    self._fail(found, server, error.code or NO_ANSWER, f"TURN refused: {error}{why}", base)
+                    return
+                address = error.alternate
+                tried.append(address)
+            except (OSError, ValueError, EngineError) as error:
+                self._fail(found, server, NO_ANSWER, str(error), base)
+                return
         if mapped is not None and mapped != base and not self._relay_only and relay.socket is None:
             found.put_nowait(learnt_candidate("srflx", mapped, base, self._related(base, base), asked.preference, server.url))
         related = self._related(mapped or base, base)
         found.put_nowait(learnt_candidate("relay", relayed, relay.allocation, related, asked.preference, server.url))
+
+    def _why_not(self, alternate: Address, tried: list[Address]) -> str:
+        """What keeps us from asking another server. Over UDP anybody may have named it: it is trusted as a peer is."""
+        ip = alternate[0]
+        why = self._network.deny(ip) if self._network.deny is not None else ""
+        if alternate in tried or len(tried) > MAX_ALTERNATES:
+            why = "one too many"
+        elif (":" in ip) != (":" in tried[0][0]):
+            why = "of another family"
+        return f", and {ip}, which it names instead, is {why}" if why else ""
 
     def _fail(self, found: Found, server: IceServer, code: int, text: str, base: Address | None = None) -> None:
         error = RTCIceCandidateError(server.url, code, text, *(base or (None, None)))
