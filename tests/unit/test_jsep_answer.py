@@ -292,6 +292,19 @@ def test_an_offer_without_rtcp_mux_is_rejected_by_section() -> None:
     assert parse(b.create_answer()).media[0].port == 0
 
 
+def test_rtcp_mux_only_is_offered_and_not_answered() -> None:
+    """RFC 8858: what insists on it is the offer; the answer says that it is so."""
+    a, b = pair()
+    text = full_offer(a)
+    assert [s.rtcp_mux_only for s in parse(text).media] == [s.is_rtp for s in parse(text).media]
+    b.set_remote("offer", text)
+    given = b.create_answer()
+    assert [(s.rtcp_mux, s.rtcp_mux_only) for s in parse(given).media] == [(s.is_rtp, False) for s in parse(given).media]
+    b.set_local("answer", given)
+    a.set_remote("answer", given)
+    assert all(s.rtcp_mux_only for s in parse(a.create_offer()).media if s.is_rtp)
+
+
 def test_preferences_order_the_answer() -> None:
     a, b = pair()
     a.add_transceiver("audio")

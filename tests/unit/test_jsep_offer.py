@@ -70,7 +70,7 @@ def test_a_section_has_what_jsep_wants() -> None:
     a.add_track(FakeTrack("video", "t"), ["s"])
     (section,) = sections(a)
     assert section.protocol == "UDP/TLS/RTP/SAVPF" and section.port == 9 and section.mid == "0"
-    assert section.setup is Setup.ACTPASS and section.rtcp_mux and section.rtcp_rsize
+    assert section.setup is Setup.ACTPASS and section.rtcp_mux and section.rtcp_mux_only and section.rtcp_rsize
     assert section.ice_ufrag and len(section.ice_pwd or "") >= 22 and section.fingerprints
     assert section.direction is Direction.SENDRECV
     assert (section.msids[0].stream, section.msids[0].track) == ("s", "t")

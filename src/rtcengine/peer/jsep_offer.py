@@ -136,6 +136,7 @@ def _media(
     section.codecs = codecs
     section.extmaps = _extmaps(config.capabilities.extensions[kind], tuple(map(ids.give, config.capabilities.extensions[kind])))
     add_transport(section, config, ice, Setup.ACTPASS)
+    section.rtcp_mux_only = True  # the one policy there is (RFC 9429 §5.2.1); answers have a=rtcp-mux alone (RFC 8858)
     add_sending(section, transceiver, cname, transceiver.direction)
     return section
 
