@@ -41,6 +41,7 @@ class FakeDriver:
         self.may_gather.set()
         self.closed = False
         self.sctp = None
+        self.ahead = (0, ("", ""))
         self.reports: tuple[TransportReport, ...] = ()
 
     def apply(self, effects: Sequence[Effect]) -> None:
@@ -48,6 +49,9 @@ class FakeDriver:
 
     def configure(self, configuration: RTCConfiguration) -> None:
         self.configuration = configuration
+
+    def gather_ahead(self, size: int, ice: tuple[str, str]) -> None:
+        self.ahead = (size, ice)
 
     def remote_track(self, kind: str, id: str) -> FakeRemoteTrack:
         return FakeRemoteTrack(kind, id)

@@ -97,6 +97,7 @@ class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
         self.transports = Transports(self)
         self._shown = {"connection": "new", "iceconnection": "new", "icegathering": "new"}
         self._closing: Awaitable[None] | None = None
+        self._gather_ahead()
 
     # --- what there is
 
@@ -179,6 +180,7 @@ class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
         wanted = checked_change(self._configuration, as_configuration(configuration) or RTCConfiguration(), described=described)
         self._configuration = wanted
         self.driver.configure(wanted)
+        self._gather_ahead()
 
     def getTransceivers(self) -> list[RTCRtpTransceiver]:
         return [self._wrap(t) for t in self.jsep.transceivers]
@@ -293,6 +295,7 @@ class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
     @with_callbacks
     async def createOffer(self, *, iceRestart: bool = False) -> RTCSessionDescription:
         async with self._chain.turn():
+            self._gather_ahead()  # had no loop run before
             self.jsep.state.identity = await self._identities.attribute(fresh=True)
             return RTCSessionDescription(self.jsep.create_offer(ice_restart=iceRestart), "offer")
 
@@ -528,6 +531,11 @@ class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
         if self.signalingState == CLOSED:
             raise InvalidStateError("the connection is closed")
 
+    def _gather_ahead(self) -> None:
+        if self.jsep.state.local is None and _loop_runs():
+            size = self._configuration.iceCandidatePoolSize
+            self.driver.gather_ahead(size, self.jsep.first_ice() if size else ("", ""))
+
     def _wrap(self, state: Transceiver) -> RTCRtpTransceiver:
         if state not in self._transceivers:
             self._transceivers[state] = RTCRtpTransceiver(self, state)
@@ -566,6 +574,8 @@ class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
         self.driver.apply(outcome.effects)
         self.transports.keep(self.jsep.state.transports)
         if self.signalingState == STABLE:
+            if self.jsep.state.local is not None:  # the pool is for the first round (RFC 9429 §3.5.4)
+                self.driver.gather_ahead(0, ("", ""))
             self._needed = False
             self.update_negotiation_needed()
         for event in self._told(outcome):

@@ -54,6 +54,10 @@ class Driver(Protocol):
     def configure(self, configuration: RTCConfiguration) -> None:
         """Other servers or another policy, for what is gathered from now on."""
 
+    def gather_ahead(self, size: int, ice: tuple[str, str]) -> None:
+        """So many transports that come later, with these credentials, gather now. What was gathered ahead and is more than
+        that is given up."""
+
     def remote_track(self, kind: str, id: str) -> Any:
         """The track that a receiver has from its beginning, with `kind` and `id`."""
 

@@ -37,6 +37,7 @@ from .gather import Gatherer
 from .link import Link
 from .network import NetworkOptions
 from .own_names import OwnNames
+from .pool import MAX_AHEAD, Ahead
 from .report import TransportReport
 from .servers import read_servers
 from .shared import lease, release
@@ -62,6 +63,8 @@ class EngineDriver:
         self._leased = False
         self._unwatch: Callable[[], None] | None = None
         self.links: dict[int, Link] = {}
+        self.pool: list[Link] = []
+        self._pool_for: object = None
         self.incoming: dict[str, Incoming] = {}
         self.outgoing: dict[str, Outgoing] = {}
         self.channels = Channels(peer)
@@ -89,6 +92,21 @@ class EngineDriver:
 
     def configure(self, configuration: RTCConfiguration) -> None:
         self._configuration = configuration
+
+    def gather_ahead(self, size: int, ice: tuple[str, str]) -> None:
+        """What other servers told is not used (RFC 9429 §4.1.18), and what is for other credentials cannot be."""
+        if not size and not self.pool:
+            return
+        wanted = (ice, read_servers(self._configuration.iceServers), self._configuration.iceTransportPolicy)
+        with self.engine.together():
+            batch = self.engine.batch()
+            while len(self.pool) > (size if wanted == self._pool_for else 0):
+                self.pool.pop().close(batch)
+            self._pool_for = wanted
+            while len(self.pool) < min(size, MAX_AHEAD):
+                self.pool.append(Link(self, TransportPlan(-1, *ice, controlling=True), batch, Ahead()))
+                self._follow_addresses()
+            batch.submit()
 
     def gatherer(self) -> Gatherer:
         relay_only = self._configuration.iceTransportPolicy is RTCIceTransportPolicy.RELAY
@@ -137,6 +155,10 @@ class EngineDriver:
 
     def _on_addresses(self) -> None:
         here = self.network.present()
+        if self.pool:
+            size, ice = len(self.pool), self.pool[0].ice
+            self.gather_ahead(0, ice)
+            self.gather_ahead(size, ice)
         lost = [link.follow(here) for link in self.links.values()]
         if any(lost):
             self.events.on_address_lost()
@@ -195,10 +217,18 @@ class EngineDriver:
         elif isinstance(effect, CloseData):
             self.channels.close()
 
-    def _open(self, batch: Batch, plan: TransportPlan) -> None:
+    def _follow_addresses(self) -> None:
         if self.network.follows and self._unwatch is None:
             self._unwatch = watch(self._on_addresses)
-        link = self.links[plan.id] = Link(self, plan, batch)
+
+    def _open(self, batch: Batch, plan: TransportPlan) -> None:
+        self._follow_addresses()
+        link = next((one for one in self.pool if one.becomes(plan, batch)), None)
+        if link is None:
+            link = Link(self, plan, batch)
+        else:
+            self.pool.remove(link)
+        self.links[plan.id] = link
         self._dtls = None
         if self._capture is not None and not self._capture.stopped:
             batch.capture(link.transport, self._capture)
@@ -272,12 +302,14 @@ class EngineDriver:
             outgoing.close()
         for incoming in self.incoming.values():
             incoming.forget()
-        if self._engine is not None and self.links and not self._engine.closed:
+        links = [*self.links.values(), *self.pool]
+        if self._engine is not None and links and not self._engine.closed:
             batch = self._engine.batch()
-            for link in self.links.values():
+            for link in links:
                 link.close(batch)
             batch.submit()
         self.links.clear()
+        self.pool.clear()
         if self._capture is not None:
             await self._capture.stop()
         self._names.close()

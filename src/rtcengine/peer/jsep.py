@@ -23,7 +23,7 @@ from .jsep_check import check, read
 from .jsep_needed import negotiation_needed
 from .jsep_offer import create_offer
 from .jsep_plan import plan_of
-from .jsep_section import text, with_candidates
+from .jsep_section import own_ice, text, with_candidates
 from .parameters import RTCRtpCodecCapability, RTCRtpEncodingParameters
 from .state import (
     CLOSED,
@@ -105,6 +105,10 @@ class Jsep:
         if not media:
             return "trickle" in remote.sdp.ice_options
         return all("trickle" in remote.sdp.ice_options_of(section) for section in media)
+
+    def first_ice(self) -> tuple[str, str]:
+        """Our credentials of the first description, before there is one."""
+        return own_ice(self.state, self.config, ())
 
     # --- transceivers
 

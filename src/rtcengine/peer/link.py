@@ -32,6 +32,7 @@ from .effects import TransportPlan
 from .gather import Gathered, Gatherer, RTCIceCandidateError
 from .names import resolve
 from .network import NetworkOptions
+from .pool import Ahead
 from .report import TransportReport
 from .tcp import TcpSide
 
@@ -72,13 +73,15 @@ class Peer:
 
 
 class Link:
-    """Opened by its constructor; the number is the effects' one."""
+    """Opened by its constructor; the number is the effects' one. `ahead`: there is none yet (pool.py)."""
 
-    def __init__(self, host: LinkHost, plan: TransportPlan, batch: Batch) -> None:
+    def __init__(self, host: LinkHost, plan: TransportPlan, batch: Batch, ahead: Ahead | None = None) -> None:
         self.id = plan.id
         self.local: list[Candidate] = []
         self.ice_state, self.dtls_state = "new", "new"
         self._host = host
+        self._ahead = ahead
+        self._events: PeerEvents | Ahead = host.events if ahead is None else ahead
         self._ice = (plan.ice_ufrag, plan.ice_pwd)
         self._used = self._ice  # what the engine's agent has
         self._controlling = plan.controlling
@@ -110,6 +113,11 @@ class Link:
     def ufrag(self) -> str:
         """Ours, of the agent that runs."""
         return self._used[0]
+
+    @property
+    def ice(self) -> tuple[str, str]:
+        """Our credentials that candidates are gathered for."""
+        return self._ice
 
     @property
     def remote(self) -> Sequence[Candidate]:
@@ -157,6 +165,17 @@ class Link:
             return made
 
     # --- what is asked of it
+
+    def becomes(self, plan: TransportPlan, batch: Batch) -> bool:
+        """One of the pool is this transport from now on. False: it has other credentials, or has ended."""
+        if self._ahead is None or self._ice != (plan.ice_ufrag, plan.ice_pwd) or self.transport.state == "closed":
+            return False
+        self.id = plan.id
+        if plan.controlling != self._controlling:
+            self._controlling = plan.controlling
+            batch.role(self.transport, plan.controlling)
+        self._ahead.pass_on(self._host.events, plan.id)
+        return True
 
     def restart(self, ufrag: str, pwd: str) -> None:
         """Gathers anew for other credentials; the agent takes them with the peer's answer."""
@@ -246,6 +265,8 @@ class Link:
         if self._closed:
             return
         self._closed = True
+        if self._ahead is not None:
+            self._ahead.end()
         if self.gathering is not None:
             self.gathering.cancel()
             self.gathering = None
@@ -273,7 +294,7 @@ class Link:
         self.gathering = asyncio.ensure_future(self._run_gathering(gatherer, self._ice[0]))
 
     async def _run_gathering(self, gatherer: Gatherer, ufrag: str) -> None:
-        events, network = self._host.events, self._host.network
+        events, network = self._events, self._host.network
         events.on_gathering_state(self.id, "gathering")
         self._errors.clear()
         here = network.to_bind()
@@ -329,11 +350,11 @@ class Link:
             try:
                 self._sockets[address] = engine.open_udp((address, 0), ports=network.ports)
             except OSError as error:  # an address that has just gone, or no free port: the others may do
-                self._host.events.on_moment(self.id, f"no candidate for {address}: {error}")
+                self._events.on_moment(self.id, f"no candidate for {address}: {error}")
 
     def _add_local(self, batch: Batch, found: Gathered, ufrag: str) -> None:
         if self._take_local(batch, found):
-            self._host.events.on_local_candidate(self.id, found.told, ufrag)
+            self._events.on_local_candidate(self.id, found.told, ufrag)
 
     def _take_local(self, batch: Batch, found: Gathered) -> bool:
         """False: it is there already, or one too many."""
@@ -373,7 +394,7 @@ class Link:
     def _refuse(self, why: str) -> None:
         if len(self._refused) < MAX_CANDIDATES:
             self._refused.append(why)
-            self._host.events.on_moment(self.id, f"a candidate of the peer is not tried: {why}")
+            self._events.on_moment(self.id, f"a candidate of the peer is not tried: {why}")
 
     async def _look_up(self, peer: Peer, candidate: Candidate) -> None:
         ip = await resolve(candidate.address)
@@ -406,7 +427,7 @@ class Link:
         for name, what in (("checked", "a check is answered"), ("connected", "DTLS is over"), ("first_media", "first media")):
             after = getattr(times, name)
             if after is not None and getattr(before, name) is None and times.added is not None:
-                self._host.events.on_moment(self.id, what, times.added + after)
+                self._events.on_moment(self.id, what, times.added + after)
 
     def _on_event(self, event: TransportEvent) -> None:
         if self._closed:
@@ -421,14 +442,14 @@ class Link:
             dtls = "failed" if event.reason in ("dtls", "command", "timeout") else "closed"
             ice = "closed" if event.reason == "close_notify" else ice
             self._ended = _end_text(event)
-            self._host.events.on_moment(self.id, self._ended)
+            self._events.on_moment(self.id, self._ended)
         self._note_times(event.transport.times)
         if ice != self.ice_state:
             self.ice_state = ice
-            self._host.events.on_ice_state(self.id, ice)
+            self._events.on_ice_state(self.id, ice)
         if dtls is not None and dtls != self.dtls_state and not self._closed:
             self.dtls_state = dtls
-            self._host.events.on_dtls_state(self.id, dtls)
+            self._events.on_dtls_state(self.id, dtls)
 
 
 _ENDS = {"dtls": "the DTLS handshake failed", "command": "the peer was not accepted", "timeout": "time ran out"}
