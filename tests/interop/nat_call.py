@@ -48,7 +48,10 @@ def kinds(pairs: list[tuple[str, str]], telling: set[tuple[str, str]]) -> list[o
     return [pytest.param(*p, marks=[] if p in telling else [pytest.mark.long]) for p in both]
 
 
-def connection_peer(library: str, *options: str) -> list[str]:
-    host, port = nat_probe.STUN[0], nat_probe.PORTS[0]
-    argv = [sys.executable, "-m", "tests.interop.nat_peer", "--library", library, "--stun", f"stun:{host}:{port}"]
-    return [*argv, "--turn", nat_turn.URL, "--user", nat_turn.USER, "--password", nat_turn.PASSWORD, *options]
+def connection_peer(library: str, *options: str, servers: bool = True) -> list[str]:
+    """`servers`: it knows those outside."""
+    argv = [sys.executable, "-m", "tests.interop.nat_peer", "--library", library, *options]
+    if servers:
+        argv += ["--stun", f"stun:{nat_probe.STUN[0]}:{nat_probe.PORTS[0]}"]
+        argv += ["--turn", nat_turn.URL, "--user", nat_turn.USER, "--password", nat_turn.PASSWORD]
+    return argv

@@ -2,9 +2,10 @@
 and for the two libraries with each other.
 
 python -m tests.interop.nat_peer [--library rtcengine|aiortc] [--stun URL] [--turn URL --user NAME --password WORD]
-    [--relay-only] [--trickle] [--deaf] [--profile NAME]; lines and events as pipe_peer.py tells them. Each side sends a
-    moving pattern. --trickle: candidates are signalled as they are found, and --deaf: the program does not negotiate when
-    that is needed (ours alone). --profile: the only SRTP profile that aiortc offers, by OpenSSL's name.
+    [--relay-only] [--trickle] [--deaf] [--announce ADDRESS] [--profile NAME]; lines and events as pipe_peer.py tells them.
+    Each side sends a moving pattern. --trickle: candidates are signalled as they are found, --deaf: the program does not
+    negotiate when that is needed, --announce: what the peer is told instead of our addresses (ours alone). --profile: the
+    only SRTP profile that aiortc offers, by OpenSSL's name.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from aiortc import rtcdtlstransport
 from aiortc.mediastreams import MediaStreamError as AiortcEnded
 
 import rtcengine
+from rtcengine.ice.addresses import local_addresses
 from tests.interop.aiortc_peer import Pattern
 from tests.interop.pipe_peer import PipePeer, run_peer
 
@@ -38,10 +40,13 @@ class ConnectionPeer(PipePeer):
         if options.turn:
             servers.append(lib.RTCIceServer(urls=options.turn, username=options.user, credential=options.password))
         policy = lib.RTCIceTransportPolicy.RELAY if options.relay_only else lib.RTCIceTransportPolicy.ALL
-        self.pc = lib.RTCPeerConnection(lib.RTCConfiguration(iceServers=servers, iceTransportPolicy=policy))
+        self.pc = self.connection(lib.RTCConfiguration(iceServers=servers, iceTransportPolicy=policy), options)
         self.pc.on("connectionstatechange", self._on_state)
         self.pc.on("track", lambda track: self.spawn(self._take(track)))
         self._shown: tuple[str, str] | None = None
+
+    def connection(self, configuration: Any, options: argparse.Namespace) -> Any:
+        return self.library.RTCPeerConnection(configuration)
 
     @abstractmethod
     def camera(self) -> Any: ...
@@ -111,6 +116,10 @@ class OurPeer(ConnectionPeer):
         if options.trickle:
             self.pc.on("icecandidate", self._tell)
 
+    def connection(self, configuration: Any, options: argparse.Namespace) -> Any:
+        announced = {str(a): options.announce for a in local_addresses()} if options.announce else {}
+        return rtcengine.RTCPeerConnection(configuration, network=rtcengine.NetworkOptions(announce=announced))
+
     def _tell(self, candidate: rtcengine.RTCIceCandidate) -> None:
         """As browsers' JSON has it."""
         json = {"candidate": candidate.candidate, "sdpMid": candidate.sdpMid, "sdpMLineIndex": candidate.sdpMLineIndex}
@@ -162,7 +171,7 @@ class AiortcPeer(ConnectionPeer):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--library", choices=("rtcengine", "aiortc"), default="rtcengine")
-    for name in ("stun", "turn", "user", "password", "profile"):
+    for name in ("stun", "turn", "user", "password", "profile", "announce"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--relay-only", action="store_true")
     parser.add_argument("--trickle", action="store_true")

@@ -71,6 +71,21 @@ async def test_aiortc_relayed(net: Network) -> None:
             assert (pair["local"], pair["remote"]) == ("relay", "relay")
 
 
+@pytest.mark.parametrize("offers", [True, pytest.param(False, marks=pytest.mark.long)])
+async def test_announced(net: Network, offers: bool) -> None:
+    """Behind a NAT 1:1, as a cloud's machines are, whose address the program announces. No server helps, and the peer's own
+    address, behind another NAT, leads nowhere: there is no way but the announced address."""
+    cloud, home = await net.nat("full-cone"), await net.nat("port")
+    ours = connection_peer("rtcengine", "--announce", cloud.address, servers=False)
+    theirs = connection_peer("rtcengine", servers=False)
+    argv, places = ([ours, theirs], (cloud, home)) if offers else ([theirs, ours], (home, cloud))
+    async with call(argv, *places) as both:
+        announced, other = both if offers else both[::-1]
+        seen = await other.wait("pair", lambda e: bool(e["remote"] == "host"))
+        assert seen["local"] == "prflx"
+        assert await announced.wait("pair", lambda e: bool((e["local"], e["remote"]) == ("host", "prflx")))
+
+
 MOST_S = 1.5
 # Who is changed, who it talks to, what changes, and what the program does: nothing for a NAT's new addresses, which nobody
 # has to be told. Of the host's new ones the connection learns by itself, and asks for a restart; for a program that is deaf
