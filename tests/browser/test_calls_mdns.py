@@ -15,6 +15,7 @@ from tests.browser import media
 from tests.browser.call import Call, call
 from tests.browser.chromium import ChromiumPage, chromium
 from tests.browser.drivers import Page
+from tests.browser.firefox import FirefoxPage, firefox
 from tests.browser.relay import Pages
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,6 +26,13 @@ long = pytest.mark.long
 async def hiding() -> AsyncIterator[ChromiumPage]:
     """Chromium as it is for a page that may use no camera: it looks names up only if it makes them too."""
     async with chromium(fake_devices=False, mdns=True) as page:
+        yield page
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def hiding_fox() -> AsyncIterator[FirefoxPage]:
+    """Firefox as it is for a page that may use no camera; like Chromium it looks names up by what answers for its own."""
+    async with firefox(fake_devices=False, mdns=True, prefs={"media.navigator.permission.disabled": False}) as page:
         yield page
 
 
@@ -79,3 +87,17 @@ async def test_a_page_that_hides(we_offer: bool, hiding: ChromiumPage, pages: Pa
 async def test_we_hide(we_offer: bool, hiding: ChromiumPage, pages: Pages) -> None:
     ours = RTCPeerConnection(network=NetworkOptions(hide=True))
     await one_way(await pages.open(hiding), ours, we_offer=we_offer, ours_told=True)
+
+
+@long
+@pytest.mark.parametrize("we_offer", [True, False], ids=["we offer", "it offers"])
+async def test_firefox_hides(we_offer: bool, hiding_fox: FirefoxPage, pages: Pages) -> None:
+    ours = RTCPeerConnection(network=NetworkOptions())
+    await one_way(await pages.open(hiding_fox), ours, we_offer=we_offer, ours_told=False)
+
+
+@long
+@pytest.mark.parametrize("we_offer", [True, False], ids=["we offer", "it offers"])
+async def test_we_hide_from_firefox(we_offer: bool, hiding_fox: FirefoxPage, pages: Pages) -> None:
+    ours = RTCPeerConnection(network=NetworkOptions(hide=True))
+    await one_way(await pages.open(hiding_fox), ours, we_offer=we_offer, ours_told=True)
