@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from rtcengine import (
+    Certificate,
+    Engine,
     NetworkOptions,
     RTCBundlePolicy,
     RTCConfiguration,
@@ -139,6 +141,25 @@ async def test_a_call() -> None:
                 await asyncio.wait_for(pc.getReceivers()[0].track.recv(), 10)
         assert a.connectionState == b.connectionState == "connected"
     assert sockets(here) == sockets(there) == set()
+
+
+async def test_a_call_at_a_shared_port() -> None:
+    """Links of one name behind one socket: checks of the peer find the one that the offer means, the others are in no way."""
+    here = next(PLACES)
+    async with Engine(Certificate.generate(), udp=[(here, 0)]) as engine:
+        network = NetworkOptions(addresses=(here,), engine=engine, shared_port=True)
+        a = RTCPeerConnection(RTCConfiguration(iceCandidatePoolSize=3), network=network)
+        async with connection(2, next(PLACES)) as b:
+            try:
+                await ready(a, 3)
+                for pc in (a, b):
+                    pc.addTrack(SyntheticMicrophone())
+                await exchange(a, b)
+                await until(lambda: a.connectionState == b.connectionState == "connected", what="both connected")
+                await asyncio.wait_for(b.getReceivers()[0].track.recv(), 10)
+                assert told(a) == sockets(here) == {engine.port}
+            finally:
+                await a.close()
 
 
 async def test_a_transport_a_section() -> None:
