@@ -116,6 +116,29 @@ async def test_sections_are_used_again() -> None:
         assert a.localDescription is not None and a.localDescription.sdp.count("m=audio") == 1
 
 
+@pytest.mark.parametrize("first", ["a", "b"])
+async def test_a_section_is_used_again_that_had_ceased_to_send(first: str) -> None:
+    """Whoever left it: no sender of the transceiver that was stopped is in the way of the next one."""
+    async with two() as (a, b):
+        tracks = gather_tracks(b)
+        a.addTrack(SyntheticMicrophone())
+        for i in range(3):
+            sender = a.addTrack(SyntheticCamera(160, 120, 30))
+            await negotiate(a, b)
+            await connected(a, b)
+            await take(tracks[i + 1], 2)
+            a.removeTrack(sender)
+            await negotiate(a, b)
+            leaving = a if first == "a" else b
+            leaving.getTransceivers()[1].stop()
+            await (negotiate(a, b) if first == "a" else negotiate(b, a))
+        a.addTrack(SyntheticCamera(160, 120, 30))
+        await negotiate(a, b)
+        await take(tracks[4], 2)
+        assert list(a.driver.outgoing) == [t.mid for t in a.getTransceivers()]  # type: ignore[attr-defined]
+        assert a.localDescription is not None and a.localDescription.sdp.count("m=video") == 1
+
+
 async def test_ice_restarts_under_media() -> None:
     async with two() as (a, b):
         tracks = gather_tracks(b)

@@ -286,6 +286,20 @@ def test_the_place_of_a_stopped_section_is_used_again() -> None:
     assert [t.kind for t in b.transceivers] == ["audio", "audio"]
 
 
+def test_no_name_is_given_twice() -> None:
+    """Not even when others have had the place since."""
+    a, b = pair()
+    a.add_transceiver("audio")
+    names = []
+    for jsep, other in ((a, b), (b, a), (a, b), (a, b)):
+        jsep.add_transceiver("video")
+        negotiate(jsep, other)
+        names.append(jsep.transceivers[-1].mid)
+        jsep.stop(jsep.transceivers[-1])
+        negotiate(jsep, other)
+    assert names == ["1", "2", "3", "4"] and len(sections(a)) == 2
+
+
 def test_a_place_that_is_only_about_to_be_free_is_not_used() -> None:
     a, b = pair()
     a.add_transceiver("audio")

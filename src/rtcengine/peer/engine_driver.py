@@ -173,6 +173,7 @@ class EngineDriver:
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         batch = self.engine.batch()
+        self._forget_senders(batch)
         candidates: list[AddRemoteCandidate] = []
         for effect in effects:
             if isinstance(effect, AddRemoteCandidate):
@@ -256,6 +257,15 @@ class EngineDriver:
         if transceiver is None or transceiver.direction == "stopped":
             outgoing.end(batch)
             del self.outgoing[mid]
+
+    def _forget_senders(self, batch: Batch) -> None:
+        """Those that sent nothing any more when their transceiver was stopped, which no effect tells of. A peer may give their
+        section's name to another one."""
+        for mid, outgoing in list(self.outgoing.items()):
+            transceiver = self._peer.transceiver_of(mid)
+            if transceiver is None or transceiver.sender is not outgoing.owner:
+                outgoing.end(batch)
+                del self.outgoing[mid]
 
     def _agree(self, batch: Batch) -> None:
         """One meaning an id in a BUNDLE group (RFC 9143 §9.4), so that all media of a link go together."""

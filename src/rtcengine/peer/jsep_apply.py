@@ -12,7 +12,7 @@ from ..types import Direction, DtlsRole
 from .effects import Effect, Encoding
 from .errors import InvalidAccessError
 from .jsep_answer import transport_id
-from .jsep_section import intersect, text
+from .jsep_section import above_mids, intersect, text
 from .state import (
     HAVE_LOCAL_OFFER,
     HAVE_LOCAL_PRANSWER,
@@ -362,6 +362,7 @@ def _settle(state: State, local: Described | None, remote: Described | None, out
     assert local is not None and remote is not None
     state.current_local, state.current_remote = local, remote
     state.pending_local = state.pending_remote = None
+    state.next_mid = above_mids((*local.mids, *remote.mids), state.next_mid)
     state.signaling = STABLE
     state.last_offer = state.last_answer = None
     state.fresh_ice = None

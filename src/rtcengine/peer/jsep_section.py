@@ -52,10 +52,15 @@ def own_ice(state: State, config: JsepConfig, ids: Iterable[int], *, anew: bool 
     return had.pop()
 
 
+def above_mids(mids: Iterable[str], number: int) -> int:
+    """The least that is above all of these, as far as they are numbers, and not below `number`."""
+    return max([number, *(int(mid) + 1 for mid in mids if mid.isascii() and mid.isdecimal() and len(mid) < 10)])
+
+
 def new_mid(state: State, taken: set[str]) -> str:
-    """The smallest number that nothing is or was called; adds it to `taken`."""
+    """The smallest number above all that something was called, and that nothing is called; adds it to `taken`."""
     used = taken | {mid for d in state.described() for mid in d.mids} | {t.mid for t in state.transceivers if t.mid}
-    number = 0
+    number = state.next_mid
     while str(number) in used:
         number += 1
     taken.add(str(number))

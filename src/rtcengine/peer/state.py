@@ -119,6 +119,8 @@ class State:
     made: int = 0
     data_wanted: bool = False
     data_mid: str | None = None
+    next_mid: int = 0
+    """Above every number that a section was called in the rounds that are over: one used again has another name."""
     transports: dict[int, TransportState] = field(default_factory=dict)
     transport_of: dict[str, int] = field(default_factory=dict)
     transports_made: int = 0
