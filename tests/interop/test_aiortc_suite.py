@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import logging
 import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +30,8 @@ from rtcengine import (
     RTCStatsReport,
     VideoStreamTrack,
 )
+from rtcengine.contrib.media import MediaPlayer
+from tests.unit.test_contrib_media import make
 from tests.util import until
 
 HERE = NetworkOptions(addresses=("127.0.0.1",))
@@ -62,6 +67,11 @@ def mids(pc: RTCPeerConnection) -> list[str | None]:
 
 def stripped(description: Any) -> RTCSessionDescription:
     return RTCSessionDescription(CANDIDATES.sub("", description.sdp), description.type)
+
+
+def renamed(sdp: str, mid: str, other: str) -> str:
+    """With another name of its only section."""
+    return sdp.replace(f"a=mid:{mid}\r\n", f"a=mid:{other}\r\n").replace(f"BUNDLE {mid}\r\n", f"BUNDLE {other}\r\n")
 
 
 def candidate(port: int, **where: Any) -> RTCIceCandidate:
@@ -192,6 +202,25 @@ async def test_a_closed_connection_takes_nothing() -> None:
                 await call_()
 
 
+async def test_closing_fires_nothing() -> None:
+    async with peers(None) as (pc,):
+        seen = states(pc)
+        for _ in range(2):
+            await pc.close()
+        assert seen["signalingState"] == ["stable"] and seen["connectionState"] == ["new"]
+
+
+async def test_closing_before_ice_begins(caplog: pytest.LogCaptureFixture) -> None:
+    async with peers() as (a, b):
+        a.addTrack(AudioStreamTrack())
+        await a.setLocalDescription()
+        await b.setRemoteDescription(a.localDescription)  # type: ignore[arg-type]
+        await b.setLocalDescription()
+        await b.close()
+        gc.collect()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 @pytest.mark.parametrize(("direction", "with_track"), [("inactive", "sendonly"), ("sendrecv", "sendrecv")])
 async def test_a_track_takes_a_transceiver_that_waits(direction: str, with_track: str) -> None:
     async with peers(None) as (pc,):
@@ -213,6 +242,8 @@ async def test_a_transceiver_of_a_track() -> None:
         assert (one.currentDirection, one.direction, one.sender.track, one.stopped) == (None, "sendrecv", track, False)
         two = pc.addTransceiver(AudioStreamTrack())
         assert pc.getSenders() == [one.sender, two.sender] and len(pc.getTransceivers()) == 2
+        again = pc.addTransceiver(track)
+        assert again not in (one, two) and again.sender.track is track
 
 
 async def test_mids_in_the_order_of_sections() -> None:
@@ -347,6 +378,63 @@ async def test_sources_that_are_not_declared() -> None:
         assert (await asyncio.wait_for(tracks[0].recv(), 10)).width == 640
 
 
+async def test_an_offer_without_vp8() -> None:
+    async with peers() as (a, b):
+        a.addTrack(VideoStreamTrack())
+        await a.setLocalDescription(await a.createOffer())
+        ours: Any = a.localDescription
+        (number,) = re.findall(r"a=rtpmap:(\d+) VP8/", ours.sdp)
+        without = re.sub(rf"a=(rtpmap|rtcp-fb|fmtp):{number} .*\r\n", "", ours.sdp)
+        without = re.sub(rf"(m=video .*) {number}\b", r"\1", without)
+        await b.setRemoteDescription(RTCSessionDescription(without, "offer"))
+        b.addTrack(VideoStreamTrack())
+        tracks = [one.receiver.track for pc in (a, b) for one in pc.getTransceivers()]
+        await b.setLocalDescription(await b.createAnswer())
+        answered = re.findall(r"a=rtpmap:\d+ (\w+)/", b.localDescription.sdp)  # type: ignore[union-attr]
+        assert "VP8" not in answered and "H264" in answered
+        await a.setRemoteDescription(b.localDescription)  # type: ignore[arg-type]
+        await completed(a, b)
+        for track in tracks:
+            assert (await asyncio.wait_for(track.recv(), 10)).width == 640
+
+
+async def test_mids_as_firefox_had_them() -> None:
+    async with peers() as (a, b):
+        for pc in (a, b):
+            pc.addTrack(AudioStreamTrack())
+        await a.setLocalDescription(await a.createOffer())
+        ours: Any = a.localDescription
+        await b.setRemoteDescription(RTCSessionDescription(renamed(ours.sdp, "0", "sdparta_0"), "offer"))
+        assert mids(b) == ["sdparta_0"]
+        await b.setLocalDescription(await b.createAnswer())
+        theirs: Any = b.localDescription
+        assert "a=mid:sdparta_0\r\n" in theirs.sdp and "a=group:BUNDLE sdparta_0\r\n" in theirs.sdp
+        await a.setRemoteDescription(RTCSessionDescription(renamed(theirs.sdp, "sdparta_0", "0"), "answer"))
+        await completed(a, b)
+        assert mids(a) == ["0"] and b.getTransceivers()[0].currentDirection == "sendrecv"
+
+
+@pytest.mark.parametrize("stop", [False, True])
+async def test_files_are_played(stop: bool, tmp_path: Path) -> None:
+    """Sound and pictures of one file by two tracks; the other side sends too."""
+    played = make(tmp_path / "played.mp4", pictures=60, seconds=2.0)
+    async with peers() as (a, b):
+        player = MediaPlayer(played)
+        files = [player.audio, player.video]
+        for track in files:
+            a.addTrack(track)
+        await call(a, b, lambda: [b.addTrack(kind()) for kind in (AudioStreamTrack, VideoStreamTrack)])
+        sound, picture = [await asyncio.wait_for(one.receiver.track.recv(), 10) for one in b.getTransceivers()]
+        assert sound.sample_rate == 48000 and (picture.width, picture.height) == (320, 240)
+        if stop:
+            for track in files:
+                track.stop()
+        await a.close()
+        for track in files:
+            track.stop()
+        assert [track.readyState for track in files] == ["ended", "ended"]
+
+
 async def test_the_peer_hangs_up() -> None:
     async with peers() as (a, b):
         seen = states(b)
@@ -476,6 +564,20 @@ async def test_what_a_channel_is_made_with() -> None:
                 channel.bufferedAmountLowThreshold = bad
         with pytest.raises(TypeError):
             pc.createDataChannel("chat", maxPacketLifeTime=500, maxRetransmits=0)
+
+
+@pytest.mark.parametrize("negotiated", [False, True])
+async def test_channels_as_rfc_8841_writes_them(negotiated: bool) -> None:
+    async with peers() as (a, b):
+        a.createDataChannel("chat", protocol="bob", negotiated=negotiated, id=100 if negotiated else None)
+        await call(a, b)
+        assert mids(a) == mids(b) == ["0"]
+        for pc in (a, b):
+            lines = pc.localDescription.sdp.split("\r\n")  # type: ignore[union-attr]
+            (section,) = (line for line in lines if line.startswith("m="))
+            assert re.fullmatch(r"m=application \d+ UDP/DTLS/SCTP webrtc-datachannel", section)
+            assert "a=sctp-port:5000" in lines and "a=max-message-size:262144" in lines
+            assert not any(line.startswith("a=sctpmap") for line in lines)
 
 
 @pytest.mark.parametrize("negotiated", [False, True])
