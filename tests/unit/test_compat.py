@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,39 @@ async def test_synchronization_sources() -> None:
         (source,) = receiver.getSynchronizationSources()
         assert f"a=ssrc:{source.source} " in a.localDescription.sdp  # type: ignore[union-attr]
         assert source.rtpTimestamp >= 0 and source.timestamp > 1.7e12
+
+
+async def test_ports_and_addresses_of_choice(unused_udp_port: int) -> None:
+    network = NetworkOptions(
+        addresses=("127.0.0.1",), ports=range(unused_udp_port, unused_udp_port + 1), announce={"127.0.0.1": "192.0.2.7"}
+    )
+    pc = RTCPeerConnection(network=network)
+    pc.addTransceiver("audio")
+    await pc.setLocalDescription()
+    assert re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ", pc.localDescription.sdp) == [
+        ("192.0.2.7", str(unused_udp_port))
+    ]
+    await pc.close()
+
+
+# Names that programs for aiortc are seen to reach for.
+PRIVATE = (
+    "receiver._enabled track._queue sender._next_encoded_frame _RTCRtpSender__encoder _RTCRtpReceiver__decoder_queue "
+    "_RTCRtpReceiver__jitter_buffer _RTCRtpReceiver__stop_decoder _Vp8Encoder__target_bitrate _H264Encoder__target_bitrate "
+    "H264Encoder._encode_frame rtcrtpsender.RTCEncodedFrame aioice.Connection aioice.ice.CandidatePair"
+).split()
+
+
+def test_private_names_have_their_public_ones_and_these_tests() -> None:
+    tests = Path(__file__).parents[1]
+    page = (tests.parent / "docs" / "aiortc.md").read_text()
+    part = page.partition("\n## Private names that programs reach for\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in part.splitlines() if line.startswith("| `")]
+    assert sorted(name for row in rows for name in re.findall(r"`(.+?)`", row[0])) == sorted(PRIVATE)
+    for _, _, public, test in rows:
+        assert "`" in public
+        file, name = test.strip("` ").split(": ")
+        assert re.search(rf"def {name}\(|RUN\({name}\);", (tests / file).read_text()), test
 
 
 async def test_sctp_has_a_transport() -> None:
