@@ -43,7 +43,7 @@ DEEP = {
     "rtcpeerconnection": "RTCPeerConnection",
     "rtcconfiguration": "RTCConfiguration RTCIceServer RTCBundlePolicy",
     "rtcsessiondescription": "RTCSessionDescription",
-    "exceptions": "InvalidAccessError InvalidStateError",
+    "exceptions": "InternalError InvalidAccessError InvalidStateError OperationError",
     "codecs.vpx": "DEFAULT_BITRATE MIN_BITRATE MAX_BITRATE MAX_FRAME_RATE Vp8Encoder",
     "codecs.h264": "DEFAULT_BITRATE MIN_BITRATE MAX_BITRATE MAX_FRAME_RATE H264Encoder",
     "contrib.media": "MediaPlayer MediaRecorder MediaBlackhole MediaRelay",

@@ -55,6 +55,16 @@ def test_the_summary() -> None:
     assert json.loads(doctor.as_json([fine, bad]))["ok"] is False
 
 
+@pytest.mark.parametrize(("there", "status", "text"), [(True, OK, "used"), (False, INFO, "not here")])
+def test_what_the_kernel_joins(there: bool, status: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for what in ("send_offload", "receive_offload"):
+        monkeypatch.setattr(machine, what, lambda: there)
+    checks = list(doctor.network())
+    for name in ("UDP GSO", "UDP GRO"):
+        check = found(checks, name)
+        assert check.status == status and check.text.startswith(text)
+
+
 def test_small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "buffers", lambda: machine.Buffers(212992, machine.BUFFER_WANTED, 212992, None))
     checks = list(doctor.network())
