@@ -5,7 +5,6 @@
     if look("H264", packet.payload).key:
         ...  # a decoder can begin here
 
-<<<<<<< HEAD
 Codecs are named as in SDP: "opus", "VP8", "VP9", "H264", "AV1", "PCMU", "PCMA", "G722", "H265", in any case (RFC 7587,
 RFC 7741, RFC 9628, RFC 6184, the RTP payload format for AV1, RFC 3551, RFC 7798). All but H.265 can be split. Only `join`
 looks further than one payload.
