@@ -40,10 +40,12 @@ class EncodedFrame:
 
 class FrameShare:
     """Frames of one receiver, for as many streams as there are. The only one takes them from the engine, where they wait; of
-    several whoever comes first takes what is there for all, and each has a queue of its own."""
+    several whoever comes first takes what is there for all, and each has a queue of its own. `ask_key` asks the peer for a key
+    frame, which a stream needs that was too slow: of the only one the engine knows, of one among several nobody else does."""
 
-    def __init__(self, take: Callable[[], EncodedFrame | None]) -> None:
+    def __init__(self, take: Callable[[], EncodedFrame | None], ask_key: Callable[[], None] = lambda: None) -> None:
         self._take = take
+        self.ask_key = ask_key
         self._streams: list[FrameStream] = []
 
     def open(self) -> FrameStream:
@@ -101,7 +103,7 @@ class FrameStream:
         self._woken: asyncio.Future[None] | None = None
         self._waiting: deque[EncodedFrame] = deque()
         self._bytes = 0
-        self._skipping = skipping  # up to a key frame
+        self._skipping = self._asked = skipping  # up to a key frame, which who opens another stream asks for
         self.dropped = 0
         self.closed = False
 
@@ -114,6 +116,9 @@ class FrameStream:
                 return frame
             if self._woken is not None:
                 raise RuntimeError("another task waits for frames")
+            if self._skipping and not self._asked:  # not before: a key frame costs whoever gets the stream
+                self._asked = True
+                self._share.ask_key()
             self._woken = asyncio.get_running_loop().create_future()
             try:
                 await self._woken
@@ -147,7 +152,7 @@ class FrameStream:
             while self._waiting and not self._waiting[0].key:
                 self.pop()
                 self.dropped += 1
-            self._skipping = not self._waiting
+            self._skipping, self._asked = not self._waiting, False
 
     def wake(self) -> None:
         """There may be frames."""

@@ -277,6 +277,25 @@ async def test_readers_go_at_their_own_pace() -> None:
         assert (await take(third, 1))[0].timestamp == 3000 * 200
 
 
+async def test_who_was_too_slow_beside_others_asks_for_a_key_frame() -> None:
+    """When it reads again, and not before: nobody else knows that it needs one."""
+    async with Engine(SERVER, udp=HERE) as server, Engine(CLIENT, udp=HERE) as client:
+        side = Side(server, client)
+        await side.meet(server.port)
+        first, slow = side.video.frames(), side.video.frames()
+        for number in range(2 * CAP):
+            side.video_out.send_frame(picture(number, number == 0), 3000 * number, number == 0)
+            assert (await take(first, 1))[0].timestamp == 3000 * number
+        assert slow.dropped == 2 * CAP and not side.key_wanted
+        waiting = asyncio.ensure_future(take(slow, 1))
+        await until(lambda: side.key_wanted, what="a wish for a key frame")
+        for number in range(2 * CAP, 2 * CAP + 3):
+            side.video_out.send_frame(picture(number, number == 2 * CAP + 1), 3000 * number, number == 2 * CAP + 1)
+        (frame,) = await waiting
+        assert frame.key and frame.timestamp == 3000 * (2 * CAP + 1)
+        assert (await take(slow, 1))[0].timestamp == 3000 * (2 * CAP + 2)
+
+
 async def test_frames_of_any_buffer() -> None:
     async with Engine(SERVER, udp=HERE) as server, Engine(CLIENT, udp=HERE) as client:
         side = Side(server, client)

@@ -223,11 +223,23 @@ class Receiver:
         if not self.wants_frames:
             raise EngineError(f"{self!r} was not told to give frames (RecvConfig.frames, Batch.frames)")
         if self._share is None:
-            self._share = FrameShare(self._take_frame)
+            self._share = FrameShare(self._take_frame, self.ask_key_frame)
         stream = self._share.open()
         if self.transport.state == "closed" or self.transport._engine._closed:
             stream.close()
         return stream
+
+    def ask_key_frame(self) -> None:
+        """Asks the peer for one, if it is still there."""
+        if self.is_open:
+            batch = self.transport._engine.batch()
+            batch.keyframe(self)
+            batch.submit()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the engine still has it."""
+        return not self.transport._engine.closed and self.transport.state != "closed"
 
     def _take_frame(self) -> EncodedFrame | None:
         core = self.transport._engine._core

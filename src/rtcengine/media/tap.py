@@ -60,12 +60,9 @@ async def tap(receiver: Receiver) -> AsyncIterator[FrameStream]:
 
 def ask_key_frame(receiver: Receiver) -> None:
     """Asks the peer for one, if it is still there."""
-    if is_open(receiver):
-        batch = receiver.transport.engine.batch()
-        batch.keyframe(receiver)
-        batch.submit()
+    receiver.ask_key_frame()
 
 
 def is_open(receiver: Receiver) -> bool:
     """Whether the engine still has it."""
-    return not receiver.transport.engine.closed and receiver.transport.state != "closed"
+    return receiver.is_open

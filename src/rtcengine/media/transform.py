@@ -245,7 +245,7 @@ class TransformedFrames:
         self._kind = "video" if receiver.config.video else "audio"
         of = f"{self._kind} from the peer"
         self._work: Transforming[EncodedFrame] = Transforming(transform, of, self._give, ask_key, on_dropped)
-        self._share = FrameShare(lambda: None)
+        self._share = FrameShare(lambda: None, ask_key)
         self._task: asyncio.Task[None] | None = None
         self._error: Exception | None = None
         self._readers = 0
