@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..frames import EncodedFrame
+from .output import close_output, open_output
 from .timeline import Timeline
 
 FITS = {
@@ -51,9 +52,7 @@ class Muxer:
 
     def __init__(self, file: Any, format: str | None = None) -> None:
         """`file`: a path or a file-like object; `format`: of FFmpeg's muxer, else the name says it. OSError, ValueError."""
-        import av
-
-        self._container: Any = av.open(file, mode="w", format=format)
+        self._container, self._output = open_output(file, format)
         self.format: str = self._container.format.name
         self._streams: list[_Stream] = []
         self._closed = False
@@ -115,12 +114,15 @@ class Muxer:
                     stream.lasted = stream.lasted or int(LAST_S[stream.kind] / stream.time_base)
                     self._put(stream)
         finally:
-            self._container.close()
+            close_output(self._container, self._output)
 
     def _put(self, stream: _Stream) -> None:
         held, stream.held = stream.held, None
         held.duration = stream.lasted
-        self._container.mux_one(held)
+        try:
+            self._container.mux_one(held)
+        except RuntimeError as error:  # PyAV's, of a file that had failed before
+            raise (self._output.error if self._output is not None and self._output.error is not None else error) from error
 
 
 # What a demuxer makes of one frame has all that the header needs: sizes, parameter sets, channels.

@@ -37,7 +37,8 @@ class Recorder:
 
     `file`: a path or a file-like object, `format`: one of FFmpeg's where the name does not say it. Video begins at a key frame,
     which is asked for. A file that cannot be written any more ends the recording, not the call: `error` says why, and
-    `stop` raises it. A track that gives nothing within `FIRST_S` of the others' first frame is left out, and said so.
+    `stop` raises it. While a disk stalls the newest frames wait, of pictures those from a key frame on. A track that gives
+    nothing within `FIRST_S` of the others' first frame is left out, and said so.
     """
 
     def __init__(self, file: Any, *tracks: Encoded, format: str | None = None) -> None:
@@ -68,7 +69,7 @@ class Recorder:
         self._tasks = [asyncio.ensure_future(self._run(place, track)) for place, track in enumerate(self._tracks)]
 
     async def stop(self) -> None:
-        """Ends the file. RecordError when it could not be written to its end. Idempotent."""
+        """Ends the file, however long the disk takes. RecordError when it could not be written to its end. Idempotent."""
         if self._stopping is None:
             self._stopping = asyncio.ensure_future(self._stop())
         await asyncio.shield(self._stopping)
@@ -107,7 +108,7 @@ class Recorder:
                     if self.error is not None:
                         return
                     if self._held is not None:
-                        self._hold(place, frame)
+                        await self._hold(place, frame)
                     elif place in self._numbers:
                         await self._write(place, frame)
                     else:
@@ -118,7 +119,7 @@ class Recorder:
         except (OSError, ValueError) as error:
             self._fail(error)
 
-    def _hold(self, place: int, frame: EncodedFrame) -> None:
+    async def _hold(self, place: int, frame: EncodedFrame) -> None:
         assert self._held is not None
         self._held.append((place, frame))
         self._held_bytes += len(frame.data)
@@ -127,6 +128,8 @@ class Recorder:
             self._complete.set()
         if self._header is None:
             self._header = asyncio.ensure_future(self._begin())
+        if self._complete.is_set():  # frames wait where they are bounded, however long the disk takes
+            await asyncio.shield(self._header)
 
     async def _begin(self) -> None:
         """Writes the header when it is known, and what was held."""
@@ -134,7 +137,7 @@ class Recorder:
             async with asyncio.timeout(FIRST_S):
                 await self._complete.wait()
         except TimeoutError:
-            pass
+            self._complete.set()
         assert self._held is not None
         places = sorted(self._first)
         try:

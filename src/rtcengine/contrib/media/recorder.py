@@ -12,6 +12,7 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from ...codecs.own import own_picture, own_sound
+from ...media.output import Output, close_output, open_output
 from ...media.track import MediaStreamError, MediaStreamTrack
 
 log = logging.getLogger("rtcengine.media")
@@ -44,7 +45,7 @@ class MediaRecorder:
     """
 
     def __init__(self, file: Any, format: str | None = None, options: dict[str, str] | None = None) -> None:
-        self._container: Any = av.open(file, format=format, mode="w", options=options)
+        self._container, self._output = open_output(file, format, options)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-recorder")
         self._tracks: dict[MediaStreamTrack, _Written] = {}
         self._stopping: asyncio.Task[None] | None = None
@@ -82,7 +83,7 @@ class MediaRecorder:
         await asyncio.gather(*tasks, return_exceptions=True)
         container, self._container = self._container, None
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, _finish, container, tracks)
+            await asyncio.get_running_loop().run_in_executor(self._thread, _finish, container, tracks, self._output)
         finally:
             self._thread.shutdown(wait=False)
 
@@ -133,10 +134,10 @@ def _write(container: Any, written: _Written, frame: Any) -> None:
     container.mux(stream.encode(frame))
 
 
-def _finish(container: Any, tracks: list[_Written]) -> None:
+def _finish(container: Any, tracks: list[_Written], output: Output | None) -> None:
     try:
         for written in tracks:
             if written.began:
                 container.mux(written.stream.encode(None))
     finally:
-        container.close()
+        close_output(container, output)
