@@ -100,7 +100,7 @@ pictures.begin = (video, flat) => {
     } catch (error) {
       pictures.error = String(error);
     }
-    if (video.srcObject) video.requestVideoFrameCallback(shown);
+    if (video.srcObject || video.src) video.requestVideoFrameCallback(shown);
   };
   video.requestVideoFrameCallback(shown);
 };

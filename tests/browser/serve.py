@@ -1,9 +1,10 @@
-"""Tiny HTTP servers for tests: an empty page, and a WHIP and WHEP endpoint whose answers a page makes."""
+"""Tiny HTTP servers for tests: an empty page, files, and a WHIP and WHEP endpoint whose answers a page makes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from aiohttp import web
 
@@ -19,6 +20,18 @@ async def blank_page_server(host: str = "127.0.0.1", name: str = "localhost") ->
 
     async with _serve(page, host) as port:
         yield f"http://{name}:{port}/"
+
+
+@asynccontextmanager
+async def file_server(folder: Path) -> AsyncIterator[str]:
+    """Serve the files of a folder, in parts where a browser asks for that, and the empty page, whose URL it gives."""
+
+    async def file(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["path"]
+        return web.FileResponse(folder / name) if name else web.Response(text=_BLANK, content_type="text/html")
+
+    async with _serve(file) as port:
+        yield f"http://localhost:{port}/"
 
 
 @asynccontextmanager
@@ -48,7 +61,7 @@ async def signalling(answer: Callable[[str], Awaitable[str]], token: str | None 
 
 
 @asynccontextmanager
-async def _serve(handle: Callable[[web.Request], Awaitable[web.Response]], host: str = "127.0.0.1") -> AsyncIterator[int]:
+async def _serve(handle: Callable[[web.Request], Awaitable[web.StreamResponse]], host: str = "127.0.0.1") -> AsyncIterator[int]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app)
