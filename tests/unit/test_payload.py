@@ -17,6 +17,7 @@ from rtcengine.codecs.encode import make_encoder
 from rtcengine.codecs.h264 import H264Encoder
 from rtcengine.media.pattern import Pattern, read_number
 from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, join, look, picture_size, split
+from tests.unit.payload_kit import av1_elements, leb128, leb128_of
 
 NOTHING = PayloadInfo(False, False)
 START = PayloadInfo(True, False)
@@ -168,38 +169,6 @@ def test_join_refuses() -> None:
         join("VP8", ["text"])  # type: ignore[list-item]
 
 
-def leb128(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for n in range(8):
-        value |= (data[at + n] & 0x7F) << 7 * n
-        if not data[at + n] & 0x80:
-            return value, at + n + 1
-    raise AssertionError("a length that does not end")
-
-
-def av1_elements(payloads: list[bytes]) -> list[bytes]:
-    """The OBUs in payloads, as AV1's payload format §4.4 has them read."""
-    found: list[bytes] = []
-    goes_on = False
-    for payload in payloads:
-        head, at, parts = payload[0], 1, []
-        assert bool(head & 0x80) == goes_on and not head & 0x07
-        while at < len(payload):
-            size = len(payload) - at
-            if len(parts) + 1 != head >> 4 & 3:
-                size, at = leb128(payload, at)
-            parts.append(payload[at : at + size])
-            assert size and len(parts[-1]) == size
-            at += size
-        assert head >> 4 & 3 in (0, len(parts)) and parts
-        if goes_on:
-            found[-1] += parts.pop(0)
-        found += parts
-        goes_on = bool(head & 0x40)
-    assert not goes_on
-    return found
-
-
 @pytest.mark.parametrize("most", [64, 500, 1200])
 @pytest.mark.parametrize("size", [(320, 180), (1280, 720)])
 def test_av1_split(size: tuple[int, int], most: int) -> None:
@@ -229,14 +198,6 @@ def of(codec: str, data: bytes, time: int, key: bool) -> EncodedFrame:
 
 def size_of(obu: bytes) -> bytes:
     return obu[1 : leb128(obu, 1)[1]]
-
-
-def leb128_of(value: int) -> bytes:
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*found, value])
 
 
 def units(annexb: bytes) -> list[bytes]:
