@@ -107,15 +107,18 @@ class VideoSpace:
                 yield width, height, rate
 
     def rank(self, settings: Settings) -> tuple[Any, ...]:
-        """Of settings that fit as well: pictures as they come, whole ones, with even sides, those nearest to the defaults."""
+        """Of settings that fit as well: pictures as they come, as much of them and as many as can be, with even sides, those
+        nearest to the defaults."""
         width, height = settings["width"], settings["height"]
         far = sum(_apart(settings[name], value) for name, value in self.defaults.items() if name in settings)
-        cut = 0.0
+        lost = 0.0  # a mode of the right shape may be much slower than another one
         if settings["resizeMode"] != NONE:
             covering = [m for m in self.modes if m.covers(width, height, settings["frameRate"])]
-            cut = min((_cut(m, width, height) for m in covering), default=0.0)
+            lost = min((_cut(m, width, height) for m in covering), default=0.0)
+            if usual := self.defaults.get("frameRate"):
+                lost += max(0.0, 1 - settings["frameRate"] / usual)
         order = tuple(_all(values).index(settings[name]) for name, values in self.fixed.items())
-        return settings["resizeMode"] != NONE, order, cut, width % 2 + height % 2, far, width * height
+        return settings["resizeMode"] != NONE, order, lost, width % 2 + height % 2, far, width * height
 
     def mode_for(self, settings: Settings, running: Mode | None = None) -> Mode:
         """The mode to take such pictures from, of one rate: what runs if it does, else what needs least to be done to."""
