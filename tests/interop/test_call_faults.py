@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rtcengine import NotReadableError, SyntheticMicrophone, mediaDevices
+from rtcengine.contrib.media import MediaRecorder
 from rtcengine.media.record import Recorder, RecordError
 from tests.interop.netns import run
 from tests.interop.xvfb import Xvfb
@@ -45,7 +46,12 @@ def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Xvfb]:
 
 
 async def test_a_screen_and_disks_that_fail(screen: Xvfb, disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of three recordings one meets its end under way, two at once."""
     caplog.set_level(logging.WARNING)
+
+    def said() -> list[str]:
+        return [record.getMessage() for record in caplog.records]
+
     screen.show(np.random.default_rng(1).integers(0, 255, (240, 320, 3), np.uint8))
     async with two() as (a, b):
         tracks, told, heard = gather_tracks(b), list[str](), list[Any]()
@@ -67,7 +73,12 @@ async def test_a_screen_and_disks_that_fail(screen: Xvfb, disk: Path, caplog: py
         recorders = [Recorder(path, *tracks, **options) for path, options in files]  # type: ignore[arg-type]
         for recorder in recorders:
             await recorder.start()
-        await until(lambda: all(recorder.error for recorder in recorders), timeout=40, what="full disks")
+        anew = MediaRecorder("/dev/full", format="matroska")
+        for track in tracks:
+            anew.addTrack(track.clone())
+        await anew.start()
+        full = "recording ended: [Errno 28] No space left on device"
+        await until(lambda: sum(one.startswith(full) for one in said()) == 3, timeout=40, what="full disks")
         await asyncio.wait_for(there["video"].recv(), 10)  # which goes on
         assert recorders[0].frames > 20 and not told
         screen.end()
@@ -82,9 +93,10 @@ async def test_a_screen_and_disks_that_fail(screen: Xvfb, disk: Path, caplog: py
             why = f"recording ended: [Errno 28] No space left on device: '{path}'"
             with pytest.raises(RecordError, match=f"^{re.escape(why)}$"):
                 await recorder.stop()
-        said = [record.getMessage() for record in caplog.records]
+        with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+            await anew.stop()
         screens = f"Screen {screen.name}: {shown.error}"
-        assert sorted(said) == sorted([screens, *(str(recorder.error) for recorder in recorders)])
+        assert sorted(said()) == sorted([screens, str(recorders[1].error), *(str(recorder.error) for recorder in recorders)])
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
         microphone.stop()

@@ -41,7 +41,8 @@ class _Written:
 class MediaRecorder:
     """Writes sound and pictures to a file, by FFmpeg; the format follows from the name (`%3d` in one of pictures counts them).
 
-    `file`: a path or a file-like object. `format`, `options`: as av.open takes them. Pictures have the size of the first one.
+    `file`: a path or a file-like object. `format`, `options`: as av.open takes them. Pictures have the size of the first one. A
+    file that cannot be written any more is one error in the log, and `stop` raises it.
     """
 
     def __init__(self, file: Any, format: str | None = None, options: dict[str, str] | None = None) -> None:
@@ -49,6 +50,7 @@ class MediaRecorder:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-recorder")
         self._tracks: dict[MediaStreamTrack, _Written] = {}
         self._stopping: asyncio.Task[None] | None = None
+        self._failed = False
 
     def addTrack(self, track: MediaStreamTrack) -> None:
         """One more, to be recorded from `start` on."""
@@ -90,14 +92,19 @@ class MediaRecorder:
     async def _run(self, written: _Written) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while True:
+            while not self._failed:
                 frame = await written.track.recv()
                 if not isinstance(frame, av.AudioFrame | av.VideoFrame):
                     raise TypeError("only frames can be recorded, not packets")
                 if not written.first.is_set():
                     written.first.set()
                     await self._all_first()
-                await loop.run_in_executor(self._thread, _write, self._container, written, frame)
+                try:
+                    await loop.run_in_executor(self._thread, _write, self._container, self._output, written, frame)
+                except OSError as error:  # of the file, which the tracks share
+                    if not self._failed:
+                        log.error("recording ended: %s", error)
+                    self._failed = True
         except MediaStreamError:
             return
         except Exception:
@@ -114,7 +121,7 @@ class MediaRecorder:
 # On the thread.
 
 
-def _write(container: Any, written: _Written, frame: Any) -> None:
+def _write(container: Any, output: Output | None, written: _Written, frame: Any) -> None:
     stream, context = written.stream, written.stream.codec_context
     if isinstance(frame, av.VideoFrame):
         if not written.began and not context.is_open:
@@ -131,13 +138,15 @@ def _write(container: Any, written: _Written, frame: Any) -> None:
     else:
         frame = own_sound(frame)
     written.began = True
-    container.mux(stream.encode(frame))
+    packets = stream.encode(frame)
+    if output is None or output.error is None:  # else another track has met it
+        container.mux(packets)
 
 
 def _finish(container: Any, tracks: list[_Written], output: Output | None) -> None:
     try:
         for written in tracks:
-            if written.began:
+            if written.began and (output is None or output.error is None):
                 container.mux(written.stream.encode(None))
     finally:
         close_output(container, output)
