@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +23,7 @@ from rtcengine.cli import main
 from rtcengine.media.arrays import image
 from rtcengine.media.pattern import Pattern, read_number
 from tests.browser.relay import serve
+from tests.browser.serve import file_server
 from tests.interop import aiortc_whip
 from tests.interop.xvfb import Xvfb
 from tests.util import until
@@ -52,9 +53,20 @@ class Program:
         return self.process.returncode, err.decode()
 
 
+# The command on a machine of tests/unit/devices_kit.py, which has so many cameras.
+MACHINE = """
+import sys
+from rtcengine.cli import main
+from rtcengine.media.devices import media_devices
+from tests.unit.devices_kit import Machine
+media_devices.mediaDevices = Machine(cameras={cameras}).devices
+sys.exit(main())
+"""
+
+
 @asynccontextmanager
-async def program(*arguments: str) -> AsyncIterator[Program]:
-    process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, "--json", stdout=PIPE, stderr=PIPE)
+async def program(*arguments: str, command: Sequence[str] = COMMAND) -> AsyncIterator[Program]:
+    process = await asyncio.create_subprocess_exec(*command, *arguments, "--json", stdout=PIPE, stderr=PIPE)
     try:
         yield Program(process)
     finally:
@@ -145,6 +157,48 @@ async def test_the_screen_is_published(tmp_path: Path, monkeypatch: pytest.Monke
             assert ended == 0 and "is gone" in err, err
     finally:
         screen.end()
+
+
+async def test_the_camera_is_published() -> None:
+    """And the microphone. Of a machine that has none one sentence is said."""
+    async with serve() as served:
+        url = served.whip("live")
+        command = [sys.executable, "-c", MACHINE.format(cameras=1)]
+        async with program("publish", url, "--source", "camera", "--size", "1280x720", command=command) as out:
+            assert (await out.event("publishing"))["text"] == "audio of Microphone, video of Camera 0"
+            async with WhepClient(served.whep("live"), network=HERE) as client:
+                tracks = {track.kind: track for track in (await client.watch()).getTracks()}
+                async with asyncio.timeout(30):
+                    while (frame := await tracks["video"].recv()).width != 1280:
+                        pass
+                    assert (await tracks["audio"].recv()).sample_rate == 48000
+                luma = frame.to_ndarray(format="yuv420p")[:720].astype(int)
+                assert luma.shape == (720, 1280) and abs(luma[360, 100] - 30) < 10 and abs(luma[360, -100] - 220) < 10
+            out.process.send_signal(signal.SIGINT)
+            assert await out.ended() == (0, "")
+        command = [sys.executable, "-c", MACHINE.format(cameras=0)]
+        async with program("publish", url, "--source", "camera", command=command) as out:
+            ended, err = await out.ended()
+            assert ended == 1 and err.startswith("rtcengine publish: no camera: ") and err.count("\n") == 1, err
+
+
+async def test_an_address_is_published(tmp_path: Path) -> None:
+    make(tmp_path / "given.webm", 3.0)
+    async with serve() as served, file_server(tmp_path) as site:
+        address = f"{site}given.webm"
+        async with program("publish", served.whip("live"), "--source", address, "--codec", "VP8", "--codec", "opus") as out:
+            await out.event("publishing")
+            async with WhepClient(served.whep("live"), network=HERE) as client:
+                (video,) = (await client.watch(audio=False)).getVideoTracks()
+                async with asyncio.timeout(30):
+                    numbers = [read_number((await video.recv()).to_ndarray(format="gray")) for _ in range(10)]
+            assert numbers == sorted(set(numbers)) and numbers[-1] < 90
+            assert await out.ended() == (0, "")
+            assert {e["text"] for e in out.events if e["event"] == "publishing"} == {f"audio of {address}, video of {address}"}
+        refused = "http://127.0.0.1:1/a.webm"
+        for address, why in ((f"{site}no.webm", "Server returned 404 Not Found"), (refused, "Connection refused")):
+            async with program("publish", served.whip("live"), "--source", address) as out:
+                assert await out.ended() == (1, f"rtcengine publish: {address} cannot be played: {why}\n")
 
 
 async def test_a_file_ends_and_so_does_the_program(tmp_path: Path) -> None:

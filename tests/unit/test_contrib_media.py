@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.server
 import inspect
 import io
 import itertools
@@ -114,6 +116,50 @@ async def test_it_takes_as_long_as_it_is(tmp_path: Path) -> None:
 async def test_from_memory(tmp_path: Path) -> None:
     player = MediaPlayer(io.BytesIO(read(make(tmp_path / "a.mkv", seconds=0))), format="matroska")
     assert player.audio is None and len(await to_the_end(player.video)) == 15
+
+
+@contextlib.contextmanager
+def site(data: bytes, whole: bool = True) -> Iterator[str]:
+    """An address that gives these bytes, or nothing after half of them."""
+    enough = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data if whole else data[: len(data) // 2])
+            self.wfile.flush()
+            if not whole:
+                enough.wait(30)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/a.mkv"
+        finally:
+            enough.set()
+            server.shutdown()
+            serving.join()
+
+
+async def test_an_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = read(make(tmp_path / "a.mkv", pictures=30, seconds=1.0))
+    with site(data) as url:
+        player = MediaPlayer(url)
+        pictures, sounds = await asyncio.gather(to_the_end(player.video), to_the_end(player.audio))
+        assert [read_number(gray(frame)) for frame in pictures] == list(range(30)) and len(sounds) >= 48
+    assert not caplog.records
+    with site(data, whole=False) as url:
+        player = MediaPlayer(url, timeout=(10, 0.5))
+        pictures, _ = await asyncio.gather(to_the_end(player.video), to_the_end(player.audio))
+        assert [read_number(gray(frame)) for frame in pictures] == list(range(len(pictures))) and 0 < len(pictures) < 30
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith(f"{url} cannot be read any further: ")
 
 
 @pytest.mark.parametrize("decode", [True, False])

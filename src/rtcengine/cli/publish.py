@@ -50,7 +50,7 @@ async def _publish(args: argparse.Namespace) -> int:
         codecs = args.codec or source.codecs
         async with client:
             await client.publish(*source.tracks, codecs=codecs, max_bitrate=1000 * args.bitrate or None, layers=args.layers)
-            progress.say("publishing", ", ".join(f"{track.kind} of {source.name}" for track in source.tracks))
+            progress.say("publishing", ", ".join(f"{track.kind} of {track.label or source.name}" for track in source.tracks))
             await until_over(client, progress, stop, args.seconds, source.ended())
     finally:
         source.close()

@@ -9,6 +9,9 @@ from typing import Any
 
 from ..codecs.packet import NAMES
 
+OPEN_S = 10.0
+"""So long an address may take to be opened."""
+
 
 class Source:
     """`tracks` of `name`; `codecs`: the only ones that they can be sent as, none for any."""
@@ -44,7 +47,7 @@ async def open_source(args: argparse.Namespace) -> Source:
         return _test(args, width, height)
     if args.source in ("camera", "screen"):
         return await _device(args, width, height)
-    return _file(args)
+    return await _file(args)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -91,13 +94,16 @@ async def _device(args: argparse.Namespace, width: int, height: int) -> Source:
     return Source(", ".join(track.label for track in tracks if track.label) or args.source, tracks)
 
 
-def _file(args: argparse.Namespace) -> Source:
+async def _file(args: argparse.Namespace) -> Source:
     import av
 
     from ..media.player import MediaPlayer
 
+    def play() -> MediaPlayer:
+        return MediaPlayer(args.source, timeout=(OPEN_S, None), loop=args.loop, decode=not args.copy)
+
     try:
-        player = MediaPlayer(args.source, loop=args.loop, decode=not args.copy)
+        player = await asyncio.to_thread(play)  # an address may take its time
     except av.FFmpegError as error:
         raise OSError(f"{args.source} cannot be played: {error.strerror or error}") from error
     codecs = tuple(NAMES[name] for name in player.codecs if name in NAMES) if args.copy else ()
