@@ -52,8 +52,15 @@ def test_the_whole_program(name: str, build_output: str) -> None:
     passes(program)
 
 
-def passes(program: str, *case: str) -> None:
-    done = programs.run(program, *case, timeout=300)
+@pytest.mark.long
+def test_a_thousand_calls(build_output: str) -> None:
+    program = programs.path("tests", "calls_test")
+    assert programs.built(program), f"not built:\n{build_output[:4000]}"
+    passes(program, scale=5)
+
+
+def passes(program: str, *case: str, scale: int = 1) -> None:
+    done = programs.run(program, *case, timeout=300, scale=scale)
     assert done.returncode == 0, programs.said(done)
     assert " checks, 0 failed" in done.stdout
 
