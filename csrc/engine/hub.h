@@ -20,6 +20,7 @@ typedef struct rtc_hub_cfg {
   rtc_sealer_t *sealer;   /* borrowed: runs the ciphers of a batch side by side; NULL: one packet after the other */
   uint32_t slots;         /* most packet slots; 0: 32768 */
   uint8_t seed[32];       /* random bytes: hash keys, SSRC and sequence starts, transaction ids */
+  uint32_t srtp_window;   /* see rtc_srtp_window; 0: 1024 */
   int64_t unix_offset_us; /* wall clock minus monotonic clock, for NTP times */
 } rtc_hub_cfg_t;
 

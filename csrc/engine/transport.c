@@ -300,7 +300,9 @@ static void flush_dtls(rtc_transport_t *t) {
 }
 
 int rtc_transport_set_keys(rtc_transport_t *t, rtc_keying_t *k, rtc_time_t now) {
-  if (k->err < 0) return k->err;
+  uint32_t window = t->hub->cfg.srtp_window;
+  int err = k->err < 0 ? k->err : window ? rtc_srtp_window(&k->rx, window) : 0;
+  if (err < 0) return err;
   t->rx = k->rx;
   t->rx.opener = t->hub->cfg.sealer;
   t->tx = k->tx;

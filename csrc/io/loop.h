@@ -27,10 +27,11 @@ typedef struct rtc_loop_cfg {
   int recv_buffer, send_buffer; /* bytes a socket; 0: as the system has it */
   const char *cert_pem, *key_pem;
   size_t cert_len, key_len;
-  uint32_t slots; /* see rtc_hub_cfg_t */
-  bool portable;  /* only what POSIX has: no recvmmsg, sendmmsg, eventfd */
-  bool openssl;   /* OpenSSL's ciphers alone, one packet after the other: to measure what batches bring */
-  bool single;    /* no runs of datagrams as one (UDP GSO) */
+  uint32_t slots;       /* see rtc_hub_cfg_t */
+  uint32_t srtp_window; /* the same */
+  bool portable;        /* only what POSIX has: no recvmmsg, sendmmsg, eventfd */
+  bool openssl;         /* OpenSSL's ciphers alone, one packet after the other: to measure what batches bring */
+  bool single;          /* no runs of datagrams as one (UDP GSO) */
   /* Most that packets are held for others to the same goals while the thread is busy (io/coalesce.h); 0: never, and never by step. */
   int64_t window_us;
 } rtc_loop_cfg_t;

@@ -47,7 +47,7 @@ static void drop_events(rtc_loop_t *l) {
 }
 
 static int open_hub(rtc_loop_t *l, const rtc_loop_cfg_t *cfg) {
-  rtc_hub_cfg_t h = {.slots = cfg->slots, .unix_offset_us = rtc_clock_unix_offset()};
+  rtc_hub_cfg_t h = {.slots = cfg->slots, .srtp_window = cfg->srtp_window, .unix_offset_us = rtc_clock_unix_offset()};
   int err = RTC_ENOMEM;
   l->dtls = rtc_dtls_ctx_new(cfg->cert_pem, cfg->cert_len, cfg->key_pem, cfg->key_len, &err);
   if (!l->dtls) return err;

@@ -122,6 +122,18 @@ int rtc_srtp_init(rtc_srtp_t *s, rtc_srtp_profile_t p, const uint8_t *key, size_
   return r;
 }
 
+int rtc_srtp_window(rtc_srtp_t *s, uint32_t size) {
+  if (size < RTC_WINDOW_SIZE_LEAST || size > RTC_WINDOW_SIZE_MOST) return RTC_EINVAL;
+  if (s->sending || s->src_n) return RTC_ESTATE;
+  s->window = size;
+  return RTC_OK;
+}
+
+static void src_close(rtc_srtp_src_t *src) {
+  rtc_window_clear(&src->rtp);
+  rtc_window_clear(&src->rtcp);
+}
+
 void rtc_srtp_clear(rtc_srtp_t *s) {
   rtc_gcm_clear(&s->gcm_rtp);
   rtc_gcm_clear(&s->gcm_rtcp);
@@ -129,6 +141,7 @@ void rtc_srtp_clear(rtc_srtp_t *s) {
   rtc_ctr_clear(&s->ctr_rtcp);
   rtc_hmac_clear(&s->mac_rtp);
   rtc_hmac_clear(&s->mac_rtcp);
+  for (uint32_t i = 0; i < s->src_n; i++) src_close(&s->src[i]);
   free(s->src);
   free(s->gone);
   rtc_cleanse(s, sizeof *s);
@@ -169,6 +182,15 @@ static int src_grow(rtc_srtp_t *s) {
   return r;
 }
 
+static int src_open(const rtc_srtp_t *s, rtc_srtp_src_t *src) {
+  uint32_t size = s->window ? s->window : RTC_WINDOW_SIZE;
+  memset(src, 0, sizeof *src);
+  int r = rtc_window_init_size(&src->rtp, size);
+  if (r == RTC_OK) r = rtc_window_init_size(&src->rtcp, size);
+  if (r != RTC_OK) rtc_window_clear(&src->rtp);
+  return r;
+}
+
 static int gone_grow(rtc_srtp_t *s) {
   void *v = s->gone;
   int r = grow(&v, &s->gone_cap, s->gone_n + 1, RTC_SRTP_GONE_MAX, sizeof *s->gone);
@@ -183,14 +205,6 @@ static rtc_srtp_src_t *src_idlest(const rtc_srtp_t *s) {
   return idlest;
 }
 
-/* A window in which everything up to top has been seen; top -1: nothing. */
-static void window_above(rtc_window_t *w, int64_t top) {
-  rtc_window_init(w);
-  if (top < 0) return;
-  w->top = top;
-  memset(w->bits, 0xff, sizeof w->bits);
-}
-
 /* Makes room for an SSRC that src_find does not know. When all places are taken the idlest one's numbers move to
  * `gone`, into the very place that the new SSRC leaves there if it was evicted itself before. */
 static int src_add(rtc_srtp_t *s, uint32_t ssrc, rtc_srtp_src_t **out) {
@@ -198,6 +212,7 @@ static int src_add(rtc_srtp_t *s, uint32_t ssrc, rtc_srtp_src_t **out) {
   rtc_srtp_src_t *src;
   if (s->src_n < RTC_SRTP_SSRC_MAX) {
     int r = src_grow(s);
+    if (r == RTC_OK) r = src_open(s, &s->src[s->src_n]);
     if (r != RTC_OK) return r;
     src = &s->src[s->src_n++];
     rtc_srtp_gone_t *place = s->sending ? gone_find(s, ssrc) : NULL; /* receiving none goes before all places are taken */
@@ -218,10 +233,9 @@ static int src_add(rtc_srtp_t *s, uint32_t ssrc, rtc_srtp_src_t **out) {
     src = src_idlest(s);
     *place = (rtc_srtp_gone_t){src->ssrc, (int32_t)src->rtcp.top, src->rtp.top};
   }
-  memset(src, 0, sizeof *src);
   src->ssrc = ssrc;
-  window_above(&src->rtp, before.rtp_top);
-  window_above(&src->rtcp, before.rtcp_top);
+  rtc_window_above(&src->rtp, before.rtp_top);
+  rtc_window_above(&src->rtcp, before.rtcp_top);
   src->rtcp_index = (uint32_t)(before.rtcp_top + 1);
   *out = src;
   return RTC_OK;
@@ -231,6 +245,7 @@ void rtc_srtp_end(rtc_srtp_t *s, uint32_t ssrc) {
   rtc_srtp_src_t *src = s->sending ? src_find(s, ssrc) : NULL;
   if (!src || gone_grow(s) != RTC_OK) return;
   s->gone[s->gone_n++] = (rtc_srtp_gone_t){ssrc, (int32_t)src->rtcp_index - 1, src->rtp.top};
+  src_close(src);
   *src = s->src[--s->src_n];
   s->src_last = 0;
 }

@@ -55,6 +55,7 @@ typedef struct rtc_srtp {
   rtc_hmac_t mac_rtp, mac_rtcp;
   uint8_t salt_rtp[14], salt_rtcp[14];
   rtc_sealer_t *opener;              /* receiving; borrowed from who owns the thread: its backend opens packets. NULL: OpenSSL does */
+  uint32_t window;                   /* 0: RTC_WINDOW_SIZE */
   uint64_t clock;                    /* use counter for eviction */
   uint32_t src_n, src_cap, src_last; /* src_last: where the last packet's SSRC was found, tried first */
   rtc_srtp_src_t *src;               /* grown by doubling up to RTC_SRTP_SSRC_MAX, never per packet */
@@ -81,6 +82,9 @@ RTC_MUST_USE int rtc_srtp_init(rtc_srtp_t *s, rtc_srtp_profile_t p, const uint8_
 /* From session keys, for vectors that start there (RFC 7714 §16-17); everything else begins with init. */
 RTC_MUST_USE int rtc_srtp_init_session(rtc_srtp_t *s, rtc_srtp_profile_t p, const rtc_srtp_session_t *rtp, const rtc_srtp_session_t *rtcp,
                                        int sending);
+/* How far behind the highest an index is still taken, of SRTP and SRTCP. Receiving, and before the first packet (RTC_ESTATE); RTC_EINVAL
+ * outside base/window.h's bounds. */
+RTC_MUST_USE int rtc_srtp_window(rtc_srtp_t *s, uint32_t size);
 void rtc_srtp_clear(rtc_srtp_t *s); /* idempotent; all zeros is a cleared one */
 
 /* Sending: this SSRC has ended and makes room for others. Should it come again, its numbers go on above those that it had. */

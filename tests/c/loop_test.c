@@ -381,6 +381,12 @@ static void why_a_loop_is_not_made(void) {
                         .key_pem = TEST_KEY,
                         .key_len = sizeof TEST_KEY - 1};
   CHECK(rtc_loop_new(&cfg, &why) == NULL && why.err == RTC_EINVAL && why.index == -1);
+  cfg.cert_pem = TEST_CERT;
+  cfg.cert_len = sizeof TEST_CERT - 1;
+  cfg.srtp_window = 64;
+  rtc_loop_t *narrow = rtc_loop_new(&cfg, &why);
+  CHECK(narrow && narrow->hub->cfg.srtp_window == 64 && l && !l->hub->cfg.srtp_window);
+  rtc_loop_free(narrow);
   rtc_loop_free(l); /* never started */
   rtc_loop_free(NULL);
 }

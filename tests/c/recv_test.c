@@ -1,4 +1,5 @@
 #include "check.h"
+#include "engine/state.h"
 #include "rig.h"
 
 static const rtc_srtp_profile_t GCM = RTC_SRTP_AEAD_AES_128_GCM;
@@ -81,6 +82,25 @@ static void thousand_ssrcs(void) {
   CHECK_EQ(rig_send_stats(&r, 2)->packets, 2700);
   CHECK(rig_pool(&r) < 1100);
   rig_close(&r);
+}
+
+/* How late a packet may be is the hub's to say. */
+static void replay_window(void) {
+  static const uint32_t sizes[] = {64, 0};
+  for (size_t i = 0; i < 2; i++) {
+    rig_t r;
+    rig_open(&r, 0);
+    r.hub->cfg.srtp_window = sizes[i];
+    rtc_recv_cfg_t in = rig_recv(rig_join(&r, GCM), true);
+    rig_add_recv(&r, 1, &in);
+    rig_vp8(&r, 0, 77, 5000, 3000, true, true);
+    rig_vp8(&r, 0, 77, 5000 - 63, 3000, true, true);
+    CHECK_EQ(rig_recv_stats(&r, 1)->packets, 2);
+    rig_vp8(&r, 0, 77, 5000 - 64, 3000, true, true);
+    CHECK_EQ(rig_drops(&r, RTC_DROP_RTP_REPLAY), sizes[i] != 0);
+    CHECK_EQ(rig_recv_stats(&r, 1)->packets, sizes[i] ? 2 : 3);
+    rig_close(&r);
+  }
 }
 
 /* Padding alone (probing) takes numbers of the stream: the viewer's numbering has no hole, and no padding reaches it. */
@@ -465,6 +485,7 @@ static void events_without_end(void) {
 int main(void) {
   RUN(new_ssrc_replaces_the_old);
   RUN(thousand_ssrcs);
+  RUN(replay_window);
   RUN(padding_only);
   RUN(repair_does_not_hide_loss);
   RUN(late_start_of_a_key_frame);

@@ -266,6 +266,41 @@ static void ssrc_floods(void) {
   pair_clear(&d);
 }
 
+/* Each window ends where it should, also of SSRCs that take the place of others, and of one that comes again. */
+static void windows_of_another_size(void) {
+  static const uint32_t sizes[] = {64, 1000, 1024, 1025, 32768};
+  enum { TOP = 40000 };
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    pair_t d;
+    uint8_t beyond[ROOM], edge[ROOM], top[ROOM];
+    int64_t got, size = sizes[i];
+    pair_init(&d, RTC_SRTP_AEAD_AES_128_GCM);
+    CHECK_EQ(rtc_srtp_window(&d.rx, 63), RTC_EINVAL);
+    CHECK_EQ(rtc_srtp_window(&d.rx, 32769), RTC_EINVAL);
+    CHECK_EQ(rtc_srtp_window(&d.tx, 64), RTC_ESTATE);
+    CHECK_EQ(rtc_srtp_window(&d.rx, sizes[i]), 0);
+    for (uint32_t ssrc = 0; ssrc < RTC_SRTP_SSRC_MAX + 10; ssrc++) {
+      size_t beyond_n = sealed(&d.tx, beyond, ssrc, TOP - size), edge_n = sealed(&d.tx, edge, ssrc, TOP - size + 1);
+      size_t top_n = sealed(&d.tx, top, ssrc, TOP);
+      rtc_srtp_end(&d.tx, ssrc);
+      CHECK(opened(&d.rx, top, top_n, &got) > 0);
+      CHECK_EQ(opened(&d.rx, beyond, beyond_n, &got), RTC_EREPLAY);
+      CHECK(opened(&d.rx, edge, edge_n, &got) > 0);
+      CHECK_EQ(got, TOP - size + 1);
+      CHECK_EQ(opened(&d.rx, edge, edge_n, &got), RTC_EREPLAY);
+    }
+    CHECK_EQ(rtc_srtp_window(&d.rx, 64), RTC_ESTATE); /* too late */
+    pair_t again;
+    pair_init(&again, RTC_SRTP_AEAD_AES_128_GCM);
+    size_t edge_n = sealed(&again.tx, edge, 0, TOP - 5), top_n = sealed(&again.tx, top, 0, TOP + 2);
+    CHECK_EQ(opened(&d.rx, edge, edge_n, &got), RTC_EREPLAY); /* above the highest alone */
+    CHECK(opened(&d.rx, top, top_n, &got) > 0);
+    CHECK_EQ(opened(&d.rx, edge, edge_n, &got), RTC_EREPLAY);
+    pair_clear(&again);
+    pair_clear(&d);
+  }
+}
+
 int main(void) {
   RUN(estimate_is_rfc);
   RUN(protect_refuses);
@@ -274,5 +309,6 @@ int main(void) {
   RUN(eviction);
   RUN(the_idlest_goes);
   RUN(ssrc_floods);
+  RUN(windows_of_another_size);
   return CHECK_END();
 }

@@ -69,6 +69,31 @@ static void every_jump_clears_what_it_passes(void) {
   CHECK_EQ(rtc_window_check(&w, INT64_MAX - 1024), RTC_EREPLAY);
 }
 
+static const uint32_t sizes[] = {64, 65, 100, 1023, 1024, 1025, 5000, 32768};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+static void sizes_have_bounds(void) {
+  static const uint32_t wrong[] = {0, 1, 63, 32769, 65536, UINT32_MAX};
+  rtc_window_t w;
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) CHECK_EQ(rtc_window_init_size(&w, wrong[i]), RTC_EINVAL);
+  for (int i = 0; i < SIZES; i++) {
+    int64_t s = 100000, size = sizes[i];
+    CHECK_EQ(rtc_window_init_size(&w, sizes[i]), 0);
+    rtc_window_commit(&w, s);
+    CHECK_EQ(rtc_window_check(&w, s - size + 1), 0);
+    CHECK_EQ(rtc_window_check(&w, s - size), RTC_EREPLAY);
+    rtc_window_above(&w, s + 5);
+    for (int64_t n = s + 5 - 2 * size; n <= s + 5; n++) CHECK_EQ(rtc_window_check(&w, n), RTC_EREPLAY);
+    CHECK_EQ(rtc_window_check(&w, s + 6), 0);
+    rtc_window_commit(&w, s + 7);
+    CHECK_EQ(rtc_window_check(&w, s + 6), 0);
+    rtc_window_above(&w, -1);
+    CHECK_EQ(rtc_window_check(&w, 0), 0);
+    rtc_window_clear(&w);
+    rtc_window_clear(&w);
+  }
+}
+
 /* Against a plain array of everything ever committed, through reordering, repeats and jumps. */
 static void agrees_with_a_plain_model(void) {
   enum { SPAN = 400000 };
@@ -76,7 +101,8 @@ static void agrees_with_a_plain_model(void) {
   for (int i = 0; i < STARTS; i++) {
     memset(seen, 0, sizeof seen);
     rtc_window_t w;
-    rtc_window_init(&w);
+    int64_t size = sizes[i % SIZES];
+    CHECK_EQ(rtc_window_init_size(&w, (uint32_t)size), 0);
     uint64_t x = 0x9e3779b97f4a7c15u + (uint64_t)i;
     int64_t top = -1, near = 2000;
     int wrong = 0, accepted = 0;
@@ -84,9 +110,9 @@ static void agrees_with_a_plain_model(void) {
       x ^= x << 13, x ^= x >> 7, x ^= x << 17;
       near += (int64_t)(x % 7) - 1;
       if (x >> 54 == 0) near += 900 + (int64_t)(x >> 20 & 0x3ff);
-      int64_t n = near - (int64_t)(x >> 32 & 0x7ff) * ((x >> 12 & 3) == 0);
+      int64_t n = near - (int64_t)((x >> 32) % (uint64_t)(2 * size)) * ((x >> 12 & 3) == 0);
       if (n < 0 || n >= SPAN) continue;
-      int want = top >= 0 && (n <= top - RTC_WINDOW_SIZE || seen[n]) ? RTC_EREPLAY : 0;
+      int want = top >= 0 && (n <= top - size || seen[n]) ? RTC_EREPLAY : 0;
       int got = rtc_window_check(&w, starts[i] + n);
       wrong += got != want;
       if (got == 0) {
@@ -99,6 +125,7 @@ static void agrees_with_a_plain_model(void) {
     CHECK_EQ(wrong, 0);
     CHECK(accepted > 20000);
     CHECK_EQ(w.top, starts[i] + top);
+    rtc_window_clear(&w);
   }
 }
 
@@ -107,6 +134,7 @@ int main(void) {
   RUN(check_changes_nothing);
   RUN(the_edges);
   RUN(every_jump_clears_what_it_passes);
+  RUN(sizes_have_bounds);
   RUN(agrees_with_a_plain_model);
   return CHECK_END();
 }

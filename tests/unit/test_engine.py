@@ -349,7 +349,7 @@ async def test_frames_from_any_thread() -> None:
 
 def test_frames_at_the_cap() -> None:
     """A loop whose thread was not started takes nothing out of its mailbox."""
-    loop = _core.Loop(HERE, SERVER.cert_pem, SERVER.key_pem, 0, 0, False, 0, False)
+    loop = _core.Loop(HERE, SERVER.cert_pem, SERVER.key_pem, 0, 0, False, 0, False, 1024)
     for _ in range(64):
         loop.frame(1, OPUS_FRAME, 0, True)
     with pytest.raises(BufferError):
@@ -492,6 +492,24 @@ async def test_a_program_that_holds_the_gil_stops_no_packet() -> None:
 def test_coalesce_has_bounds(seconds: float) -> None:
     with pytest.raises(ValueError, match="coalesce"):
         Engine(SERVER, coalesce=seconds)
+
+
+async def test_the_replay_window_reaches_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (-1, 0, 63, 32769):
+        with pytest.raises(ValueError, match="64 to 32768"):
+            Engine(SERVER, srtp_window=size)
+    asked: list[Any] = []
+
+    class Loop(_core.Loop):
+        def __init__(self, *options: Any) -> None:
+            asked.append(options[-1])
+            super().__init__(*options)
+
+    monkeypatch.setattr(_core, "Loop", Loop)
+    for size in (64, 32768):
+        async with Engine(SERVER, udp=HERE, srtp_window=size):
+            pass
+    assert asked == [64, 32768]
 
 
 async def test_batches_together_stay_batches() -> None:

@@ -174,6 +174,30 @@ def test_forged(profile: str) -> None:
 
 
 @each_profile
+@pytest.mark.parametrize("window", [64, 32768])
+def test_windows_of_another_size(profile: str, window: int) -> None:
+    assert session(profile).window == 1024
+    tx, rx = session(profile), SrtpSession(profile, *keys(profile), window=window)
+    assert rx.window == window
+    beyond, edge, top = (tx.protect(rtp(n)) for n in (40000 - window, 40001 - window, 40000))
+    controls = [tx.protect_rtcp(rtcp(1)) for _ in range(window + 1)]
+    rx.unprotect(top)
+    with pytest.raises(SrtpReplayError):
+        rx.unprotect(beyond)
+    assert rx.unprotect(edge) == rtp(40001 - window)
+    rx.unprotect_rtcp(controls[window])
+    with pytest.raises(SrtpReplayError):
+        rx.unprotect_rtcp(controls[0])
+    assert rx.unprotect_rtcp(controls[1]) == rtcp(1)
+
+
+@pytest.mark.parametrize("window", [-1, 0, 63, 32769, 1 << 31])
+def test_no_window_of_that_size(window: int) -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        SrtpSession(PROFILES[0], *keys(PROFILES[0]), window=window)
+
+
+@each_profile
 def test_replayed(profile: str) -> None:
     ours = session(profile)
     wire, control_wire = ours.protect(rtp(1)), ours.protect_rtcp(rtcp(1))

@@ -83,6 +83,7 @@ cdef extern from "io/loop.h":
         rtc_addr_t bound[16]
         int recv_buffer[16]
         int send_buffer[16]
+        uint32_t srtp_window
         bint portable
         bint runs
         int64_t window_us
@@ -192,7 +193,7 @@ cdef class Loop:
         self.asked = {}
 
     def __init__(self, list addresses, bytes cert, bytes key, int recv_buffer, int send_buffer, bint portable,
-                 int64_t window_us, bint openssl):
+                 int64_t window_us, bint openssl, uint32_t srtp_window):
         """Binds the (IP, port) pairs: OSError when that fails, ValueError for an unusable certificate."""
         cdef rtc_addr_t bind[16]
         cdef rtc_loop_cfg_t cfg
@@ -207,7 +208,7 @@ cdef class Loop:
         cfg.bind = bind
         cfg.bind_n = len(addresses)
         cfg.recv_buffer, cfg.send_buffer, cfg.portable, cfg.window_us = recv_buffer, send_buffer, portable, window_us
-        cfg.openssl = openssl
+        cfg.openssl, cfg.srtp_window = openssl, srtp_window
         cfg.cert_pem, cfg.cert_len = cert, len(cert)
         cfg.key_pem, cfg.key_len = key, len(key)
         self.loop = rtc_loop_new(&cfg, &why)

@@ -19,6 +19,12 @@ cdef extern from "base/crypto.h":
     void rtc_sealer_clear(rtc_sealer_t *s)
     const char *rtc_sealer_backend(const rtc_sealer_t *s)
 
+cdef extern from "base/window.h":
+    enum:
+        RTC_WINDOW_SIZE
+        RTC_WINDOW_SIZE_LEAST
+        RTC_WINDOW_SIZE_MOST
+
 cdef extern from "proto/srtp.h":
     ctypedef enum rtc_srtp_profile_t:
         RTC_SRTP_AES_CM_128_HMAC_SHA1_80
@@ -41,6 +47,7 @@ cdef extern from "proto/srtp.h":
     size_t rtc_srtp_salt_len(rtc_srtp_profile_t p)
     int rtc_srtp_init(rtc_srtp_t *s, rtc_srtp_profile_t p, const uint8_t *key, size_t key_len, const uint8_t *salt,
                       size_t salt_len, int sending)
+    int rtc_srtp_window(rtc_srtp_t *s, uint32_t size)
     void rtc_srtp_clear(rtc_srtp_t *s)
     int64_t rtc_srtp_estimate(const rtc_srtp_t *s, const uint8_t *p, size_t len)
     int rtc_srtp_protect(rtc_srtp_t *s, uint8_t *p, size_t len, size_t cap, int64_t index)
@@ -74,7 +81,7 @@ class SrtpAuthError(SrtpError):
 
 
 class SrtpReplayError(SrtpError):
-    """The index was seen before or lies 1024 or more below the highest (RFC 3711 §3.3.2); or it was sent already."""
+    """The index was seen before or lies the window (1024) or more below the highest (RFC 3711 §3.3.2); or it was sent already."""
 
     __module__ = "rtcengine.srtp"
 
@@ -105,6 +112,9 @@ def srtp_error(int code):
 
 
 SRTP_OVERHEAD = RTC_SRTP_OVERHEAD
+SRTP_WINDOW = RTC_WINDOW_SIZE
+SRTP_WINDOW_LEAST = RTC_WINDOW_SIZE_LEAST
+SRTP_WINDOW_MOST = RTC_WINDOW_SIZE_MOST
 
 
 cdef object srtp_exception(int err):
@@ -215,7 +225,8 @@ cdef class SrtpSession:
     """SRTP and SRTCP (RFC 3711, RFC 7714) under one master key, a sending and a receiving state.
 
     profile is the name in its RFC: AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES_CM_128_HMAC_SHA1_80 or
-    AES_CM_128_HMAC_SHA1_32. key is 16 bytes (32 for AES_256), salt is 12 (AEAD) or 14. ValueError when they do not fit.
+    AES_CM_128_HMAC_SHA1_32. key is 16 bytes (32 for AES_256), salt is 12 (AEAD) or 14. window is how far behind the highest
+    index a packet is still taken (RFC 3711 §3.3.2), SRTP and SRTCP, 64 to 32768. ValueError when they do not fit.
 
     Two sessions with the same key must never both send with the same SSRC: their key streams would be equal. With
     DTLS-SRTP, where each side has its own key, that takes two sessions: one sends with the local key, the other
@@ -229,8 +240,9 @@ cdef class SrtpSession:
     cdef cython.pymutex tx_lock  # batches let go of the GIL
     cdef cython.pymutex rx_lock
     cdef readonly str profile
+    cdef readonly int window
 
-    def __cinit__(self, str profile not None, key, salt):
+    def __cinit__(self, str profile not None, key, salt, *, int window=RTC_WINDOW_SIZE):
         if profile not in SRTP_PROFILES:
             raise ValueError(f"no SRTP profile {profile!r}; there are {', '.join(SRTP_PROFILES)}")
         number, key_len, salt_len = SRTP_PROFILES[profile]
@@ -238,10 +250,15 @@ cdef class SrtpSession:
         cdef const uint8_t[::1] s = salt
         if len(k) != key_len or len(s) != salt_len:
             raise ValueError(f"{profile} takes {key_len} bytes of key and {salt_len} of salt, not {len(k)} and {len(s)}")
+        if not RTC_WINDOW_SIZE_LEAST <= window <= RTC_WINDOW_SIZE_MOST:
+            raise ValueError(f"a replay window of {window} is not {RTC_WINDOW_SIZE_LEAST} to {RTC_WINDOW_SIZE_MOST}")
         self.profile = profile
+        self.window = window
         cdef int r = rtc_srtp_init(&self.tx, number, &k[0], key_len, &s[0], salt_len, 1)
         if r == 0:
             r = rtc_srtp_init(&self.rx, number, &k[0], key_len, &s[0], salt_len, 0)
+        if r == 0:
+            r = rtc_srtp_window(&self.rx, <uint32_t>window)
         if r < 0:
             raise srtp_exception(r)
 

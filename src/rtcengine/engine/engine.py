@@ -49,7 +49,7 @@ class Engine:
     `send_buffer`: bytes asked for, a socket; what was granted is in `features`. `coalesce`: seconds, 0 to 0.005, that
     packets may at most be held while the thread is busy, so that several to one peer leave as one; 0: never.
     `portable`: only what POSIX has; `openssl`: its ciphers alone, one packet after the other (for tests and
-    measurements).
+    measurements). `srtp_window`: how far behind the highest number of its stream a packet is still taken (RFC 3711 §3.3.2).
     """
 
     def __init__(
@@ -62,7 +62,11 @@ class Engine:
         coalesce: float = 0.005,
         portable: bool = False,
         openssl: bool = False,
+        srtp_window: int = _core.SRTP_WINDOW,
     ) -> None:
+        if not _core.SRTP_WINDOW_LEAST <= srtp_window <= _core.SRTP_WINDOW_MOST:
+            raise ValueError(f"srtp_window is {srtp_window}, not {_core.SRTP_WINDOW_LEAST} to {_core.SRTP_WINDOW_MOST}")
+        self._srtp_window = srtp_window
         if not 0 <= coalesce <= 0.005:
             raise ValueError(f"coalesce is {coalesce}, not 0 to 0.005 seconds")
         self._coalesce_us = round(coalesce * 1e6)
@@ -101,7 +105,7 @@ class Engine:
             raise EngineError("the engine runs already")
         loop = asyncio.get_running_loop()
         certificate = self.certificate
-        options = (*self._buffers, self._portable, self._coalesce_us, self._openssl)
+        options = (*self._buffers, self._portable, self._coalesce_us, self._openssl, self._srtp_window)
         core = _core.Loop(self._udp, certificate.cert_pem, certificate.key_pem, *options)
         core.start()
         self._core, self._loop = core, loop
