@@ -184,7 +184,7 @@ async def test_a_slow_encoder_misses_frames_and_keeps_none(monkeypatch: pytest.M
 
 
 async def test_limits() -> None:
-    async with wire("H264", Limits(scale_down_by=2, max_framerate=10)) as pair:
+    async with wire("VP9", Limits(scale_down_by=2, max_framerate=10)) as pair:
         pair.pump.set_track(SyntheticCamera(640, 480))
         frames = await take(pair.remote, 6)
         assert {(f.width, f.height) for f in frames} == {(320, 240)}

@@ -97,13 +97,14 @@ def test_frame_rate_steps(codec: str, pictures: list[np.ndarray], record_propert
 
 @pytest.mark.parametrize("codec", VIDEO)
 def test_size_steps(codec: str) -> None:
-    """VP9 goes to smaller pictures and back without a key frame, by way of those between where a step is too large."""
+    """VP9 goes to smaller pictures and back without a key frame, by way of those between where a step is too large. The
+    others have one for each step; 5 s lie between the steps, for which they would wait."""
     encoder: Any = make_encoder(codec)
     decoder = av.CodecContext.create(DECODERS[codec], "r")
     pattern, keys, sizes = Pattern(640, 480), [], []
     for n in range(70):
         encoder.scale_down_by = (1.0, 2.0, 1.0, 4.0, 1.5, 8.0, 1.0)[n // 10]
-        frame = pattern.video_frame(n, 3000 * n)
+        frame = pattern.video_frame(n, 3000 * n + 5 * CLOCK * (n // 10))
         for data, _, key, _ in encoder.encode(frame):
             keys += [n] if key else []
             (shown,) = decoder.decode(av.Packet(data))
@@ -119,6 +120,84 @@ def test_size_steps(codec: str) -> None:
     if codec == "VP9":
         assert sizes[12:15] == [(320, 240), (160, 120), (160, 120)]
         assert sizes[20:23] == [(214, 160), (108, 80), (80, 60)]
+
+
+class Stepping:
+    """An encoder that is asked for sizes by its frames' time, ten frames a second; what comes out is decoded."""
+
+    def __init__(self, codec: str, width: int = 640, height: int = 480) -> None:
+        self.encoder: Any = make_encoder(codec)
+        self.decoder = av.CodecContext.create(DECODERS[codec], "r")
+        self.source, self.n = (width, height), 0
+        self.keys: list[float] = []
+        self.sizes: list[tuple[int, int]] = []
+
+    def run(self, seconds: float, scale: float = 1.0, *, key: bool = False) -> None:
+        """The first frame as a key frame where that is asked for."""
+        self.encoder.scale_down_by = scale
+        for i in range(round(10 * seconds)):
+            frame = Pattern(*self.source).video_frame(self.n, 9000 * self.n)
+            for data, _, is_key, _ in self.encoder.encode(frame, key and i == 0):
+                self.keys += [self.n / 10] if is_key else []
+                (shown,) = self.decoder.decode(av.Packet(data))
+                assert self.encoder.coded_size == (shown.width, shown.height)
+                # The pattern's number needs a picture as wide as it is high.
+                assert shown.width < shown.height or read_number(shown.to_ndarray(format="gray")) == self.n
+                if not self.sizes or self.sizes[-1] != (shown.width, shown.height):
+                    self.sizes.append((shown.width, shown.height))
+            self.n += 1
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+def test_size_steps_wait(codec: str) -> None:
+    """A step costs exactly one key frame, at most one in 5 s of the frames' time, and the newest wish is what is met."""
+    run = Stepping(codec)
+    run.run(1)
+    run.run(1, 2.0)  # the first at once
+    run.run(1, 4.0)
+    run.run(1, 1.0)
+    run.run(1, 1.5)  # the newest
+    run.run(3, 1.5)
+    assert run.keys == [0, 1, 6] and run.sizes == [(640, 480), (320, 240), (426, 320)]
+    run.run(1, 2.0)
+    run.run(4, 1.5)  # taken back: no key frame
+    run.run(1, 1.5)
+    assert run.keys == [0, 1, 6]
+    run.run(1, 1.0)
+    assert run.keys == [0, 1, 6, 14]
+    run.run(1, 2.0)
+    run.run(1, 2.0, key=True)  # one that is asked for takes the size along
+    assert run.keys == [0, 1, 6, 14, 16] and run.sizes[-1] == (320, 240)
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+def test_sources_that_change_size(codec: str) -> None:
+    """One of the same shape is scaled until a key frame may come; one that has turned goes on as it is."""
+    run = Stepping(codec)
+    run.run(1)
+    run.run(1, 2.0)
+    run.source = 320, 240
+    run.run(1)
+    assert run.keys == [0, 1] and run.sizes == [(640, 480), (320, 240)]
+    run.source = 480, 360
+    run.run(5)
+    assert run.keys == [0, 1, 6] and run.sizes[2:] == [(480, 360)]
+    run.source = 360, 480
+    run.run(1)
+    assert run.keys == [0, 1, 6, 8] and run.sizes[3:] == [(360, 480)]
+    run.run(4, 2.0)
+    assert run.keys == [0, 1, 6, 8]
+    run.run(1, 2.0)
+    assert run.keys == [0, 1, 6, 8, 13] and run.sizes[4:] == [(180, 240)]
+
+
+def test_a_time_that_goes_back_holds_nothing() -> None:
+    run = Stepping("VP8")
+    run.run(1)
+    run.run(1, 2.0)
+    run.n = 0
+    run.run(1, 1.0)
+    assert run.keys == [0, 1, 0]
 
 
 def test_larger_than_ever_begins_anew() -> None:

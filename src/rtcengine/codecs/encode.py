@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 VIDEO_CLOCK = 90_000
 LEAST_BITRATE = 30_000
+STEP_S = 5
+"""Of the frames' time, between two key frames that only another size costs."""
+SAME_SHAPE = 0.02
+"""How much longer one side may be for a picture to be of the same shape."""
 
 
 class Encoded(NamedTuple):
@@ -57,9 +61,11 @@ class Encoder(Protocol):
 
 
 class Coder(Protocol):
-    """What encodes pictures, opened for a size. The pictures it gets are I420 in its `size`; it may write no byte of them."""
+    """What encodes pictures, opened for a size. The pictures it gets are I420 in its `size`; it may write no byte of them.
+    `resizes`: another size costs no key frame."""
 
     size: tuple[int, int]
+    resizes: bool
 
     def encode(self, picture: av.VideoFrame, time: int, key: bool) -> list[Encoded]: ...
 
@@ -77,7 +83,9 @@ class VideoEncoder(ABC):
     """The common part of video encoders: what is wanted, and pictures of even size for a coder that keeps to it; a codec's own
     class has `open`. No key frames but the first, those asked for and where the coder is opened again. The frames given are
     not touched: others may be reading them. Bitrate and frame rate, which is told from the frames' times, are followed from
-    one frame to the next."""
+    one frame to the next, and so is the size where that is free. Where it costs a key frame the newest wish waits until the
+    last one was met `STEP_S` ago, or a key frame is due anyway; pictures have the size of before meanwhile. A picture of
+    another shape, of a screen that turned, is not made to fit: its size is taken at once."""
 
     CODEC = ""  # as SDP names it, in lower case
     RATES = ""  # the module with its constants, where that has some
@@ -94,6 +102,8 @@ class VideoEncoder(ABC):
         self._wanted = bitrate
         self._coder: Coder | None = None
         self._opened: tuple[int, bool] = (1, False)  # layers and screen, as the coder has them
+        self._shape = 0, 0  # of the frames that the coder's size was chosen for
+        self._stepped: int | None = None  # when a size cost a key frame, in the RTP clock
         self._frame_rate = FrameRate(self.fps, VIDEO_CLOCK)
         self._reformatter = VideoReformatter()
 
@@ -106,28 +116,49 @@ class VideoEncoder(ABC):
         return self._bitrate(*self._coder.size) if self._coder is not None else max(LEAST_BITRATE, self._wanted or 0)
 
     def size(self, frame: av.VideoFrame) -> tuple[int, int]:
-        """Width and height that a frame goes out with."""
+        """Width and height that a frame shall go out with."""
         return scaled(frame.width, self.scale_down_by), scaled(frame.height, self.scale_down_by)
+
+    @property
+    def coded_size(self) -> tuple[int, int] | None:
+        """Width and height of the last picture, which may be on their way to those that are wanted; None before the first."""
+        return self._coder.size if self._coder is not None else None
 
     def encode(self, frame: av.VideoFrame, force_key: bool = False, *, at: int | None = None) -> list[Encoded]:
         """One encoded frame for each; none where the bitrate has no room for it."""
-        size = self.size(frame)
         time = rtp_time(frame, VIDEO_CLOCK) if at is None else at
-        coder = self._ready(size, self._bitrate(*size), self._frame_rate.on(time))
+        coder = self._ready(frame, time, self._frame_rate.on(time), force_key)
         return coder.encode(own_picture(self._reformatter, frame, *coder.size, "yuv420p", self.writes), time, force_key)
 
-    def _ready(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
-        coder = self._coder
-        if coder is not None and (self._opened[0] != self.temporal_layers or coder.next_size(*size) is None):
+    def _ready(self, frame: av.VideoFrame, time: int, fps: float, key: bool) -> Coder:
+        coder, wanted = self._coder, self.size(frame)
+        if coder is not None and self._opened[0] != self.temporal_layers:
             coder = None
-        if coder is not None and not coder.set_rate(bps, fps):
+        size = wanted
+        if coder is not None and wanted != coder.size and not (coder.resizes or key):
+            if not coder.set_rate(self._bitrate(*coder.size), fps):
+                coder = None  # with a key frame whatever the size
+            elif self._may_step(frame, time):
+                self._stepped = time
+            else:
+                size = coder.size
+        bps = self._bitrate(*size)
+        if coder is not None and (coder.next_size(*size) is None or not coder.set_rate(bps, fps)):
             coder = None
         if coder is None:
             self._coder = coder = self.open(size, bps, fps)
         elif self._opened[1] != self.screen:
             coder.set_screen(self.screen)
+        if size == wanted:
+            self._shape = frame.width, frame.height
         self._opened = self.temporal_layers, self.screen
         return coder
+
+    def _may_step(self, frame: av.VideoFrame, time: int) -> bool:
+        if self._stepped is None or not 0 <= time - self._stepped < STEP_S * VIDEO_CLOCK:
+            return True
+        width, height = self._shape
+        return abs(frame.width * height - width * frame.height) > SAME_SHAPE * frame.width * height
 
     def _bitrate(self, width: int, height: int) -> int:
         return default_bitrate(width, height, self.rates) if self._wanted is None else max(LEAST_BITRATE, self._wanted)
@@ -153,6 +184,7 @@ def spare_threads(most: int) -> int:
 class AvCoder:
     """A coder of PyAV's. Another size, and another bitrate unless its class can do better, has it opened again."""
 
+    resizes = False
     HYSTERESIS = 0.1  # of the bitrate: a change by less is not worth a key frame
 
     def __init__(self, name: str, size: tuple[int, int], bps: int, fps: float, *, threads: int = 4) -> None:

@@ -44,7 +44,7 @@ class VpxCoder:
             drop=True,
         )
         self.size = size
-        self._vp8 = vp8
+        self.resizes = not vp8
         self._layered = layers > 1
         self._rate = bps, fps
 
@@ -57,7 +57,7 @@ class VpxCoder:
         return [Encoded(data, time, key, TemporalLayer(*layer) if self._layered else None)]
 
     def next_size(self, width: int, height: int) -> tuple[int, int] | None:
-        if not self._vp8:
+        if self.resizes:
             width, height = max(width, half(self.size[0])), max(height, half(self.size[1]))
         if (width, height) != self.size:
             self._core.set_size(width, height)
@@ -111,7 +111,7 @@ class VpxVideoEncoder(VideoEncoder):
 
 
 class Vp8Encoder(VpxVideoEncoder):
-    """Another size costs a key frame."""
+    """Another size costs a key frame, at most one in 5 s (`VideoEncoder`)."""
 
     CODEC = "vp8"
 

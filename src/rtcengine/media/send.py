@@ -321,12 +321,13 @@ class SendPump:
             self._encoder.scale_down_by = limits.scale_down_by
             self._encoder.temporal_layers = limits.temporal_layers
             self._encoder.screen = hint in SCREEN_HINTS
-            self.counts.width, self.counts.height = self._encoder.size(frame)
         elif isinstance(self._encoder, SoundEncoder):
             self._encoder.set_packet_ms(limits.packet_ms)
             self._encoder.set_loss(self._worst)
             self._encoder.set_hint(hint)
         found = self._encoder.encode(frame if enabled else blank(frame), key, at=at)
+        if isinstance(self._encoder, VideoEncoder) and self._encoder.coded_size is not None:
+            self.counts.width, self.counts.height = self._encoder.coded_size
         self.counts.encode_s += time.perf_counter() - started
         self.counts.encoded += len(found)
         if isinstance(self._encoder, SoundEncoder):
