@@ -46,7 +46,9 @@ async def stat(pc: Any, kind: str, name: str) -> Any:
 
 
 async def change(sender: RTCRtpSender, **to: Any) -> None:
+    """In one size, at whatever rate this machine can encode."""
     parameters = sender.getParameters()
+    parameters.degradationPreference = "maintain-framerate-and-resolution"
     for name, value in to.items():
         setattr(parameters.encodings[0], name, value)
     await sender.setParameters(parameters)

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from rtcengine.media.limits import FrameGate, Limits
+from rtcengine.media.limits import MAINTAIN_BOTH, FrameGate, Limits
 from rtcengine.media.pattern import Pattern, read_number
 from rtcengine.media.receive import RemoteTrack
 from rtcengine.media.synthetic import SyntheticCamera, SyntheticMicrophone
@@ -196,7 +196,7 @@ async def test_limits() -> None:
         while count != pair.pump.counts.frames:
             count = pair.pump.counts.frames
             await asyncio.sleep(0.2)
-        pair.pump.set_limits(Limits(max_bitrate=100_000))
+        pair.pump.set_limits(Limits(max_bitrate=100_000, preference=MAINTAIN_BOTH))
         frames = await take_while(pair.remote, lambda frame: frame.width != 640)
     for wrong in ({"max_bitrate": 0}, {"max_framerate": -1}, {"scale_down_by": 0.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):

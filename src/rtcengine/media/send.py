@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import av
 
 from ..codecs.about import about
-from ..codecs.encode import Encoded, Encoder, VideoEncoder, make_encoder, rtp_time
+from ..codecs.encode import VIDEO_CLOCK, Encoded, Encoder, VideoEncoder, make_encoder, rtp_time, scaled
+from ..codecs.framerate import FrameRate
 from ..codecs.loudness import Loudness
 from ..codecs.packet import PacketReader
 from ..codecs.sound import Heard, SoundEncoder
@@ -23,8 +24,9 @@ from ..codecs.upright import Upright
 from ..engine import EngineError, SendConfig, Sender
 from ..payload import FrameDescription, TemporalLayer
 from ..rtp import Extension
+from .adapt import PREFERENCE_OF, USUAL_FPS, WHOLE, Adapt, Limitation, Step
 from .blank import BLACK_FRAMERATE, blank
-from .limits import FrameGate, Limits
+from .limits import BALANCED, FrameGate, Limits
 from .sound.voice import Listener
 from .tee import twin_of
 from .timeline import Timeline
@@ -55,7 +57,7 @@ Ticket = tuple[int, bool, TemporalLayer | None, Heard | None, Beside]
 class SendCounts:
     """Of all tracks that were sent, one after the other. `taken`: frames and packets read from them, the latest picture of
     `source_width` and `source_height`; `encoded` of them, `keys` as key frames; `frames` went to the engine. `dropped`: those
-    that were encoded and did not reach it. `loudness` of the sound that was encoded."""
+    that were encoded and did not reach it. `loudness` of the sound that was encoded, `limitation` of the pictures."""
 
     taken: int = 0
     source_width: int = 0
@@ -68,6 +70,7 @@ class SendCounts:
     width: int = 0
     height: int = 0
     loudness: Loudness = field(default_factory=Loudness)
+    limitation: Limitation = field(default_factory=Limitation)
 
 
 class SendPump:
@@ -97,6 +100,9 @@ class SendPump:
         self._limits = limits if limits is not None else Limits()
         self._times = Timeline(clock_rate, secrets.randbits(32))
         self._gate = FrameGate(clock_rate)
+        self._frame_rate = FrameRate(USUAL_FPS, VIDEO_CLOCK)
+        self._adapt = Adapt(self.counts.limitation)
+        self._target: int | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._encoder: Encoder | None = None
         self._reader: PacketReader | None = None
@@ -147,6 +153,10 @@ class SendPump:
             self._stop()
             self._task = asyncio.ensure_future(self._run(self._track))
         self._let_go()
+
+    def set_target(self, bps: int | None) -> None:
+        """What the way to the peer has room for, in bits per second, beside the limits; None: nobody knows."""
+        self._target = bps
 
     def set_transform(self, transform: Transform | None) -> None:
         """What each frame goes through before it is sent, from the next one on, which will be a key frame where it can be."""
@@ -248,6 +258,7 @@ class SendPump:
         counts.taken += 1
         counts.source_width, counts.source_height = leader.counts.source_width, leader.counts.source_height
         counts.width, counts.height = leader.counts.width, leader.counts.height
+        counts.limitation.become(leader.counts.limitation.reason, leader._adapt.step.scale, now)
         counts.encoded += len(found)
         for (encoded, heard), besides in zip(found, beside, strict=True):
             self._awaits_key = self._awaits_key and not encoded.key
@@ -268,17 +279,21 @@ class SendPump:
         if enabled != self._enabled:
             self._enabled = enabled
             self._gate.reset()
-        most = limits.max_framerate if enabled else min(BLACK_FRAMERATE, limits.max_framerate or BLACK_FRAMERATE)
-        if video and not self._gate.passes(at, most):
+        hint, bps = getattr(track, "contentHint", ""), self._room(limits)
+        step = self._adapted(frame, at, limits, hint, bps, now) if video else WHOLE
+        if video and not self._gate.passes(at, _least(limits.max_framerate, step.fps, None if enabled else BLACK_FRAMERATE)):
             return
         key, self._key = self._key, False
-        hint = getattr(track, "contentHint", "")
         self._worst = max(pump._loss for pump in (self, *self._followers))
         loop = asyncio.get_running_loop()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtc-encode")
         try:
-            found = await loop.run_in_executor(self._thread, self._encode, frame, enabled, key, at, limits, hint)
+            given = frame, enabled, key, at, limits, hint, bps, step.scale
+            before = self.counts.encode_s
+            found = await loop.run_in_executor(self._thread, self._encode, *given)
+            if video:
+                self._adapt.on_encode_time(self.counts.encode_s - before, time.monotonic())
         except Exception as error:
             self._key = True
             if not self._failing:
@@ -294,6 +309,19 @@ class SendPump:
         for follower in self._followers:
             follower._take_besides(found, now, beside)
 
+    def _room(self, limits: Limits) -> int | None:
+        """The bitrate there is for all to whom this is sent."""
+        bps = _least(limits.max_bitrate, *(pump._target for pump in (self, *self._followers)))
+        return max(1, int(bps)) if bps is not None else None
+
+    def _adapted(self, frame: Any, at: int, limits: Limits, hint: str, bps: int | None, now: float) -> Step:
+        """What of the track's pictures is sent now."""
+        fps, by = self._frame_rate.on(at), limits.scale_down_by
+        self._adapt.on_target(bps, now)
+        self._adapt.prefer(limits.preference or PREFERENCE_OF.get(hint, BALANCED), limits.bounds, now)
+        fps = min(fps, limits.max_framerate or fps)
+        return self._adapt.on_source(scaled(frame.width, by), scaled(frame.height, by), fps, now)
+
     def _beside(self, frame: Any, taken: float, ahead: int) -> Beside:
         """Of what was encoded with a frame, and is so much later than it in units of the clock rate. A source that does not say
         when a frame was captured gives it at once."""
@@ -305,7 +333,7 @@ class SendPump:
         return Beside(captured, known.rotation if self._was_turned else None)
 
     def _encode(
-        self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits, hint: str
+        self, frame: Any, enabled: bool, key: bool, at: int, limits: Limits, hint: str, bps: int | None, scale: float
     ) -> list[tuple[Encoded, Heard | None]]:
         started = time.perf_counter()
         if not self._tells_rotation and isinstance(frame, av.VideoFrame):
@@ -316,9 +344,9 @@ class SendPump:
                 self._encoder.loudness = self.counts.loudness
                 if self._tells_levels:
                     self._encoder.hears = Listener()
-        self._encoder.set_bitrate(limits.max_bitrate)
+        self._encoder.set_bitrate(bps)
         if isinstance(self._encoder, VideoEncoder):
-            self._encoder.scale_down_by = limits.scale_down_by
+            self._encoder.scale_down_by = limits.scale_down_by * scale
             self._encoder.temporal_layers = limits.temporal_layers
             self._encoder.screen = hint in SCREEN_HINTS
         elif isinstance(self._encoder, SoundEncoder):
@@ -436,6 +464,11 @@ class SendPump:
 
     def _on_dropped(self, _: bool) -> None:
         self.counts.dropped += 1
+
+
+def _least(*bounds: float | None) -> float | None:
+    """Of those that there are."""
+    return min((bound for bound in bounds if bound is not None), default=None)
 
 
 @contextmanager

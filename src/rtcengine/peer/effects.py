@@ -75,7 +75,8 @@ class MediaPlan:
     """A sender or receiver. `codecs` come in order of preference, a sender uses the first that it can encode.
     `bandwidth_bps` is the peer's b= limit, for all streams of the section together. `offered`, of a receiver: what we offered
     besides and the answer left out; browsers send it all the same. `tones`: the payload types of telephone events. `ptime_ms`
-    and `max_ptime_ms`: how much sound the peer wants in a packet, and takes."""
+    and `max_ptime_ms`: how much sound the peer wants in a packet, and takes. `degradation`: the program's
+    degradationPreference."""
 
     mid: str
     kind: str
@@ -92,6 +93,7 @@ class MediaPlan:
     tones: tuple[CodecUse, ...] = ()
     ptime_ms: float | None = None
     max_ptime_ms: float | None = None
+    degradation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from ..media.limits import PREFERENCES
 from ..sdp import MediaSection, write
 from ..types import Candidate, Direction
 from .effects import Effect, Encoding, Plan, steps
@@ -185,15 +186,21 @@ class Jsep:
     def set_codec_preferences(self, transceiver: Transceiver, codecs: Sequence[RTCRtpCodecCapability]) -> None:
         transceiver.preferences = self.config.capabilities.preferred(transceiver.kind, list(codecs))
 
-    def set_encodings(self, transceiver: Transceiver, encodings: Sequence[RTCRtpEncodingParameters]) -> tuple[Effect, ...]:
-        """Limits of the streams there are (W3C §5.2 setParameters); their number, rids and order stay."""
+    def set_encodings(
+        self, transceiver: Transceiver, encodings: Sequence[RTCRtpEncodingParameters], degradation: str | None = None
+    ) -> tuple[Effect, ...]:
+        """Limits of the streams there are (W3C §5.2 setParameters); their number, rids and order stay. `degradation`: the
+        degradationPreference."""
         if transceiver.stopping:
             raise InvalidStateError("the transceiver is stopped")
         before = transceiver.encodings
         if [e.rid for e in encodings] != [e.rid for e in before]:
             raise InvalidModificationError("encodings can be neither added, removed, reordered nor renamed")
+        if degradation is not None and degradation not in PREFERENCES:
+            raise TypeError(f"degradationPreference {degradation!r} is none of {', '.join(PREFERENCES)}")
         checked = check_encodings(transceiver.kind, encodings)
         transceiver.encodings = tuple(to_encoding(new, old) for new, old in zip(checked, before, strict=True))
+        transceiver.degradation = degradation
         return self._replan()
 
     def stop(self, transceiver: Transceiver) -> tuple[Effect, ...]:

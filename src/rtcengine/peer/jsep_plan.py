@@ -182,6 +182,7 @@ def _sender(
         encodings=encodings,
         cname=cname,
         bandwidth_bps=bandwidth_of(remote, theirs),
+        degradation=transceiver.degradation,
     )
 
 

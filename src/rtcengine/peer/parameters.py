@@ -136,10 +136,13 @@ class RTCRtpReceiveParameters(RTCRtpParameters):
 
 @dataclass
 class RTCRtpSendParameters(RTCRtpParameters):
-    """What a sender does; `transactionId` ties setParameters to the getParameters before it."""
+    """What a sender does; `transactionId` ties setParameters to the getParameters before it. `degradationPreference` (W3C
+    mst-content-hint), of video: what is kept when bitrate or time do not suffice for all: "maintain-framerate",
+    "maintain-resolution", "balanced", "maintain-framerate-and-resolution"; None: as the track's contentHint says."""
 
     encodings: list[RTCRtpEncodingParameters] = field(default_factory=list)
     transactionId: str = ""
+    degradationPreference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Transceiver:
     streams: tuple[str, ...] = ()
     encodings: tuple[Encoding, ...] = ()
     preferences: tuple[RTCRtpCodecCapability, ...] = ()
+    degradation: str | None = None
     by_add_track: bool = False
     by_remote: bool = False
     has_sent: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..codecs.loudness import Loudness
@@ -55,6 +56,9 @@ class SentRows:
             found["totalEncodeTime"] = counts.encode_s
             if counts.width:
                 found["frameWidth"], found["frameHeight"] = counts.width, counts.height
+            limited = counts.limitation
+            found["qualityLimitationReason"], found["qualityLimitationResolutionChanges"] = limited.reason, limited.changes
+            found["qualityLimitationDurations"] = limited.seconds(time.monotonic())
         track = outgoing.owner.track
         if track is not None:
             source = self._source(report, track, now)

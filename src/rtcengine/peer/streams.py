@@ -139,6 +139,7 @@ def limits_of(media: MediaPlan, encoding: Encoding, codec: CodecUse) -> Limits:
         scale_down_by=encoding.scale_down_by or 1.0,
         temporal_layers=encoding.temporal_layers or 1,
         packet_ms=packet_ms(media, encoding, codec) if media.kind == "audio" else USUAL_MS,
+        preference=media.degradation,
     )
 
 

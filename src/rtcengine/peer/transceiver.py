@@ -142,7 +142,7 @@ class RTCRtpSender(_Half):
         """What was negotiated, and the encodings to change with setParameters."""
         plan = self._peer.jsep.plan.senders.get(self._state.mid or "")
         self._transaction = secrets.token_hex(8)
-        parameters = RTCRtpSendParameters(transactionId=self._transaction)
+        parameters = RTCRtpSendParameters(transactionId=self._transaction, degradationPreference=self._state.degradation)
         _fill(parameters, plan)
         parameters.rtcp.cname = self._peer.jsep.cname
         number = plan.codecs[0].payload_type if plan is not None and plan.codecs else 0
@@ -167,7 +167,7 @@ class RTCRtpSender(_Half):
         _fill(negotiated, self._peer.jsep.plan.senders.get(self._state.mid or ""))
         if (parameters.codecs, parameters.headerExtensions) != (negotiated.codecs, negotiated.headerExtensions):
             raise InvalidModificationError("codecs and header extensions are read-only")
-        effects = self._peer.jsep.set_encodings(self._state, parameters.encodings)
+        effects = self._peer.jsep.set_encodings(self._state, parameters.encodings, parameters.degradationPreference)
         self._transaction = None
         self._peer.driver.apply(effects)
 
