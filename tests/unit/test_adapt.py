@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from rtcengine.codecs.bounds import Bounds, blocks
 from rtcengine.media.adapt import (
     BUSY_S,
     DOWN_S,
@@ -27,9 +28,7 @@ from rtcengine.media.limits import (
     MAINTAIN_FRAMERATE,
     MAINTAIN_RESOLUTION,
     PREFERENCES,
-    Bounds,
     Limits,
-    blocks,
 )
 
 SIZE, FPS = (1280, 720), 30.0

@@ -9,8 +9,8 @@ import pytest
 from rtcengine.peer.errors import InvalidAccessError, InvalidModificationError, InvalidStateError, RTCError
 from rtcengine.peer.jsep import Jsep
 from rtcengine.peer.jsep_check import MAX_BYTES, MAX_LINES, MAX_SECTIONS
-from rtcengine.sdp import parse
-from rtcengine.sdp.description import Setup
+from rtcengine.sdp import h264, parse
+from rtcengine.sdp.description import Setup, fmtp_parameters
 from rtcengine.types import Direction
 
 from .jsep_kit import FakeTrack, answer, frozen, negotiate, offer, pair, side
@@ -248,18 +248,57 @@ def test_feedback_and_extensions_of_both() -> None:
     assert not any("abs-send-time" in entry.uri for entry in section.extmaps)
 
 
-def test_h264_answers_the_offered_level_and_matching_modes() -> None:
+def h264_of(text: str) -> list[tuple[str, str, str | None]]:
+    """Mode, profile and level, and whether levels may differ, of each H.264 of the first section."""
+    found = [codec.parameters for codec in parse(text).media[0].codecs if codec.name == "H264"]
+    return [(c["packetization-mode"], c["profile-level-id"], c.get("level-asymmetry-allowed")) for c in found]
+
+
+@pytest.mark.parametrize(
+    ("offered", "asymmetric", "answered", "sent"),
+    [
+        ("1f", True, "34", "1f"),  # each direction has its receiver's
+        ("1f", False, "1f", "1f"),  # the lower one
+        ("34", False, "34", "34"),
+        ("3c", False, "34", "34"),  # 6.0
+        ("3c", True, "34", "3c"),
+    ],
+)
+def test_levels_of_h264(offered: str, asymmetric: bool, answered: str, sent: str) -> None:
+    """RFC 6184 §8.2.2. What is sent is bounded by what the plan says of the peer."""
     a, b = pair()
     a.add_transceiver("video")
-    b.set_remote("offer", a.create_offer().replace("profile-level-id=42e01f", "profile-level-id=42e034"))
-    (section,) = parse(b.create_answer()).media
-    h264 = [codec.parameters for codec in section.codecs if codec.name == "H264"]
-    assert [(c["packetization-mode"], c["profile-level-id"]) for c in h264] == [
-        ("1", "42e034"),
-        ("1", "42001f"),
-        ("0", "42e034"),
-        ("0", "42001f"),
+    b.add_track(FakeTrack("video", "t"))
+    text = a.create_offer().replace("profile-level-id=42e034", f"profile-level-id=42e0{offered}")
+    text = text.replace("profile-level-id=420034", f"profile-level-id=4200{offered}")
+    if not asymmetric:
+        text = text.replace("level-asymmetry-allowed=1;", "")
+    b.set_remote("offer", text)
+    allowed = "1" if asymmetric else None
+    assert h264_of(b.create_answer()) == [
+        ("1", f"42e0{answered}", allowed),
+        ("1", f"4200{answered}", allowed),
+        ("0", f"42e0{answered}", allowed),
+        ("0", f"4200{answered}", allowed),
     ]
+    b.set_local()
+    plans = {"sent": b.plan.senders["0"], "received": b.plan.receivers["0"]}
+    found = {way: {h264.level(fmtp_parameters(c.fmtp)) for c in plan.codecs if c.name == "H264"} for way, plan in plans.items()}
+    names = {way: {level and f"{level.number:02x}" for level in levels} for way, levels in found.items()}
+    assert names == {"sent": {sent}, "received": {"34" if asymmetric else answered}}
+
+
+@pytest.mark.parametrize(("answered", "asymmetric", "sent"), [("1f", True, "1f"), ("1f", False, "1f"), ("3c", False, "34")])
+def test_level_of_an_answer(answered: str, asymmetric: bool, sent: str) -> None:
+    a, b = pair()
+    a.add_track(FakeTrack("video", "t"))
+    offer(a, b)
+    text = b.create_answer().replace("profile-level-id=42e034", f"profile-level-id=42e0{answered}")
+    if not asymmetric:
+        text = text.replace(";level-asymmetry-allowed=1", "")
+    a.set_remote("answer", text)
+    codec = next(c for c in a.plan.senders["0"].codecs if c.name == "H264")
+    assert codec.fmtp is not None and f"profile-level-id=42e0{sent}" in codec.fmtp
 
 
 def test_a_peer_without_mids() -> None:

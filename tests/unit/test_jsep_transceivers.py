@@ -351,6 +351,10 @@ def test_closed_needs_none() -> None:
 # --- codecs
 
 
+def avc(**parameters: int | str) -> RTCRtpCodecCapability:
+    return RTCRtpCodecCapability("video/H264", 90000, None, {name.replace("_", "-"): v for name, v in parameters.items()})
+
+
 def test_codec_preferences() -> None:
     a, b = pair()
     t = a.add_transceiver("video")
@@ -378,12 +382,37 @@ def test_retransmission_is_preferred_like_a_codec() -> None:
         RTCRtpCodecCapability("audio/opus", 48000, 2),
         RTCRtpCodecCapability("video/VP8", 90001),
         RTCRtpCodecCapability("video/VP8", 90000, parameters={"max-fs": 1}),
+        avc(profile_level_id="42e03c", packetization_mode=1),
+        avc(profile_level_id="f4001f", packetization_mode=1),
+        avc(profile_level_id="42e01f", packetization_mode=2),
+        avc(profile_level_id="42e0", packetization_mode=1),
+        avc(profile_level_id="42e01f", packetization_mode=1, sprop_max_don_diff=1),
+        avc(profile_level_id="42e01f", packetization_mode=1, max_fs="many"),
     ],
 )
 def test_preferences_outside_of_the_capabilities(codec: RTCRtpCodecCapability) -> None:
     a = side()
     with pytest.raises(InvalidModificationError):
         a.set_codec_preferences(a.add_transceiver("video"), [codec])
+
+
+def test_h264_with_parameters_of_ones_own() -> None:
+    """Of a profile and mode that there are, in whichever level; each once."""
+    a, b = pair()
+    t = a.add_transceiver("video")
+    low = avc(profile_level_id="42e01f", packetization_mode=1, level_asymmetry_allowed=1)
+    known = [c for c in a.config.capabilities.of("video").codecs if c.name in ("H264", "VP8")]
+    a.set_codec_preferences(t, [low, *known, low])
+    offer(a, b)
+    section = parse(a.create_offer()).media[0]
+    found = [c.parameters.get("profile-level-id") for c in section.codecs]
+    assert found == ["42e01f", None, "420034", "42e034", "420034"] and len(set(section.formats)) == 5
+    answer(a, b)
+    codec = next(c for c in b.plan.receivers["0"].codecs)
+    assert codec.fmtp is not None and "profile-level-id=42e034" in codec.fmtp
+    more = avc(profile_level_id="42C01e", packetization_mode="0", max_fs=3600, max_mbps=108000)
+    a.set_codec_preferences(t, [more])
+    assert "profile-level-id=42C01e;packetization-mode=0;max-fs=3600;max-mbps=108000" in a.create_offer()
 
 
 # --- encodings

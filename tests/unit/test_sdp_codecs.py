@@ -278,3 +278,61 @@ def test_two_byte_ids_only_when_mixing_is_allowed() -> None:
     offer = offer_with(f"20 {extensions.MID}", f"21 {extensions.MID}", f"2 {extensions.RID}", mixed=True)
     found = extensions.answer_extensions(offer, offer.media[0], extensions.FROM_PUBLISHER, sending=False)
     assert found == (ExtMap(20, extensions.MID), ExtMap(2, extensions.RID))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("42e01f", "3.1"),
+        ("420034", "5.2"),
+        ("640c28", "4"),
+        ("42100b", "1b"),
+        ("64000b", "1.1"),
+        ("64100b", "1.1"),  # of High the flag is none of a level
+        ("640009", "1b"),
+        ("42e00a", "1"),
+        ("42e020", "3.2"),
+        ("42e021", "3.2"),  # between two
+        ("42e000", "1"),
+        ("42e0ff", "6.2"),
+        ("42e0", None),
+        ("nonsense", None),
+    ],
+)
+def test_h264_levels(text: str, name: str | None) -> None:
+    found = h264.level({"profile-level-id": text})
+    assert (found.name if found is not None else None) == name
+
+
+def test_h264_levels_in_order() -> None:
+    """Table A-1, each row with more than the one before."""
+    assert [level.name for level in h264.LEVELS][:4] == ["1", "1b", "1.1", "1.2"]
+    assert list(h264.LEVELS) == sorted(h264.LEVELS)
+    assert h264.level({}) is h264.USUAL_LEVEL and h264.USUAL_LEVEL.name == "3.1"
+    assert h264.USUAL_LEVEL == (108_000, 3_600, 14_000_000, 14_000_000, 31)
+    more = h264.receivable({"profile-level-id": "42e01f", "max-fs": "8192", "max-br": "20000", "max-mbps": "1", "max-cpb": "x"})
+    assert more == (108_000, 8_192, 20_000_000, 14_000_000, 31)
+    assert h264.receivable({"profile-level-id": "?"}) is None
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "both", "level"),
+    [
+        ("42e034", "42e01f", True, "42e034"),
+        ("42e034", "42e01f", False, "42e01f"),
+        ("42e01f", "42e034", False, "42e01f"),
+        ("42e034", "42f00b", False, "42f00b"),  # 1b
+        ("42f00b", "42e00b", False, "42f00b"),
+        ("42f00b", "42e00a", False, "42f00a"),
+        ("4d0034", "4d000b", False, "4d000b"),
+        ("640034", "640009", False, "640009"),
+        ("42E034", "42e034", False, "42E034"),
+        ("42e034", "other", False, "42e034"),
+    ],
+)
+def test_the_level_that_holds(mine: str, other: str, both: bool, level: str) -> None:
+    """RFC 6184 §8.2.2."""
+    how = "level-asymmetry-allowed=1;" if both else ""
+    a, b = (codec("H264", f"{how}profile-level-id={text};packetization-mode=1") for text in (mine, other))
+    assert h264.agreed(a, b) == f"{how}profile-level-id={level};packetization-mode=1"
+    assert h264.agreed(codec("H264"), b) is None

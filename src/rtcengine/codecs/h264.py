@@ -7,6 +7,8 @@ from typing import Any
 
 import av
 
+from ..sdp.h264 import LEVELS, Level, level, receivable
+from .bounds import Bounds, blocks
 from .encode import USUAL, AvCoder, Coder, Encoded, VideoEncoder
 from .h264_hardware import HardwareCoder, tell_once, wanted
 
@@ -14,8 +16,12 @@ from .h264_hardware import HardwareCoder, tell_once, wanted
 DEFAULT_BITRATE, MIN_BITRATE, MAX_BITRATE, MAX_FRAME_RATE = USUAL
 
 CEILING = 10_000_000
-"""The bitrate that an encoder can be raised to while it runs, unless it begins above half of it: the most of level 3.0, so
-that small pictures have no higher level than what is agreed on."""
+"""The bitrate that an encoder can be raised to while it runs, unless it begins above half of it: the most of level 3.0."""
+HEADROOM_FPS = 60.0
+"""The level that pictures say is one for so many a second, or more where there are more, so that a rate that rises needs no
+other."""
+JITTER = 1.1
+"""By how much the measured frame rate may be above that of a level."""
 UNIT = 1100
 """The most bytes of a unit that has to fit into a packet."""
 BUFFER_S = 0.5
@@ -24,12 +30,19 @@ LEAST_BUFFER = 400_000  # bits: of a key frame at a low rate something is still 
 
 class H264Coder(AvCoder):
     """x264 takes another bitrate while it runs only if that is its maximum too (CBR), and none above the maximum that it began
-    with. It believes in the frame rate that it was opened for: of fewer frames each gets more."""
+    with. It believes in the frame rate that it was opened for: of fewer frames each gets more. The pictures say the level that
+    they need, which is none above the peer's unless they are beyond that."""
 
-    def __init__(self, size: tuple[int, int], bps: int, fps: float, unit: int | None = None) -> None:
+    def __init__(self, size: tuple[int, int], bps: int, fps: float, unit: int | None = None, peer: Level | None = None) -> None:
         super().__init__("libx264", size, bps, fps)
         self._fps = fps
-        self._most = most = max(CEILING, 2 * bps)
+        most = max(CEILING, 2 * bps)
+        self._blocks = blocks(*size)
+        found = least_level(size, max(HEADROOM_FPS, fps), most)
+        if peer is not None and found > peer:
+            found = max(peer, least_level(size, fps / JITTER, bps))
+        self._level = found
+        self._most = most = min(most, found.bps)
         context = self._context
         context.bit_rate = most
         context.options = {
@@ -37,7 +50,8 @@ class H264Coder(AvCoder):
             "preset": "veryfast",
             "tune": "zerolatency",
             "maxrate": str(most),
-            "bufsize": str(max(LEAST_BUFFER, int(bps * BUFFER_S))),
+            "bufsize": str(min(found.buffer_bits, max(LEAST_BUFFER, int(bps * BUFFER_S)))),
+            "level": found.name,
             "forced-idr": "1",
             "sc_threshold": "0",  # a change of scene is no key frame: those are asked for
             **({"x264-params": f"slice-max-size={unit}"} if unit is not None else {}),
@@ -46,15 +60,26 @@ class H264Coder(AvCoder):
         context.bit_rate = bps
 
     def set_rate(self, bps: int, fps: float) -> bool:
-        if bps > self._most:
+        if bps > self._most or self._blocks * fps > JITTER * self._level.second_blocks:
             return False
         self._context.bit_rate = min(self._most, round(bps * self._fps / fps))
         return True
 
 
+def least_level(size: tuple[int, int], fps: float, bps: int) -> Level:
+    """That such pictures fit into, the highest one where they fit into none."""
+    width, height = size
+    for one in LEVELS:
+        holds = Bounds(one.picture_blocks).holds(width, height)
+        if holds and blocks(width, height) * fps <= one.second_blocks and bps <= one.bps:
+            return one
+    return LEVELS[-1]
+
+
 class H264Encoder(VideoEncoder):
-    """Its bitrate changes without a key frame, up to 10 Mbit/s or twice what it was opened with; another size costs one. For a
-    peer that names packetization-mode 0 pictures are cut into slices of a packet each.
+    """Its bitrate changes without a key frame, up to 10 Mbit/s or twice what it was opened with, and not above the
+    peer's level; another size costs one. For a peer that names packetization-mode 0 pictures are cut into slices of a packet
+    each.
 
     With RTCENGINE_H264 encoders in hardware are tried first, in the order named there. What one cannot do x264 does, from there
     on."""
@@ -66,6 +91,13 @@ class H264Encoder(VideoEncoder):
         super().__init__(fmtp, **options)
         self._unit = UNIT if str(self.fmtp.get("packetization-mode", "1")) == "0" else None
         self._hardware = wanted() if self._unit is None else []
+        said = "profile-level-id" in self.fmtp
+        self._level = level(self.fmtp) if said else None
+        self._peer = receivable(self.fmtp) if said else None
+
+    def _bitrate(self, width: int, height: int) -> int:
+        wanted = super()._bitrate(width, height)
+        return wanted if self._peer is None else min(wanted, self._peer.bps)
 
     def open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
         while self._hardware:
@@ -73,7 +105,7 @@ class H264Encoder(VideoEncoder):
                 return HardwareCoder(self._hardware[0], size, bps, fps)
             except (av.FFmpegError, ValueError) as error:
                 self._give_up(error)
-        return H264Coder(size, bps, fps, self._unit)
+        return H264Coder(size, bps, fps, self._unit, self._level)
 
     def encode(self, frame: av.VideoFrame, force_key: bool = False, *, at: int | None = None) -> list[Encoded]:
         try:

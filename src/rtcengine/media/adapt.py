@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..codecs.bounds import Bounds
 from ..codecs.encode import scaled
-from .limits import BALANCED, MAINTAIN_BOTH, MAINTAIN_FRAMERATE, MAINTAIN_RESOLUTION, Bounds
+from .limits import BALANCED, MAINTAIN_BOTH, MAINTAIN_FRAMERATE, MAINTAIN_RESOLUTION
 
 DOWN_S = 1.0
 """How long the bitrate has to be too low before less is sent: a congestion controller dips now and then."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..sdp import Codec, extensions
-from ..sdp.codecs import is_tones
+from ..sdp import Codec, extensions, h264
+from ..sdp.codecs import is_tones, meaning
 from .errors import InvalidModificationError
 from .parameters import RTCRtpCapabilities, RTCRtpCodecCapability, RTCRtpHeaderExtensionCapability
 
@@ -39,11 +39,11 @@ class Capabilities:
 
     def preferred(self, kind: str, wanted: list[RTCRtpCodecCapability]) -> tuple[RTCRtpCodecCapability, ...]:
         """Preferences checked (W3C §5.4.1 setCodecPreferences): known codecs, each once, one of them with media."""
-        known = self.of(kind).codecs
+        known, entries = self.of(kind).codecs, self.codecs[kind]
         kept: list[RTCRtpCodecCapability] = []
         for codec in wanted:
             found = next((k for k in known if _same(k, codec)), None)
-            if found is None and _is_wish(codec) and any(_same(replace(codec, parameters=k.parameters), k) for k in known):
+            if found is None and any(_as_wished(kind, entry, codec) is not None for entry in entries):
                 found = codec
             if found is None:
                 raise InvalidModificationError(f"{codec.mimeType} with these parameters is not among the capabilities")
@@ -58,8 +58,13 @@ class Capabilities:
         if not preferred:
             return self.codecs[kind]
         rtx = any(codec.name.lower() == "rtx" for codec in preferred)
-        found = [e for codec in preferred for e in (_as_wished(kind, e, codec) for e in self.codecs[kind]) if e is not None]
-        return tuple(entry if rtx else Capability(entry.codec) for entry in found)
+        found: dict[Capability, Capability] = {}  # each is there once, as the first that stands for it
+        for codec in preferred:
+            for entry in self.codecs[kind]:
+                wished = _as_wished(kind, entry, codec) if entry not in found else None
+                if wished is not None:
+                    found[entry] = wished
+        return tuple(entry if rtx else Capability(entry.codec) for entry in found.values())
 
 
 def capability(kind: str, codec: Codec) -> RTCRtpCodecCapability:
@@ -82,21 +87,34 @@ OPUS_WISHES = frozenset(
 """Parameters by which a receiver of Opus says how it wants to be sent to, and what it may expect (RFC 7587 §6.1)."""
 
 
-def _is_wish(codec: RTCRtpCodecCapability) -> bool:
-    """Whether these are parameters of a program's own."""
-    numbers = all(value is None or str(value).isdecimal() for value in codec.parameters.values())
-    return codec.mimeType.lower() == "audio/opus" and codec.parameters.keys() <= OPUS_WISHES and numbers
+H264_WISHES = frozenset("level-asymmetry-allowed max-br max-cpb max-fs max-mbps packetization-mode profile-level-id".split())
+"""Parameters by which a receiver of H.264 says what it takes (RFC 6184 §8.1)."""
 
 
 def _as_wished(kind: str, entry: Capability, codec: RTCRtpCodecCapability) -> Capability | None:
-    """The entry that a preferred codec stands for, with its parameters; None where it is another."""
+    """The entry that a preferred codec stands for, with its parameters; None where it is another. They may be a program's own
+    of Opus, and of H.264 where they name the same profile and no higher level."""
     own = capability(kind, entry.codec)
     if _same(own, codec):
         return entry
-    if not (_is_wish(codec) and _same(own, replace(codec, parameters=own.parameters))):
+    if not _same(own, replace(codec, parameters=own.parameters)):
         return None
     fmtp = ";".join(name if value is None else f"{name}={value}" for name, value in codec.parameters.items())
-    return replace(entry, codec=replace(entry.codec, fmtp=fmtp or None))
+    wished = replace(entry.codec, fmtp=fmtp or None)
+    values = {name: str(value) for name, value in codec.parameters.items() if value is not None}
+    profile = values.pop("profile-level-id", "") if own.name.lower() == "h264" else ""
+    if not all(value.isdecimal() for value in values.values()):
+        return None
+    match own.name.lower():
+        case "opus":
+            known = codec.parameters.keys() <= OPUS_WISHES
+        case "h264":
+            level, most = h264.level({"profile-level-id": profile or None}), h264.level(own.parameters)
+            within = level is not None and most is not None and level <= most
+            known = codec.parameters.keys() <= H264_WISHES and within and meaning(wished) == meaning(entry.codec)
+        case _:
+            known = False
+    return replace(entry, codec=wished) if known else None
 
 
 def _same(a: RTCRtpCodecCapability, b: RTCRtpCodecCapability) -> bool:
@@ -127,11 +145,12 @@ DEFAULT = Capabilities(
         "video": (
             _video(96, "VP8"),
             _video(98, "VP9", "profile-id=0"),
-            # Constrained Baseline before Baseline, which FFmpeg and GStreamer call the same stream.
-            _video(102, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
-            _video(106, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f"),
-            _video(104, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f"),
-            _video(108, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f"),
+            # Constrained Baseline before Baseline, which FFmpeg and GStreamer call the same stream; in level 5.2, which is the
+            # decoder's.
+            _video(102, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e034"),
+            _video(106, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=420034"),
+            _video(104, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e034"),
+            _video(108, "H264", "level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=420034"),
             _video(45, "AV1", "level-idx=5;profile=0;tier=0"),
         ),
     },

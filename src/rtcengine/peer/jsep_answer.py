@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
-from ..sdp import Codec, ExtMap, MediaSection, write
+from ..sdp import Codec, ExtMap, MediaSection, h264, write
 from ..sdp.codecs import Meaning, answer_fmtp, feedback_of, formats_of, is_repair, is_tones, meaning, rtx_of
 from ..sdp.description import Codecs, Connection, Rid, Setup, Simulcast, SimulcastRid
 from ..sdp.extensions import RID, answer_extensions
@@ -113,6 +113,8 @@ def _answered(
         feedback = tuple([name for name in feedback_of(codec, wildcard) if name in ours.codec.feedback])
         # Opus parameters say what their writer wants; those of video say which codec it is, which is the offer's word.
         fmtp = ours.codec.fmtp if audio else answer_fmtp(codec)
+        if codec.name.lower() == "h264":
+            fmtp = h264.answered(fmtp, codec, ours.codec)
         codecs.append(replace(codec, fmtp=fmtp, feedback=feedback))
         rtx = repairs.get(codec.payload_type) if ours.rtx is not None else None
         if rtx is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
-from ..sdp import MediaSection
+from ..sdp import MediaSection, h264
 from ..sdp.answer import declared_streams
 from ..sdp.codecs import by_meaning, feedback_of, is_repair, is_tones, meaning, rtx_of
 from ..sdp.description import Codecs
@@ -93,7 +93,8 @@ def _codec_uses(
         if rtx is not None and match is not None and match.payload_type not in theirs:
             rtx = None
         number = rtx.payload_type if rtx is not None else None
-        about = (codec.payload_type, codec.name, codec.clock_rate, codec.channels, codec.fmtp)
+        fmtp = h264.agreed(codec, match) if match is not None and codec.name.lower() == "h264" else codec.fmtp
+        about = (codec.payload_type, codec.name, codec.clock_rate, codec.channels, fmtp)
         found.append(CodecUse(*about, feedback, number))
     return tuple(found)
 

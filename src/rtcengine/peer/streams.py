@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from ..codecs.bounds import Bounds
 from ..codecs.registry import encodes
 from ..codecs.sound import USUAL_MS
 from ..config import CODECS, PayloadType, RecvConfig, SendConfig, TonePayload, feedback
@@ -12,6 +13,7 @@ from ..engine import Batch, Engine, Receiver, Sender
 from ..media.limits import Limits
 from ..media.send import SendCounts, SendPump
 from ..media.transform import Transform, check_codec
+from ..sdp import h264
 from ..sdp.description import fmtp_parameters
 from .effects import CodecUse, Encoding, MediaPlan
 from .link import Link
@@ -140,7 +142,27 @@ def limits_of(media: MediaPlan, encoding: Encoding, codec: CodecUse) -> Limits:
         temporal_layers=encoding.temporal_layers or 1,
         packet_ms=packet_ms(media, encoding, codec) if media.kind == "audio" else USUAL_MS,
         preference=media.degradation,
+        bounds=bounds_of(codec),
     )
+
+
+@functools.lru_cache(maxsize=64)
+def bounds_of(codec: CodecUse) -> Bounds | None:
+    """What the peer says that it can decode: by its level of H.264, by max-fs and max-fr of VP8 and VP9 (RFC 7741 §6.1)."""
+    said = fmtp_parameters(codec.fmtp)
+    match codec.name.lower():
+        case "h264":
+            level = h264.receivable(said)
+            return Bounds(level.picture_blocks, level.second_blocks) if level is not None else None
+        case "vp8" | "vp9":
+            most = Bounds(_above_0(said, "max-fs"), None, _above_0(said, "max-fr"))
+            return most if most != Bounds() else None
+    return None
+
+
+def _above_0(said: dict[str, str], name: str) -> int | None:
+    text = said.get(name, "")
+    return int(text) or None if text.isdecimal() and len(text) < 10 else None
 
 
 class Incoming:
