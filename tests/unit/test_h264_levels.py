@@ -116,6 +116,15 @@ def test_a_rate_beyond_the_level_begins_anew() -> None:
     assert len(keys) == 2 and keys[1] >= 20 and levels == [30, 31]
 
 
+def test_jitter_at_the_edge_of_a_level() -> None:
+    """As many pictures as the peer's level has room for, some of them early: no key frame, no other level."""
+    encoder, time, found = make_encoder("H264", h264_parameters(use("0d"))), 0, []
+    for n in range(40):
+        found += [(n, said(e.data)) for e in encoder.encode(Pattern(320, 240).video_frame(n, time)) if e.key]
+        time += 1500 if n % 20 > 10 else 3000
+    assert [(n, sps[2]) for n, sps in found if sps is not None] == [(0, 13)]
+
+
 def test_bounds_of_other_codecs() -> None:
     def of(name: str, fmtp: str | None) -> Any:
         return bounds_of(CodecUse(96, name, 90000, None, fmtp, (), None))

@@ -40,8 +40,9 @@ class H264Coder(AvCoder):
         self._blocks = blocks(*size)
         found = least_level(size, max(HEADROOM_FPS, fps), most)
         if peer is not None and found > peer:
-            found = max(peer, least_level(size, fps / JITTER, bps))
-        self._level = found
+            # How often pictures come is seen to before; their times may jitter.
+            found = max(peer, least_level(size, 1.0, bps))
+        self._level, self._by_peer = found, found == peer
         self._most = most = min(most, found.bps)
         context = self._context
         context.bit_rate = most
@@ -60,7 +61,8 @@ class H264Coder(AvCoder):
         context.bit_rate = bps
 
     def set_rate(self, bps: int, fps: float) -> bool:
-        if bps > self._most or self._blocks * fps > JITTER * self._level.second_blocks:
+        beyond = not self._by_peer and self._blocks * fps > JITTER * self._level.second_blocks
+        if bps > self._most or beyond:
             return False
         self._context.bit_rate = min(self._most, round(bps * self._fps / fps))
         return True
