@@ -56,7 +56,10 @@ async def test_our_pictures_in_a_browser(
     ours, camera = RTCPeerConnection(network=HERE), SyntheticCamera(width, height, 30)
     async with call(page, ours) as made:
         ours.addTrack(SyntheticMicrophone())
-        ours.addTrack(camera)
+        sender = ours.addTrack(camera)
+        parameters = sender.getParameters()
+        parameters.degradationPreference = "maintain-framerate-and-resolution"  # on a busy machine too
+        await sender.setParameters(parameters)
         await page.evaluate(
             f"call.pc.addTransceiver('audio'); call.pc.addTransceiver('video'); call.prefer('video', {codec!r})"
         )

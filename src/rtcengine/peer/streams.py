@@ -10,7 +10,7 @@ from ..codecs.registry import encodes
 from ..codecs.sound import USUAL_MS
 from ..config import CODECS, PayloadType, RecvConfig, SendConfig, TonePayload, feedback
 from ..engine import Batch, Engine, Receiver, Sender
-from ..media.limits import Limits
+from ..media.limits import MAINTAIN_BOTH, Limits
 from ..media.send import SendCounts, SendPump
 from ..media.transform import Transform, check_codec
 from ..sdp import h264
@@ -141,7 +141,8 @@ def limits_of(media: MediaPlan, encoding: Encoding, codec: CodecUse) -> Limits:
         scale_down_by=encoding.scale_down_by or 1.0,
         temporal_layers=encoding.temporal_layers or 1,
         packet_ms=packet_ms(media, encoding, codec) if media.kind == "audio" else USUAL_MS,
-        preference=media.degradation,
+        # Layers are steps already, of which the receiver chooses.
+        preference=media.degradation or (MAINTAIN_BOTH if len(media.encodings) > 1 else None),
         bounds=bounds_of(codec),
     )
 
