@@ -1,17 +1,37 @@
 /* payload: the look at a payload of every codec, the VP8 descriptor, splitting a frame, of which the pieces joined are the frame, and
  * joining whatever comes: counted first, then into a buffer of that size.
- * Of H.264 and AV1, the pieces joined are the units that a plain reader of their streams finds.
- * Input: codec (1 byte; bit 7: split, bit 6: join), for a split max (2), picture id (2), whose highest bit says that a layer is
- * said, of what is left, and the next one that units go alone, then the payload or the frame; for a join its
- * payloads, each after its length (1, in eighths). */
+ * What is read as redundancy (RFC 2198) is written the same again. Of H.264 and AV1, the pieces joined are the units that a plain reader of
+ * their streams finds. Input: codec (1 byte; bit 7: split, bit 6: join), for a split max (2), picture id (2), whose highest bit says that a
+ * layer is said, of what is left, and the next one that units go alone, then the payload or the frame; for a join its payloads, each after
+ * its length (1, in eighths). */
 #include "fuzz.h"
 #include "wire/payload/payload.h"
+#include "wire/payload/red.h"
 
 static void vp8(const uint8_t *p, size_t n) {
   rtc_vp8_desc_t d;
   if (rtc_vp8_parse(&d, p, n) < 0) return;
   MUST(d.len >= 1 && d.len <= 6 && d.len <= n);
   MUST(d.partition <= 7 && d.tid <= 3 && d.keyidx <= 31 && d.picture_id <= 0x7fff);
+}
+
+static void red(const uint8_t *p, size_t n) {
+  rtc_red_t r;
+  rtc_red_part_t part[RTC_RED_BLOCKS];
+  if (rtc_red_parse(&r, p, n) < 0) return;
+  MUST(r.n >= 1 && r.n <= RTC_RED_BLOCKS);
+  size_t at = r.block[0].off, parts = r.n - 1u, front = r.block[parts].off;
+  for (int i = 0; i < r.n; i++) {
+    const rtc_red_block_t *b = &r.block[i];
+    MUST(b->off == at && b->len <= n - at);
+    at += b->len;
+    part[i] = (rtc_red_part_t){.pt = b->pt, .back_ts = b->back_ts, .len = b->len, .p = p + b->off};
+  }
+  MUST(at == n);
+  uint8_t *out = fuzz_room(front);
+  MUST(rtc_red_write(out, front, part, parts, r.block[parts].pt) == (int)front && memcmp(out, p, front) == 0);
+  MUST(rtc_red_write(out, front - 1, part, parts, r.block[parts].pt) == RTC_ENOBUFS);
+  fuzz_free(out, front);
 }
 
 static bool is_whole(int codec) { return codec == RTC_CODEC_OPUS || (codec >= RTC_CODEC_PCMU && codec <= RTC_CODEC_G722); }
@@ -177,5 +197,6 @@ void fuzz_one(const uint8_t *data, size_t size) {
   uint8_t *p = fuzz_copy(rest, n);
   look(codec, p, n);
   vp8(p, n);
+  red(p, n);
   fuzz_free(p, n);
 }
