@@ -26,7 +26,8 @@ enum {
   RTC_LOCAL_UFRAG_MAX = 32,
   RTC_CAPTURED_US = 10000000, /* how long ago a frame may have been captured */
   RTC_RECV_OTHERS = 15,       /* payload types that a section's sender may change to */
-  RTC_RECV_TONES = 4          /* and those of its telephone events */
+  RTC_RECV_TONES = 4,         /* and those of its telephone events */
+  RTC_RED_LEVELS = 2          /* earlier frames that a packet of ours repeats */
 };
 
 /* path.sock of what goes by way of an allocation: its id and this bit. Real sockets are numbered below. */
@@ -101,6 +102,8 @@ typedef struct rtc_recv_cfg {
   rtc_recv_pt_t other[RTC_RECV_OTHERS]; /* the peer may change to these whenever it likes (RFC 3264 §5.1) */
   uint8_t tone_n;
   rtc_tone_pt_t tone[RTC_RECV_TONES]; /* told as RTC_EV_TONE, and not forwarded */
+  bool has_red;
+  int16_t red_pt; /* of sound: packets that repeat earlier ones (RFC 2198) */
 } rtc_recv_cfg_t;
 
 /* One stream that we send. */
@@ -117,6 +120,9 @@ typedef struct rtc_send_cfg {
   bool has_tone;
   rtc_tone_pt_t tone; /* for RTC_OP_TONE, where there is one */
   bool single_units;  /* H.264 in packetization-mode 0: frames whose units do not fit into packets are refused */
+  bool has_red;
+  int16_t red_pt;     /* as above: frames go out with it; what a receiver brings with it, where pt is the same on both sides */
+  uint8_t red_levels; /* frames that are repeated, 1 to RTC_RED_LEVELS; 0: as many as the peer's loss is worth */
 } rtc_send_cfg_t;
 
 typedef struct rtc_stun_cfg {

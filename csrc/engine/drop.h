@@ -25,6 +25,7 @@
   X(RTP_STREAM, "rtp_stream") /* authentic, but no section takes it */                  \
   X(RTP_PT, "rtp_pt")         /* authentic, but a payload type not agreed */            \
   X(RTX_FORM, "rtx_form")                                                               \
+  X(RED_FORM, "red_form")                                                               \
   X(RTCP_FORM, "rtcp_form")                                                             \
   X(RTCP_AUTH, "rtcp_auth")                                                             \
   X(RTCP_REPLAY, "rtcp_replay")                                                         \

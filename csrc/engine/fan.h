@@ -20,7 +20,8 @@ typedef struct rtc_media {
   rtc_rtp_t rtp;
   rtc_ext_view_t ext;
   int64_t index;
-  bool repaired;
+  bool repaired, whole;
+  uint16_t front;          /* bytes before its payload that repeat earlier ones (redundant.c); whole: they are part of that */
   rtc_payload_info_t info; /* what it starts, where it was looked at */
 } rtc_media_t;
 

@@ -16,7 +16,7 @@ static bool sound(const rtc_recv_cfg_t *c) {
   if (c->tone_n > RTC_RECV_TONES) return false;
   for (int i = 0; i < c->tone_n; i++)
     if (!c->tone[i].rate || c->tone[i].pt < 0 || c->tone[i].pt > 127) return false;
-  return true;
+  return !c->has_red || (!c->video && c->red_pt >= 0 && c->red_pt <= 127);
 }
 
 rtc_recv_t *rtc_recv_new(rtc_transport_t *t, uint32_t id, const rtc_recv_cfg_t *cfg, int *err) {
@@ -83,8 +83,10 @@ static uint32_t tone_rate(const rtc_recv_t *r, uint8_t pt) {
   return 0;
 }
 
+static bool is_red(const rtc_recv_t *r, uint8_t pt) { return r->cfg.has_red && r->cfg.red_pt == pt; }
+
 static bool takes_pt(const rtc_recv_t *r, uint8_t pt) {
-  return r->cfg.pt == pt || other_of(r, pt, false) >= 0 || repairs_pt(r, pt) || tone_rate(r, pt);
+  return r->cfg.pt == pt || other_of(r, pt, false) >= 0 || repairs_pt(r, pt) || tone_rate(r, pt) || is_red(r, pt);
 }
 
 /* Which section an SSRC belongs to (RFC 9143 §9.2): as declared, by MID with RID, by payload type when only one takes it. */
@@ -238,7 +240,7 @@ int rtc_recv_agree(rtc_recv_t *r, const rtc_recv_cfg_t *cfg, rtc_time_t now) {
 }
 
 /* The stream that a packet belongs to; NULL: none, and counted. */
-static const rtc_route_t *route(rtc_transport_t *t, const rtc_media_t *m, rtc_time_t now) {
+static const rtc_route_t *route(rtc_transport_t *t, rtc_media_t *m, rtc_time_t now) {
   rtc_route_t *e = NULL;
   for (int i = 0; i < t->route_n && !e; i++)
     if (t->route[i].ssrc == m->rtp.ssrc) e = &t->route[i];
@@ -254,6 +256,10 @@ static const rtc_route_t *route(rtc_transport_t *t, const rtc_media_t *m, rtc_ti
     return NULL;
   }
   e->used = now;
+  if (!e->rtx && is_red(e->recv, m->rtp.pt) && !rtc_redundant_open(e->recv, m)) {
+    rtc_hub_drop(t->hub, RTC_DROP_RED_FORM);
+    return NULL;
+  }
   if (m->rtp.pt == (e->rtx ? e->recv->cfg.rtx_pt : e->recv->cfg.pt)) return e;
   if (!e->rtx && (tone_rate(e->recv, m->rtp.pt) || change_pt(e->recv, m, now))) return e;
   rtc_hub_drop(t->hub, RTC_DROP_RTP_PT);
@@ -391,7 +397,7 @@ static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
   int64_t ts = r->highest_ts < 0 ? (int64_t)m->rtp.ts : rtc_ts_near(r->highest_ts, m->rtp.ts);
   r->last = now;
   r->gone = false;
-  if (!m->repaired) rtc_rxstat_on_packet(&r->stat, m->index, ts + age_of(r, m), m->rtp.payload_len, now);
+  if (!m->repaired) rtc_rxstat_on_packet(&r->stat, m->index, ts + age_of(r, m), m->front + m->rtp.payload_len, now);
   int64_t depth = rtc_keep_depth(t->hub, &r->history);
   if (m->index < 0 || (r->highest >= 0 && m->index <= r->highest - depth) || rtc_history_get(&r->history, m->index)) {
     r->repeated++;
@@ -405,7 +411,7 @@ static void on_media(rtc_recv_t *r, rtc_media_t *m, rtc_time_t now) {
     r->highest_ts = ts;
   }
   r->packets++;
-  r->bytes += m->rtp.payload_len;
+  r->bytes += m->front + m->rtp.payload_len;
   if (!t->first_media) {
     t->first_media = now;
     rtc_hub_touch(t);
@@ -475,7 +481,7 @@ void rtc_recv_rtp(rtc_transport_t *t, rtc_pkt_t *k, rtc_time_t now) {
   if (!e) return;
   rtc_recv_t *r = e->recv;
   r->came_packets++;
-  r->came_bytes += m.rtp.payload_len;
+  r->came_bytes += m.front + m.rtp.payload_len;
   if (e->rtx) {
     r->rtx_packets++;
     r->rtx_bytes += m.rtp.payload_len;

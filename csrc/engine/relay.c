@@ -150,11 +150,19 @@ static void fetch_transport(const rtc_transport_t *t) {
   __builtin_prefetch(&t->path);
 }
 
+/* A second one for the same packet may have taken the place of the first. */
+static rtc_fan_t *another_fan(rtc_hub_t *h, const rtc_media_t *m, rtc_fan_t **first) {
+  rtc_fan_t *f = rtc_out_fan(h, m);
+  if (h->out.fan_n == 1) *first = NULL;
+  return f;
+}
+
 void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc_time_t now) {
   enum { AHEAD = 4 };
   int64_t ts = rtc_ts_near(r->highest_ts, m->rtp.ts);
   rtc_hub_t *h = r->transport->hub;
-  rtc_fan_t *f = NULL;
+  rtc_fan_t *f = NULL, *doubled = NULL; /* doubled: with what it repeats */
+  rtc_media_t whole;
   if (join_at >= 0 && r->wanted_by) take_wanting(r);
   for (uint32_t i = 0; i < r->viewer_n; i++) {
     if (i + AHEAD < r->viewer_n) fetch(r->viewers[i + AHEAD]);
@@ -168,8 +176,10 @@ void rtc_relay_forward(rtc_recv_t *r, const rtc_media_t *m, int64_t join_at, rtc
       continue;
     }
     if (m->index < s->from) continue;
-    if (!f) f = rtc_out_fan(h, m);
-    rtc_send_forward(s, f, m->index + s->seq_off, ts + s->ts_off, now);
+    const bool wanted = rtc_redundant_wanted(s, m);
+    if (wanted && !doubled) doubled = another_fan(h, rtc_redundant_whole(m, &whole), &f);
+    if (!wanted && !f) f = another_fan(h, m, &doubled);
+    rtc_send_forward(s, wanted ? doubled : f, m->index + s->seq_off, ts + s->ts_off, now);
     h->st.forwarded++;
   }
 }

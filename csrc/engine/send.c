@@ -7,12 +7,16 @@
 
 static bool has_ssrc(const rtc_send_cfg_t *c, uint32_t ssrc) { return ssrc && (c->ssrc == ssrc || c->rtx_ssrc == ssrc); }
 
+static bool sound_red(const rtc_send_cfg_t *c) {
+  return !c->has_red || (!c->video && c->red_pt >= 0 && c->red_pt <= 127 && c->red_levels <= RTC_RED_LEVELS);
+}
+
 static bool sound_tone(const rtc_send_cfg_t *c) { return !c->has_tone || (c->tone.rate && c->tone.pt >= 0 && c->tone.pt <= 127); }
 
 rtc_send_t *rtc_send_new(rtc_transport_t *t, uint32_t id, const rtc_send_cfg_t *cfg, int *err) {
   *err = RTC_EINVAL;
   if (!cfg->clock_rate || !cfg->ssrc || cfg->pt < 0 || cfg->pt > 127 || cfg->rtx_pt > 127 || cfg->codec >= RTC_CODEC_COUNT) return NULL;
-  if (cfg->ssrc == cfg->rtx_ssrc || !sound_tone(cfg)) return NULL;
+  if (cfg->ssrc == cfg->rtx_ssrc || !sound_tone(cfg) || !sound_red(cfg)) return NULL;
   int ssrcs = 2 + (cfg->rtx_ssrc != 0); /* our own for reports, and this one's */
   for (rtc_send_t *o = t->sends; o; o = o->next) {
     if (has_ssrc(&o->cfg, cfg->ssrc) || has_ssrc(&o->cfg, cfg->rtx_ssrc)) return NULL;
@@ -65,7 +69,7 @@ void rtc_send_reshape(rtc_send_t *s) {
 
 int rtc_send_agree(rtc_send_t *s, const rtc_send_cfg_t *cfg) {
   if (!cfg->clock_rate || cfg->pt < 0 || cfg->pt > 127 || cfg->rtx_pt > 127 || cfg->codec >= RTC_CODEC_COUNT) return RTC_EINVAL;
-  if (!sound_tone(cfg)) return RTC_EINVAL;
+  if (!sound_tone(cfg) || !sound_red(cfg)) return RTC_EINVAL;
   if (cfg->ssrc != s->cfg.ssrc || cfg->video != s->cfg.video) return RTC_EINVAL;
   if (cfg->rtx_ssrc && s->cfg.rtx_ssrc && cfg->rtx_ssrc != s->cfg.rtx_ssrc) return RTC_EINVAL;
   for (int i = 0; i < 2; i++) {
@@ -159,9 +163,13 @@ static void count_sent(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t
   }
 }
 
+static uint8_t pt_of(const rtc_send_t *s, const rtc_media_t *m) { return (uint8_t)(m->whole ? s->cfg.red_pt : s->cfg.pt); }
+
 void rtc_send_packet(rtc_send_t *s, const rtc_media_t *m, int64_t seq, int64_t ts, rtc_time_t now) {
   rtc_stamps_t at;
-  rtc_pkt_t *k = build(s, m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
+  rtc_media_t whole;
+  if (rtc_redundant_wanted(s, m)) m = rtc_redundant_whole(m, &whole);
+  rtc_pkt_t *k = build(s, m, &(label_t){pt_of(s, m), s->cfg.ssrc, seq, ts, -1}, &at);
   if (!k) return;
   count_sent(s, m, seq, ts, now);
   leave(s->transport, k, s->cfg.video, seq, at);
@@ -178,7 +186,7 @@ void rtc_send_forward(rtc_send_t *s, rtc_fan_t *f, int64_t seq, int64_t ts, rtc_
   t->hub->st.rtp_out++;
   rtc_out_copy(t, &(rtc_out_item_t){.fan = f,
                                     .form = (uint8_t)form,
-                                    .pt = (uint8_t)s->cfg.pt,
+                                    .pt = pt_of(s, &f->m),
                                     .index = seq,
                                     .ts = (uint32_t)ts,
                                     .ssrc = s->cfg.ssrc,
@@ -189,6 +197,7 @@ bool rtc_send_view(rtc_media_t *m, rtc_pkt_t *k, int64_t index, const rtc_extmap
   *m = (rtc_media_t){.pkt = k, .index = index};
   if (rtc_rtp_parse(&m->rtp, k->data, k->len) < 0 || rtc_rtp_parse_payload(&m->rtp, k->data, k->len) < 0) return false;
   if (m->rtp.has_ext) rtc_rtpext_parse(&m->ext, m->rtp.ext_profile, k->data + m->rtp.ext_off, m->rtp.ext_len, ext);
+  rtc_redundant_view(m);
   return true;
 }
 
@@ -273,7 +282,8 @@ static int send_payload(rtc_send_t *s, rtc_split_t *split, const told_t *told, r
     int ext = rtc_rtpext_write(k->data + head, RTC_PKT_DATA - head, &m.ext, &t->cfg->ext, t->cfg->ext_two_byte, NULL);
     if (ext > 0) head += (size_t)ext;
   }
-  int n = rtc_split_next(split, k->data + head, RTC_PKT_DATA - head, last);
+  size_t front = s->cfg.has_red ? rtc_redundant_write(s, k, head, split->len, ts, told->begins) : 0, at_own = head + front;
+  int n = rtc_split_next(split, k->data + at_own, RTC_PKT_DATA - at_own, last);
   if (n <= 0) {
     rtc_pkt_put(k);
     return n;
@@ -286,17 +296,18 @@ static int send_payload(rtc_send_t *s, rtc_split_t *split, const told_t *told, r
   m.rtp = (rtc_rtp_t){.ts = (uint32_t)ts,
                       .ssrc = s->cfg.ssrc,
                       .seq = (uint16_t)seq,
-                      .pt = (uint8_t)s->cfg.pt,
+                      .pt = (uint8_t)(front ? s->cfg.red_pt : s->cfg.pt),
                       .marker = s->cfg.video ? *last : told->begins,
                       .has_ext = head > RTC_RTP_HEADER,
                       .hdr_len = (uint16_t)head,
-                      .payload_len = (uint16_t)n};
+                      .payload_len = (uint16_t)((size_t)n + front)};
+  m.whole = front > 0;
   rtc_rtp_write(k->data, &m.rtp);
-  k->len = (uint32_t)head + (uint32_t)n;
+  k->len = (uint32_t)head + m.rtp.payload_len;
   rtc_keep_put(t->hub, &s->own, seq, k);
   put_told(&m.ext, told, first, *last);
   rtc_stamps_t at;
-  rtc_pkt_t *copy = build(s, &m, &(label_t){(uint8_t)s->cfg.pt, s->cfg.ssrc, seq, ts, -1}, &at);
+  rtc_pkt_t *copy = build(s, &m, &(label_t){m.rtp.pt, s->cfg.ssrc, seq, ts, -1}, &at);
   if (copy) {
     count_sent(s, &m, seq, ts, now);
     pace(t, copy, s->cfg.video ? RTC_PACE_VIDEO : RTC_PACE_AUDIO, seq, at, now);
@@ -334,7 +345,7 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   }
   rtc_split_t split;
   const bool described = f->described && s->cfg.video && s->cfg.ext_mask >> RTC_EXT_DEPENDENCY & 1u;
-  size_t room = RTC_RTP_MAX - RTC_RTP_HEADER - 40; /* extensions, RTX number */
+  size_t room = RTC_RTP_MAX - RTC_RTP_HEADER - RTC_SEND_SPARE;
   if (described) room -= RTC_DESCRIBE_ROOM;
   int err = rtc_split_init(&split, (rtc_codec_t)s->cfg.codec, f->data, f->len, room, s->picture_id, f->key);
   if (err == 0 && s->cfg.single_units) err = rtc_split_single(&split);

@@ -47,6 +47,7 @@ enum {
   RTC_TAP_MOMENT_S = 10,      /* how far times of capture are reckoned on from one that was told */
   RTC_TAP_PART = 4,           /* at most this part of the slots waits in frame buffers, all receivers together */
   RTC_RTP_MAX = 1200,         /* largest RTP packet that we make ourselves, before SRTP */
+  RTC_SEND_SPARE = 40,        /* of it, for extensions and the number of a repair */
 };
 
 typedef struct rtc_recv rtc_recv_t;
@@ -62,7 +63,7 @@ typedef struct rtc_tap {
   bool has_moment;     /* abs-capture-time came: of the frame at moment_ts */
   uint64_t moment_ntp;
   int64_t moment_ts;
-  uint64_t given, dropped, broken; /* dropped: by who drives the hub */
+  uint64_t given, dropped, broken, restored; /* dropped: by who drives the hub; restored: from a packet that repeats them */
 } rtc_tap_t;
 
 struct rtc_recv {
@@ -93,7 +94,7 @@ struct rtc_recv {
   int64_t key_ts;          /* of the latest key frame */
   rtc_picture_size_t size; /* and as far as it was told */
   uint64_t packets, bytes, repeated, rtx_packets, rtx_bytes, nacks, nack_messages, pli, fir, frames, key_frames;
-  uint64_t came_packets, came_bytes;
+  uint64_t came_packets, came_bytes, red_blocks, red_bytes;
   uint32_t sr_n, sr_packets, sr_bytes; /* as the publisher reports */
 };
 
@@ -394,6 +395,20 @@ void rtc_recv_tones(rtc_recv_t *r, rtc_time_t now);                  /* one may 
 static inline rtc_time_t rtc_recv_tones_at(const rtc_recv_t *r) { return r->tones ? rtc_tone_rx_next_at(r->tones) : RTC_NEVER; }
 int rtc_recv_agree(rtc_recv_t *r, const rtc_recv_cfg_t *cfg, rtc_time_t now); /* 0, or an error and no change */
 void rtc_recv_bye(rtc_recv_t *r);                                             /* the source has said goodbye */
+
+/* redundant.c: sound that is sent twice */
+/* m has the payload type for that: from now on it is seen as its own frame alone, with the type of that. False: malformed. */
+bool rtc_redundant_open(rtc_recv_t *r, rtc_media_t *m);
+void rtc_redundant_view(rtc_media_t *m);                                          /* the same of one that was kept, whatever it is */
+void rtc_redundant_give(rtc_recv_t *r, const rtc_media_t *m, int64_t ts);         /* what it repeats, to the frame buffer */
+const rtc_media_t *rtc_redundant_whole(const rtc_media_t *m, rtc_media_t *whole); /* with what it repeats */
+/* Whether s takes it so. */
+static inline bool rtc_redundant_wanted(const rtc_send_t *s, const rtc_media_t *m) {
+  return m->front && s->cfg.has_red && s->cfg.pt == m->rtp.pt;
+}
+/* Writes what goes between the head of k, a packet of time ts, and its own frame of that length: how much, 0: it goes as it is. begins:
+ * it is the first after silence. */
+size_t rtc_redundant_write(const rtc_send_t *s, rtc_pkt_t *k, size_t head, size_t own, int64_t ts, bool begins);
 
 /* agree.c: what a later negotiation changes */
 int rtc_agree_exec(rtc_hub_t *h, const rtc_cmd_t *c, rtc_time_t now);

@@ -35,6 +35,8 @@ static void of_recv(const rtc_recv_t *r, rtc_recv_stats_t *o) {
                           .rtx_bytes = r->rtx_bytes,
                           .came_packets = r->came_packets,
                           .came_bytes = r->came_bytes,
+                          .red_blocks = r->red_blocks,
+                          .red_bytes = r->red_bytes,
                           .nacks = r->nacks,
                           .nack_messages = r->nack_messages,
                           .pli = r->pli,
@@ -55,6 +57,7 @@ static void of_recv(const rtc_recv_t *r, rtc_recv_stats_t *o) {
   o->frames_dropped = p->dropped + p->ready.dropped;
   o->frames_late = p->buf.given_up;
   o->frames_broken = p->broken;
+  o->frames_restored = p->restored;
 }
 
 static void of_send(const rtc_send_t *s, rtc_send_stats_t *o) {

@@ -70,6 +70,8 @@ typedef struct rtc_recv_stats {
   uint64_t nacks, nack_messages, pli, fir, frames, key_frames;       /* nacks: numbers asked for */
   uint16_t width, height;                                            /* of the pictures, 0 where no key frame has told */
   uint64_t frames_given, frames_dropped, frames_late, frames_broken; /* to the owner, since they are wanted */
+  uint64_t red_blocks, red_bytes; /* earlier frames that packets repeat, of use or not (RFC 2198); bytes with their heads */
+  uint64_t frames_restored;       /* among those given: their packets did not come in time, others repeated them */
   rtc_time_t last;
   /* The publisher's own word, by its latest report: sr_at 0 before the first, sr_ntp is its clock. */
   uint32_t sr_n, sr_packets, sr_bytes;

@@ -126,6 +126,7 @@ static void give(rtc_recv_t *r, const rtc_framebuf_frame_t *f, rtc_frame_t *out)
   out->orientation = r->tap->orientation;
   out->captured_us = captured_us(r, f->ts);
   r->tap->given++;
+  r->tap->restored += f->copy;
   if (rtc_frameq_put(&r->tap->ready, out) && r->tap->ready.skip) rtc_recv_ask_key(r);
   if (r->tap->ready.n) list(r);
 }
@@ -163,6 +164,7 @@ void rtc_tap_on_packet(rtc_recv_t *r, const rtc_media_t *m, int64_t ts, rtc_time
   uint32_t had = b->held;
   if (h->tapped >= h->slots / RTC_TAP_PART) rtc_framebuf_empty(b); /* slots have to remain for what comes */
   rtc_framebuf_on_packet(b, m->pkt, m->index, ts, m->rtp.hdr_len, m->rtp.payload_len, m->rtp.marker, m->info, now);
+  if (m->front) rtc_redundant_give(r, m, ts);
   collect(r, now);
   h->tapped += b->held - had;
 }

@@ -24,15 +24,19 @@ static const rtc_framebuf_item_t *at(const rtc_framebuf_t *b, int64_t index) {
   return i->pkt && i->index == index ? i : NULL;
 }
 
+static void take_out(rtc_framebuf_t *b, rtc_framebuf_item_t *p) {
+  if (!p->pkt) return;
+  rtc_pkt_put(p->pkt);
+  p->pkt = NULL;
+  b->held--;
+}
+
 /* Numbers below `next` are done with. */
 static void move_to(rtc_framebuf_t *b, int64_t next) {
   int64_t all = b->next + b->cap;
   for (int64_t i = b->next; i < next && i < all && b->held; i++) {
     rtc_framebuf_item_t *p = place(b, i);
-    if (!p->pkt || p->index >= next) continue;
-    rtc_pkt_put(p->pkt);
-    p->pkt = NULL;
-    b->held--;
+    if (p->index < next) take_out(b, p);
   }
   b->next = b->end = next;
   b->since = RTC_NEVER;
@@ -107,7 +111,8 @@ void rtc_framebuf_on_packet(rtc_framebuf_t *b, rtc_pkt_t *k, int64_t index, int6
   if (index < b->next) return;
   if (index - b->next >= b->cap) make_room(b, index);
   rtc_framebuf_item_t *p = place(b, index);
-  if (p->pkt) return; /* within cap of next a place is one number's */
+  if (p->pkt && !p->copy) return; /* within cap of next a place is one number's */
+  take_out(b, p);
   *p = (rtc_framebuf_item_t){.pkt = rtc_pkt_ref(k), .index = index, .ts = ts, .off = off, .len = len, .marker = marker, .key = info.key};
   b->held++;
   if (index > b->highest) b->highest = index;
@@ -121,6 +126,30 @@ void rtc_framebuf_on_packet(rtc_framebuf_t *b, rtc_pkt_t *k, int64_t index, int6
   }
   b->want_key = true;
   if (index - RTC_FRAMEBUF_LOOK_BACK > b->next) move_to(b, index - RTC_FRAMEBUF_LOOK_BACK);
+}
+
+void rtc_framebuf_on_copy(rtc_framebuf_t *b, rtc_pkt_t *k, int64_t index, int64_t ts, int64_t copy_ts, uint16_t off, uint16_t len) {
+  if (b->video || b->last < 0 || !len || copy_ts >= ts) return;
+  int64_t above = index, above_ts = ts, below = b->next - 1, below_ts = b->last_ts;
+  for (int64_t i = index - 1; i >= b->next; i--) {
+    const rtc_framebuf_item_t *p = at(b, i);
+    if (!p) continue;
+    if (p->ts <= copy_ts) {
+      below = i;
+      below_ts = p->ts;
+      break;
+    }
+    above = i;
+    above_ts = p->ts;
+  }
+  int64_t missing = above - below - 1;
+  if (missing < 1 || copy_ts <= below_ts) return;
+  /* Packets are about as long as each other; after silence the nearest that is missing is it. */
+  int64_t back = ((above_ts - copy_ts) * (missing + 1) + (above_ts - below_ts) / 2) / (above_ts - below_ts);
+  index = above - (back < 1 ? 1 : back > missing ? missing : back);
+  *place(b, index) =
+      (rtc_framebuf_item_t){.pkt = rtc_pkt_ref(k), .index = index, .ts = copy_ts, .off = off, .len = len, .key = true, .copy = true};
+  b->held++;
 }
 
 void rtc_framebuf_empty(rtc_framebuf_t *b) {
@@ -168,6 +197,7 @@ static bool describe(const rtc_framebuf_t *b, int64_t first, int64_t end, rtc_fr
     if (!p->len) continue;
     any = true;
     f->key = f->key || p->key;
+    f->copy = f->copy || p->copy;
   }
   return any;
 }
@@ -211,5 +241,6 @@ int rtc_framebuf_join(const rtc_framebuf_t *b, const rtc_framebuf_frame_t *f, ui
 
 void rtc_framebuf_done(rtc_framebuf_t *b, const rtc_framebuf_frame_t *f) {
   b->last = f->first + f->count;
+  b->last_ts = f->ts;
   move_to(b, b->last);
 }

@@ -14,7 +14,7 @@ typedef struct rig {
   rtc_framebuf_t b;
   rtc_time_t now;
   int64_t base;
-  char out[4096]; /* what came: "k" or "d" (Opus: "a"), timestamp / 3000, "-LOST", ":" and the first byte of each payload */
+  char out[4096]; /* what came: "k" or "d", timestamp / 3000, "-LOST", "c" for one that another packet repeated */
 } rig_t;
 
 static void open_rig(rig_t *r, rtc_codec_t codec, int64_t base) {
@@ -39,6 +39,7 @@ static void collect(rig_t *r) {
       snprintf(text, sizeof text, "-%" PRIu64, f.lost);
       strcat(r->out, text);
     }
+    if (f.copy) strcat(r->out, "c");
     rtc_framebuf_done(&r->b, &f);
     if (n < 0) rtc_framebuf_skip(&r->b);
   }
@@ -56,13 +57,26 @@ static void put(rig_t *r, int64_t n, int64_t frame, bool marker, const char *hex
   collect(r);
 }
 
+/* A packet of sound that repeats those of the `repeats` frames before its own, every `apart`-th. */
+static void put_doubled(rig_t *r, int64_t n, int64_t frame, int repeats, int apart) {
+  rtc_pkt_t *k = rtc_pkt_get(r->pool);
+  if (!k) exit(2);
+  k->len = 32;
+  rtc_framebuf_on_packet(&r->b, k, r->base + n, frame * 3000, 12, 20, false, (rtc_payload_info_t){true, true}, r->now);
+  for (int i = 1; i <= repeats; i++) rtc_framebuf_on_copy(&r->b, k, r->base + n, frame * 3000, (frame - i * apart) * 3000, 12, 20);
+  rtc_pkt_put(k);
+  CHECK(r->b.held <= r->b.cap);
+  collect(r);
+}
+
 static void pass(rig_t *r, rtc_time_t us) {
   r->now += us;
   collect(r);
 }
 
 /* Each word is a packet: number, then "k" (key frame's start), "s" (another frame's), "c" (goes on), "p" (padding), with "." when it is
- * marked as the frame's last; frame number behind "@". "+" lets WAIT pass. */
+ * marked as the frame's last; frame number behind "@". "+" lets WAIT pass. "r" and "R" are one of sound that repeats one or two before it,
+ * "f" one that repeats the last but one. */
 static void play(rig_t *r, const char *script) {
   for (const char *s = script; *s;) {
     if (*s == ' ') {
@@ -81,6 +95,10 @@ static void play(rig_t *r, const char *script) {
     if (marker) end++;
     long frame = strtol(end + 1, &end, 10);
     s = end;
+    if (kind == 'r' || kind == 'R' || kind == 'f') {
+      put_doubled(r, n, frame, kind == 'R' ? 2 : 1, kind == 'f' ? 2 : 1);
+      continue;
+    }
     put(r, n, frame, marker, kind == 'k' ? "10 00 aa" : kind == 's' ? "10 01 aa" : kind == 'c' ? "00 bb" : "");
   }
 }
@@ -145,6 +163,42 @@ static void audio(void) {
       CHECK(!r.b.want_key);
       close_rig(&r);
     }
+}
+
+/* What later packets repeat stands in for those that are missing, in their places, and for none that is there. */
+static void doubled(void) {
+  static const row_t t[] = {
+      {"all is there", "0R@0 1R@1 2R@2", "k0 k1 k2", false},
+      {"one is lost", "0r@0 2r@2 3r@3", "k0 k1c k2 k3", false},
+      {"two are lost, and one is repeated", "0r@0 3r@3 + 4r@4", "k0 k2-1c k3 k4", false},
+      {"two are lost", "0R@0 3R@3 4R@4", "k0 k1c k2c k3 k4", false},
+      {"each other one", "0r@0 2r@2 4r@4 6r@6", "k0 k1c k2 k3c k4 k5c k6", false},
+      {"three are lost", "0R@0 4R@4 +", "k0 k2-1c k3c k4", false},
+      {"overtaken", "0r@0 2r@2 1r@1 3r@3", "k0 k1c k2 k3", false},
+      {"while it waits, the true one takes its place", "0r@0 3r@3 2r@2 1r@1", "k0 k1c k2 k3", false},
+      {"behind silence", "0r@0 2r@100 3r@101", "k0 k99c k100 k101", false},
+      {"in silence", "0r@0 1r@100 2r@101", "k0 k100 k101", false},
+      {"the one before the last", "0f@0 1f@1 3f@3 4f@4 5f@5", "k0 k1 k2c k3 k4 k5", false},
+      {"the same, two in a row", "0f@0 1f@1 4f@4 5f@5", "k0 k1 k2c k3c k4 k5", false},
+      {"the first ones", "1R@1 2R@2", "k1 k2", false},
+      {"too late", "0s@0 2s@2 + 3R@3", "k0 k2-1 k3", false},
+      {"mixed with others", "0s@0 2r@2 3s@3 5s@5 6R@6", "k0 k1c k2 k3 k4c k5 k6", false},
+      {"a packet without sound between", "0s@0 1p@1 3r@3 4r@4", "k0 k2c k3 k4", false},
+  };
+  for (size_t f = 0; f < FIRSTS; f++)
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+      rig_t r;
+      open_rig(&r, RTC_CODEC_OPUS, firsts[f]);
+      play(&r, t[i].script);
+      if (strcmp(r.out, t[i].want) != 0) fprintf(stderr, "%s from %" PRId64 ": %s\n", t[i].name, firsts[f], r.out);
+      CHECK(strcmp(r.out, t[i].want) == 0);
+      close_rig(&r);
+    }
+  rig_t r;
+  open_rig(&r, RTC_CODEC_VP8, 0);
+  play(&r, "0k.@0 2r@2"); /* a picture is not repeated */
+  CHECK(strcmp(r.out, "k0") == 0 && r.b.held == 1);
+  close_rig(&r);
 }
 
 /* Parameter sets go before the slice in packets of their own: the frame begins with them. */
@@ -229,8 +283,9 @@ static void jumps(void) {
       size_t len = below(6);
       for (size_t b = 0; b < len; b++) k->data[b] = (uint8_t)below(256);
       rtc_framebuf_on_packet(&r.b, k, n, ts, 0, (uint16_t)len, below(4) == 0, rtc_payload_look(codecs[c], k->data, len), r.now);
+      if (c == 0 && below(2)) rtc_framebuf_on_copy(&r.b, k, n, ts, ts + 2000 - (int64_t)below(20000), 0, (uint16_t)below(6));
       rtc_pkt_put(k);
-      CHECK(r.b.held <= r.b.cap && rtc_pool_used(r.pool) == r.b.held);
+      CHECK(r.b.held <= r.b.cap && rtc_pool_used(r.pool) <= r.b.held && (c == 0 || rtc_pool_used(r.pool) == r.b.held));
       r.out[0] = 0;
       pass(&r, below(2000));
     }
@@ -275,6 +330,7 @@ static void repaired(void) {
 int main(void) {
   RUN(video);
   RUN(audio);
+  RUN(doubled);
   RUN(h264);
   RUN(deadlines);
   RUN(caps);

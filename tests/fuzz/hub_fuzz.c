@@ -56,6 +56,9 @@ static void open_world(world_t *w) {
                          .pli = i < 3,
                          .fir = true,
                          .twcc = true,
+                         .frames = i == 0,
+                         .has_red = i == 0,
+                         .red_pt = 63,
                          .tone_n = i == 0,
                          .tone = {{.pt = 101, .rate = 48000}}};
     rtc_send_cfg_t out = {.transport = 2,
@@ -67,6 +70,8 @@ static void open_world(world_t *w) {
                           .ssrc = 1000 + 2 * i,
                           .rtx_ssrc = 1001 + 2 * i,
                           .mid = {(char)('0' + i)},
+                          .has_red = i == 0,
+                          .red_pt = 63,
                           .ext_mask = (1u << RTC_EXT_COUNT) - 1};
     do_(w, &(rtc_cmd_t){.op = RTC_OP_RECV, .id = i + 1, .u.recv = in});
     do_(w, &(rtc_cmd_t){.op = RTC_OP_SEND, .id = i + 1, .u.send = out});
@@ -80,6 +85,7 @@ static void drain(world_t *w) {
     for (int i = 0; i < n; i++) rtc_pkt_put(out[i]);
   rtc_event_t e;
   while (rtc_hub_event(w->hub, &e)) {}
+  for (rtc_frame_t *f; (f = rtc_hub_frame(w->hub));) free(f);
 }
 
 /* One datagram; sealed: 1 as RTP, 2 as RTCP. */
