@@ -12,11 +12,21 @@ looks further than one payload.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ._core import CODECS, RtpFormatError, payload_join, payload_look, payload_size, payload_split, payload_vp8
+from ._core import (
+    CODECS,
+    RtpFormatError,
+    payload_join,
+    payload_look,
+    payload_size,
+    payload_split,
+    payload_vp8,
+    red_parse,
+    red_write,
+)
 
 Bytes = bytes | bytearray | memoryview
 
@@ -158,6 +168,38 @@ def picture_size(codec: str, payload: Bytes) -> tuple[int, int] | None:
     return (width, height) if width else None
 
 
+class RedundantBlock(NamedTuple):
+    """One frame in the payload of a packet that repeats earlier ones (RFC 2198)."""
+
+    payload_type: int
+    """Of its codec, 0 to 127."""
+    offset: int
+    """How much older than the packet it is, in units of the RTP clock: 0 of the packet's own, 16383 at most."""
+    data: bytes
+    """1023 bytes at most, but for the packet's own."""
+
+
+def split_redundant(payload: Bytes) -> list[RedundantBlock]:
+    """The frames of a payload of RED in its order, of which the last is the packet's own; 32 at most. RtpFormatError for what
+    is malformed."""
+    blocks = red_parse(payload)
+    if blocks is None:
+        raise RtpFormatError(f"{memoryview(payload).nbytes} bytes that are no frames with redundancy")
+    return [RedundantBlock(*block) for block in blocks]
+
+
+def join_redundant(blocks: Sequence[RedundantBlock]) -> bytes:
+    """The payload of RED of these frames, the oldest first, of which the last is the packet's own. ValueError for what its
+    heads cannot say, and for none or more than 32."""
+    payload = red_write([(block.payload_type, block.offset, bytes(block.data)) for block in blocks])
+    if payload is None:
+        raise ValueError(
+            "these are no frames of one packet: 1 to 32 of them, types to 127, offsets to 16383 and lengths to 1023,"
+            " the last one the packet's own with an offset of 0"
+        )
+    return payload
+
+
 def _number(codec: str) -> int:
     number = CODECS.get(codec.lower())
     if number is None:
@@ -168,11 +210,14 @@ def _number(codec: str) -> int:
 __all__ = [
     "FrameDescription",
     "PayloadInfo",
+    "RedundantBlock",
     "RtpFormatError",
     "TemporalLayer",
     "Vp8Descriptor",
     "join",
+    "join_redundant",
     "look",
     "picture_size",
     "split",
+    "split_redundant",
 ]

@@ -231,6 +231,16 @@ def payload() -> Seeds:
     for codec, payloads in looks.items():
         for i, data in enumerate(payloads):
             yield f"look_{codec}_{i}", bytes((codec,)) + bytes.fromhex(data)
+    for name, data in {
+        "one": "87 02 80 0e 05" + "aa" * 98,
+        "two": "ef 1e 00 02 ef 0f 00 01 6f a1 a2 b1 c1 c2 c3",
+        "own": "6f c1 c2",
+        "empty": "ef 0f 00 00 6f",
+        "most": "ef 00 00 00" * 31 + "6f",
+        "too_many": "ef 00 00 00" * 32 + "6f",
+        "cut": "ef 0f 00 02 6f aa",
+    }.items():
+        yield f"red_{name}", b"\x01" + bytes.fromhex(data)
     yield "split_opus", b"\x81" + pack("!HH", 1200, 0) + bytes(100)
     yield "split_opus_too_long", b"\x81" + pack("!HH", 64, 0) + bytes(100)
     yield "split_vp8", b"\x82" + pack("!HH", 100, 0x8001) + bytes(500)
@@ -310,8 +320,8 @@ def hub() -> Seeds:
     def record(what: int, data: bytes) -> bytes:
         return bytes((what,)) + pack("!H", len(data)) + data
 
-    def media(codec: int, number: int, payload: bytes, **more: object) -> bytes:
-        packet = rtp.RtpPacket(96 + codec, number, 3000 * number, codec, payload, **more)  # type: ignore[arg-type]
+    def media(codec: int, number: int, payload: bytes, pt: int = 0, **more: object) -> bytes:
+        packet = rtp.RtpPacket(pt or 96 + codec, number, 3000 * number, codec, payload, **more)  # type: ignore[arg-type]
         raw = bytearray(packet.serialize())
         raw[8] = codec  # the source is made from this byte
         return record(1, bytes(raw))
@@ -326,6 +336,9 @@ def hub() -> Seeds:
         yield f"rtx_{codec}", stream + media(codec + 10, 1, b"\0\5" + first, extensions=extensions)
         commands = (record(7 | (codec % 4) << 5, b""), record(0x17, b""), record(0x1F, b""))
         yield f"key_frame_{codec}", stream + wait.join(commands)
+    doubled = bytes.fromhex("e0 5d c0 04 e0 2e e0 04 60") + b"oldeoldrsound"
+    sound = media(0, 1, b"opus", extensions={1: b"0"}) + media(0, 4, doubled, 63)
+    yield "red", sound + media(0, 5, b"\xe0\x2e", 63) + wait
     base = media(1, 1, keys[1], extensions={1: b"1", 5: b"\0\1"}) + wait
     for peer in (0, 0x80):
         for i, packet in enumerate(FEEDBACK):
