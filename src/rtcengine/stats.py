@@ -87,8 +87,10 @@ class ReceiverStats:
     `width`, `height` of the pictures, 0 before a key frame has told. `last`: time.monotonic() of the last packet.
     Of the four of frames that Python wants, all 0 without: `frames_given`, those that were whole; `frames_dropped`, those of
     them that met a full queue; `frames_late`, how often something missing was given up; `frames_broken`, those that were no
-    frames of the codec. The publisher's own word is in its reports: `sr_n` of them, the latest with `sr_packets` and `sr_bytes`
-    at `sr_ntp` of its clock (NTP), which came at `sr_at`, None before the first."""
+    frames of the codec. `red_blocks`: earlier frames that packets of sound repeat (RFC 2198), of use or not, `red_bytes` of
+    them; `frames_restored`, those that were given in place of packets that did not come. The publisher's
+    own word is in its reports: `sr_n` of them, the latest with `sr_packets` and `sr_bytes` at `sr_ntp` of its clock (NTP),
+    which came at `sr_at`, None before the first."""
 
     id: int
     transport: int
@@ -114,6 +116,9 @@ class ReceiverStats:
     frames_dropped: int = 0
     frames_late: int = 0
     frames_broken: int = 0
+    red_blocks: int = 0
+    red_bytes: int = 0
+    frames_restored: int = 0
     last: float | None
     sr_n: int
     sr_packets: int

@@ -137,6 +137,8 @@ cdef extern from "engine/cmd.h":
         rtc_recv_pt_t other[15]
         uint8_t tone_n
         rtc_tone_pt_t tone[4]
+        bint has_red
+        int16_t red_pt
     ctypedef struct rtc_send_cfg_t:
         uint32_t transport
         bint video
@@ -153,6 +155,9 @@ cdef extern from "engine/cmd.h":
         bint has_tone
         rtc_tone_pt_t tone
         bint single_units
+        bint has_red
+        int16_t red_pt
+        uint8_t red_levels
     ctypedef struct rtc_stun_cfg_t:
         uint32_t number
         rtc_path_t path
@@ -306,6 +311,8 @@ cdef int put_recv(rtc_recv_cfg_t *r, uint32_t transport, object config) except -
     for tone in config.tones:
         r.tone[r.tone_n].pt, r.tone[r.tone_n].rate = tone.pt, tone.rate
         r.tone_n += 1
+    if config.red_pt is not None:
+        r.has_red, r.red_pt = True, config.red_pt
     return 0
 
 
@@ -328,6 +335,8 @@ cdef int put_send(rtc_send_cfg_t *s, uint32_t transport, object config) except -
         s.has_tone = True
         s.tone.pt, s.tone.rate = config.tones.pt, config.tones.rate
     s.single_units = config.single_units
+    if config.red_pt is not None:
+        s.has_red, s.red_pt, s.red_levels = True, config.red_pt, config.red_levels
     return 0
 
 

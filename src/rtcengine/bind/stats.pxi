@@ -83,6 +83,9 @@ cdef extern from "engine/stats.h":
         uint64_t frames_dropped
         uint64_t frames_late
         uint64_t frames_broken
+        uint64_t red_blocks
+        uint64_t red_bytes
+        uint64_t frames_restored
         int64_t last
         uint32_t sr_n
         uint32_t sr_packets
@@ -275,6 +278,7 @@ cdef dict recv_row(const rtc_recv_stats_t *r):
         "rtx_bytes": r.rtx_bytes, "came_packets": r.came_packets, "came_bytes": r.came_bytes, "nack_messages": r.nack_messages,
         "frames": r.frames, "key_frames": r.key_frames, "width": r.width, "height": r.height,
         "frames_given": r.frames_given, "frames_dropped": r.frames_dropped, "frames_late": r.frames_late, "frames_broken": r.frames_broken, "last": r.last,
+        "red_blocks": r.red_blocks, "red_bytes": r.red_bytes, "frames_restored": r.frames_restored,
         "sr_n": r.sr_n, "sr_packets": r.sr_packets, "sr_bytes": r.sr_bytes, "sr_ntp": r.sr_ntp, "sr_at": r.sr_at,
     }
 
