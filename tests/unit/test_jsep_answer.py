@@ -215,7 +215,7 @@ def test_a_later_offer_without_a_section() -> None:
 def test_no_codec_in_common_rejects_the_section_alone() -> None:
     a, b = pair()
     text = full_offer(a).replace("opus", "supo").replace("G722", "x1")
-    text = text.replace("m=audio 9 UDP/TLS/RTP/SAVPF 111 9 0 8", "m=audio 9 UDP/TLS/RTP/SAVPF 111 9")
+    text = text.replace("m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8", "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9")
     text = "\r\n".join(x for x in text.split("\r\n") if not x.startswith(("a=rtpmap:0 ", "a=rtpmap:8 ")))
     b.set_remote("offer", text)
     answered = parse(b.create_answer())
@@ -349,7 +349,7 @@ def test_preferences_order_the_answer() -> None:
     a.add_transceiver("audio")
     offer(a, b)
     codecs = b.config.capabilities.of("audio").codecs
-    b.set_codec_preferences(b.transceivers[0], [codecs[2], codecs[0]])
+    b.set_codec_preferences(b.transceivers[0], [codecs[3], codecs[0]])
     assert [c.name for c in parse(b.create_answer()).media[0].codecs] == ["PCMU", "opus"]
 
 

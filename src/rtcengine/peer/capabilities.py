@@ -49,7 +49,7 @@ class Capabilities:
                 raise InvalidModificationError(f"{codec.mimeType} with these parameters is not among the capabilities")
             if found not in kept:
                 kept.append(found)
-        if wanted and all(codec.name.lower() == "rtx" or is_tones(codec) for codec in kept):
+        if wanted and all(codec.name.lower() in ("rtx", "red") or is_tones(codec) for codec in kept):
             raise InvalidModificationError("no codec with media is left")
         return tuple(kept)
 
@@ -136,6 +136,7 @@ DEFAULT = Capabilities(
     {
         "audio": (
             Capability(Codec(111, "opus", 48000, 2, "minptime=10;useinbandfec=1", ("transport-cc",))),
+            Capability(Codec(63, "red", 48000, 2)),  # of Opus; before it in the list it is what is sent
             Capability(Codec(9, "G722", 8000)),
             Capability(Codec(0, "PCMU", 8000)),
             Capability(Codec(8, "PCMA", 8000)),

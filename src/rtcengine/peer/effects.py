@@ -19,7 +19,8 @@ from ..types import Candidate, DtlsRole
 
 @dataclass(frozen=True, slots=True)
 class CodecUse:
-    """A payload type and the one that repeats it; `fmtp` is the peer's word for what is sent, ours for what comes."""
+    """A payload type and the one that repeats it; `fmtp` is the peer's word for what is sent, ours for what comes. `red`: the
+    type of packets that repeat earlier frames (RFC 2198); `red_first`: it stands before the codec's own, and so is wanted."""
 
     payload_type: int
     name: str
@@ -28,12 +29,15 @@ class CodecUse:
     fmtp: str | None
     feedback: tuple[str, ...]
     rtx_payload_type: int | None
+    red: int | None = None
+    red_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """One stream of a sender. A `rid` of None is the only stream. Limits of None are none. `temporal_layers` of None: nobody
-    has asked for a number, one is made. `ptime_ms`: what the program wishes a packet to hold."""
+    has asked for a number, one is made. `ptime_ms`: what the program wishes a packet to hold. `redundancy`: how many frames
+    it shall repeat, where that is agreed."""
 
     ssrc: int
     rtx_ssrc: int
@@ -44,6 +48,7 @@ class Encoding:
     scale_down_by: float | None = None
     temporal_layers: int | None = None
     ptime_ms: int | None = None
+    redundancy: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

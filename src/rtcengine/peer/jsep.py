@@ -501,6 +501,8 @@ def check_encodings(kind: str, encodings: Sequence[RTCRtpEncodingParameters]) ->
             raise RangeError("maxBitrate is below 0")
         if kind == "audio" and encoding.ptime is not None and encoding.ptime <= 0:
             raise RangeError("ptime is not above 0")
+        if kind == "audio" and encoding.redundancy not in (None, 1, 2):
+            raise RangeError("redundancy is neither 1 nor 2")
         if kind == "video" and encoding.scalabilityMode not in SCALABILITY_MODES:
             raise OperationError(
                 f"scalabilityMode {encoding.scalabilityMode!r}: {', '.join(filter(None, SCALABILITY_MODES))} are known"
@@ -512,7 +514,7 @@ def check_encodings(kind: str, encodings: Sequence[RTCRtpEncodingParameters]) ->
             replace(encoding, scaleResolutionDownBy=None, maxFramerate=None, scalabilityMode=None, rid=None)
             for encoding in encodings[:1]
         ]
-    encodings = [replace(encoding, ptime=None) for encoding in encodings]
+    encodings = [replace(encoding, ptime=None, redundancy=None) for encoding in encodings]
     if any(encoding.scaleResolutionDownBy is not None for encoding in encodings):
         return [replace(e, scaleResolutionDownBy=e.scaleResolutionDownBy or 1.0) for e in encodings]
     count = len(encodings)
@@ -529,4 +531,5 @@ def to_encoding(given: RTCRtpEncodingParameters, old: Encoding) -> Encoding:
         scale_down_by=given.scaleResolutionDownBy,
         temporal_layers=SCALABILITY_MODES[given.scalabilityMode],
         ptime_ms=given.ptime,
+        redundancy=given.redundancy,
     )

@@ -6,7 +6,7 @@ import functools
 from dataclasses import replace
 
 from ..sdp import Codec, ExtMap, MediaSection, h264, write
-from ..sdp.codecs import Meaning, answer_fmtp, feedback_of, formats_of, is_repair, is_tones, meaning, rtx_of
+from ..sdp.codecs import Meaning, answer_fmtp, feedback_of, formats_of, is_repair, is_tones, meaning, red_of, rtx_of
 from ..sdp.description import Codecs, Connection, Rid, Setup, Simulcast, SimulcastRid
 from ..sdp.extensions import RID, answer_extensions
 from ..types import Direction, DtlsRole
@@ -107,7 +107,8 @@ def answered_codecs(theirs: MediaSection, transceiver: Transceiver, config: Jsep
 def _answered(
     offered: Codecs, wildcard: tuple[str, ...], wanted: tuple[Capability, ...], preferred: bool, audio: bool
 ) -> Codecs:
-    repairs = rtx_of(offered)
+    repairs, reds = rtx_of(offered), red_of(offered)
+    ours_red = next((i for i, entry in enumerate(wanted) if entry.codec.name == "red"), None)
     codecs: list[Codec] = []
     for codec, ours in _common(offered, wanted, preferred):
         feedback = tuple([name for name in feedback_of(codec, wildcard) if name in ours.codec.feedback])
@@ -115,7 +116,12 @@ def _answered(
         fmtp = ours.codec.fmtp if audio else answer_fmtp(codec)
         if codec.name.lower() == "h264":
             fmtp = h264.answered(fmtp, codec, ours.codec)
+        red = reds.get(codec.payload_type) if ours_red is not None and ours.codec.name == "opus" else None
+        at = len(codecs)
         codecs.append(replace(codec, fmtp=fmtp, feedback=feedback))
+        if red is not None and ours_red is not None:
+            first = ours_red < wanted.index(ours) if preferred else red.first
+            codecs.insert(at if first else at + 1, replace(red.codec, feedback=()))
         rtx = repairs.get(codec.payload_type) if ours.rtx is not None else None
         if rtx is not None:
             codecs.append(replace(rtx, fmtp=f"apt={codec.payload_type}", feedback=()))

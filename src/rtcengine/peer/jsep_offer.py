@@ -152,7 +152,14 @@ def _numbered(chosen: tuple[Capability, ...], numbers: tuple[int, ...]) -> Codec
         codecs.append(codec)
         if entry.rtx is not None:
             codecs.append(Codec(next(given), "rtx", codec.clock_rate, None, f"apt={codec.payload_type}"))
-    return Codecs(codecs)
+    return Codecs(_with_red(codecs))
+
+
+def _with_red(codecs: list[Codec]) -> list[Codec]:
+    """RED says what it repeats, and is not offered without."""
+    opus = next((codec.payload_type for codec in codecs if codec.name.lower() == "opus"), None)
+    told = [replace(codec, fmtp=f"{opus}/{opus}") if codec.name == "red" else codec for codec in codecs]
+    return told if opus is not None else [codec for codec in told if codec.name != "red"]
 
 
 @functools.lru_cache(maxsize=64)

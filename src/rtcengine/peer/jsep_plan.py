@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..sdp import MediaSection, h264
 from ..sdp.answer import declared_streams
-from ..sdp.codecs import by_meaning, feedback_of, is_repair, is_tones, meaning, rtx_of
+from ..sdp.codecs import by_meaning, feedback_of, is_repair, is_tones, meaning, red_of, rtx_of
 from ..sdp.description import Codecs
 from .effects import CodecUse, DataPlan, DeclaredSource, Encoding, MediaPlan, Plan, TransportPlan
 from .state import STABLE, Described, JsepConfig, State, Transceiver
@@ -79,6 +79,7 @@ def _codec_uses(
     found = []
     repairs, theirs = rtx_of(codecs), rtx_of(others) if others is not None else {}
     known = by_meaning(others) if others is not None else {}
+    reds, their_reds = red_of(codecs), red_of(others) if others is not None else {}
     for codec in codecs:
         if is_repair(codec):
             continue
@@ -95,7 +96,11 @@ def _codec_uses(
         number = rtx.payload_type if rtx is not None else None
         fmtp = h264.agreed(codec, match) if match is not None and codec.name.lower() == "h264" else codec.fmtp
         about = (codec.payload_type, codec.name, codec.clock_rate, codec.channels, fmtp)
-        found.append(CodecUse(*about, feedback, number))
+        red = reds.get(codec.payload_type)
+        if red is None or (match is not None and match.payload_type not in their_reds):
+            found.append(CodecUse(*about, feedback, number))
+        else:
+            found.append(CodecUse(*about, feedback, number, red.codec.payload_type, red.first))
     return tuple(found)
 
 

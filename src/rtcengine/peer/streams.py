@@ -47,6 +47,7 @@ def recv_config(media: MediaPlan) -> RecvConfig | None:
         **feedback(main.feedback),
         others=_others((*codecs[1:], *known(media.offered))),
         tones=_tones(media.tones),
+        red_pt=next((c.red for c in codecs if c.red is not None), None),
     )
 
 
@@ -94,6 +95,8 @@ def send_config(media: MediaPlan, codec: CodecUse, encoding: Encoding) -> SendCo
         nack="nack" in codec.feedback,
         tones=tones_for(media, codec),
         single_units=_single_units(codec),
+        red_pt=codec.red if codec.red_first else None,
+        red_levels=encoding.redundancy or 0,
     )
 
 

@@ -150,6 +150,7 @@ class RTCRtpSender(_Half):
             encoding = RTCRtpEncodingParameters(e.ssrc, number, RTCRtpRtxParameters(e.rtx_ssrc), e.rid, e.active)
             encoding.maxBitrate, encoding.maxFramerate = e.max_bitrate_bps, e.max_framerate
             encoding.scaleResolutionDownBy, encoding.ptime = e.scale_down_by, e.ptime_ms
+            encoding.redundancy = e.redundancy
             if e.temporal_layers is not None:
                 encoding.scalabilityMode = f"L1T{e.temporal_layers}"
             parameters.encodings.append(encoding)
@@ -303,4 +304,8 @@ def _codecs(kind: str, use: CodecUse) -> list[RTCRtpCodecParameters]:
         rtx = RTCRtpCodecParameters(f"{kind}/rtx", use.clock_rate, None, use.rtx_payload_type)
         rtx.parameters = {"apt": use.payload_type}
         codecs.append(rtx)
+    if use.red is not None:
+        red = RTCRtpCodecParameters(f"{kind}/red", use.clock_rate, use.channels, use.red)
+        red.parameters = {f"{use.payload_type}/{use.payload_type}": None}
+        codecs.insert(0 if use.red_first else len(codecs), red)
     return codecs

@@ -59,6 +59,7 @@ def recv_config(section: AcceptedSection, rid: str = "") -> RecvConfig:
         ssrc=declared.ssrc if declared else 0,
         rtx_ssrc=(declared.rtx_ssrc or 0) if declared else 0,
         **feedback(section.feedback),
+        red_pt=section.red_payload_type,
     )
 
 
@@ -77,4 +78,5 @@ def send_config(section: AcceptedSection) -> SendConfig:
         mid=section.mid or "",
         extensions=frozenset(section.extensions),
         nack="nack" in section.feedback,
+        red_pt=section.red_payload_type,
     )

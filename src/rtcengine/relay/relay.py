@@ -184,7 +184,9 @@ class Relay:
                 raise HttpError(409, f"nobody publishes in {joining.room} yet", ("Retry-After", str(RETRY_AFTER_S)))
             _check_layer(publisher, layer)
             published = {
-                s.kind: PublishedTrack(s.codec, tuple(s.extensions)) for s in publisher.sections if s.codec is not None
+                s.kind: PublishedTrack(s.codec, tuple(s.extensions), s.red_payload_type is not None)
+                for s in publisher.sections
+                if s.codec is not None
             }
             ice = new_credentials()
             cname = secrets.token_urlsafe(12)

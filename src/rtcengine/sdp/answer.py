@@ -12,7 +12,17 @@ from dataclasses import dataclass, replace
 
 from ..types import Direction
 from . import extensions
-from .codecs import answer_fmtp, choose_for_relay, describe, feedback_of, find_match, find_rtx, formats_of, is_repair
+from .codecs import (
+    answer_fmtp,
+    choose_for_relay,
+    describe,
+    feedback_of,
+    find_match,
+    find_rtx,
+    formats_of,
+    is_repair,
+    red_of,
+)
 from .description import (
     Codec,
     Codecs,
@@ -65,10 +75,12 @@ class LocalStream:
 
 @dataclass(frozen=True, slots=True)
 class PublishedTrack:
-    """What the publisher sends of one kind: `codec` and the URIs in `extensions` of its AcceptedSection."""
+    """What the publisher sends of one kind: `codec` and the URIs in `extensions` of its AcceptedSection, and whether its
+    packets may repeat earlier frames (`red`, RFC 2198)."""
 
     codec: Codec
     extensions: Collection[str] = ()
+    red: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +89,7 @@ class AcceptedSection:
 
     `direction` is ours. `codec` is as the offer has it, None only in an inactive section; `feedback` is what was agreed
     for it. `extensions` maps URI to id. `rids` are the simulcast layers a publisher will send, in its order, empty
-    without simulcast. `stream` is ours, toward a viewer.
+    without simulcast. `stream` is ours, toward a viewer. `red_payload_type`: of packets that repeat earlier frames (RFC 2198).
     """
 
     index: int
@@ -91,6 +103,7 @@ class AcceptedSection:
     streams: tuple[DeclaredStream, ...] = ()
     rids: tuple[str, ...] = ()
     stream: LocalStream | None = None
+    red_payload_type: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,8 @@ class Answer:
 def answer_publisher(offer: SessionDescription, local: LocalTransport, *, simulcast: bool = True) -> Answer:
     """The answer to someone who publishes: every section recvonly, the first codec of the offer that can be relayed.
 
-    With `simulcast` all offered layers are asked for, without it one stream. Raises NegotiationError (422).
+    With `simulcast` all offered layers are asked for, without it one stream. Opus with redundancy (RED, RFC 2198) is taken
+    where the offer prefers it. Raises NegotiationError (422).
     """
     served = _served(offer)
     for section in served:
@@ -119,7 +133,8 @@ def answer_publisher(offer: SessionDescription, local: LocalTransport, *, simulc
             raise NegotiationError(f"no codec that can be relayed among {offered}", mid=section.mid)
         answered = builder.start(section, Direction.RECVONLY)
         extmaps = extensions.answer_extensions(offer, section, extensions.FROM_PUBLISHER, sending=False)
-        builder.add_codec(answered, section, codec, extmaps)
+        red = red_of(section.codecs).get(codec.payload_type)
+        builder.add_codec(answered, section, codec, extmaps, red=red.codec if red is not None and red.first else None)
         rids = _accept_simulcast(answered, section, codec) if simulcast else ()
         builder.accept(section, answered, codec, streams=declared_streams(section), rids=rids)
     return builder.finish()
@@ -157,7 +172,8 @@ def answer_viewer(
         answered = builder.start(section, Direction.SENDONLY)
         wanted = extensions.WRITTEN_BY_RELAY | extensions.FORWARDED.intersection(track.extensions)
         extmaps = extensions.answer_extensions(offer, section, wanted, sending=True)
-        builder.add_codec(answered, section, codec, extmaps, stream=track.codec)
+        red = red_of(section.codecs).get(codec.payload_type) if track.red else None
+        builder.add_codec(answered, section, codec, extmaps, stream=track.codec, red=red.codec if red is not None else None)
         stream = streams[section.kind]
         _announce(answered, stream)
         builder.accept(section, answered, codec, stream=stream)
@@ -194,8 +210,9 @@ class _Builder:
         extmaps: tuple[ExtMap, ...],
         *,
         stream: Codec | None = None,
+        red: Codec | None = None,
     ) -> None:
-        """Puts the codec, its RTX and the extensions into the answer."""
+        """Puts the codec, its RTX, its RED and the extensions into the answer."""
         uris = {entry.uri for entry in extmaps}
         feedback = tuple(
             name
@@ -207,6 +224,10 @@ class _Builder:
         rtx = find_rtx(section, offered.payload_type)
         if rtx is not None:
             codecs.append(replace(rtx, fmtp=f"apt={offered.payload_type}", feedback=()))
+        if red is not None:
+            codecs.insert(
+                0 if answered.direction is Direction.RECVONLY else 1, replace(red, feedback=())
+            )  # as who sends has it
         answered.codecs = Codecs(codecs)
         answered.formats = formats_of(answered.codecs)
         answered.extmaps = extmaps
@@ -234,6 +255,8 @@ class _Builder:
     ) -> None:
         """Notes what the finished `answered` agrees to."""
         rtx = find_rtx(answered, codec.payload_type) if codec is not None else None
+        red = red_of(answered.codecs).get(codec.payload_type) if codec is not None else None
+        feedback = next((c.feedback for c in answered.codecs if codec is not None and c.payload_type == codec.payload_type), ())
         self.accepted.append(
             AcceptedSection(
                 index=next(i for i, m in enumerate(self.offer.media) if m is section),
@@ -242,11 +265,12 @@ class _Builder:
                 direction=answered.direction or Direction.INACTIVE,
                 codec=codec,
                 rtx_payload_type=rtx.payload_type if rtx is not None else None,
-                feedback=answered.codecs[0].feedback if codec is not None else (),
+                feedback=feedback,
                 extensions={entry.uri: entry.id for entry in answered.extmaps},
                 streams=streams,
                 rids=rids,
                 stream=stream,
+                red_payload_type=red.codec.payload_type if red is not None else None,
             )
         )
 

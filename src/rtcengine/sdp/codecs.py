@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from . import h264
 from .description import Codec, Codecs, MediaSection, kept
@@ -138,6 +138,29 @@ def rtx_of(codecs: Codecs) -> Mapping[int, Codec]:
         codec = known.get(_apt(rtx.fmtp))
         if codec is not None and codec.clock_rate == rtx.clock_rate:
             found.setdefault(codec.payload_type, rtx)
+    return found
+
+
+class Red(NamedTuple):
+    """The payload type of packets that repeat earlier frames of a codec (RFC 2198); `first`: it stands before the codec's."""
+
+    codec: Codec
+    first: bool
+
+
+@kept
+def red_of(codecs: Codecs) -> Mapping[int, Red]:
+    """RED of each codec that has it, as browsers say it: a=fmtp of its payload type for each level ("111/111", RFC 2198 §5)."""
+    found: dict[int, Red] = {}
+    for at, red in enumerate(codecs):
+        said = (red.fmtp or "").split("/")
+        if red.name.lower() != "red" or len(set(said)) != 1 or red.payload_type in _RTCP_RANGE:
+            continue
+        for other, codec in enumerate(codecs):
+            plain = not is_repair(codec) and not is_tones(codec) and codec.payload_type not in found
+            same = (codec.clock_rate, codec.channels or 1) == (red.clock_rate, red.channels or 1)
+            if plain and same and str(codec.payload_type) == said[0].strip():
+                found[codec.payload_type] = Red(red, at < other)
     return found
 
 
