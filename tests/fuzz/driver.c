@@ -31,8 +31,9 @@ static uint64_t executions, random_state;
 static const char *crash_file;
 static input_t current;
 
-/* An edge is a pair of blocks that ran one after the other. */
-void __sanitizer_cov_trace_pc(void) {
+/* An edge is a pair of blocks that ran one after the other. The loader asks which of a function's clones to take before the sanitizers have
+ * begun: this must work then. */
+__attribute__((no_sanitize_address, no_sanitize_undefined)) void __sanitizer_cov_trace_pc(void) {
   uintptr_t pc = (uintptr_t)__builtin_return_address(0) - (uintptr_t)fuzz_one; /* the same in every run */
   uint64_t x = ((uint64_t)pc ^ ((uint64_t)last_pc << 20)) * 0x9e3779b97f4a7c15u;
   uint32_t edge = (uint32_t)(x >> 48);
