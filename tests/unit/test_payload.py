@@ -16,7 +16,18 @@ from rtcengine.codecs.decode import make_decoder
 from rtcengine.codecs.encode import make_encoder
 from rtcengine.codecs.h264 import H264Encoder
 from rtcengine.media.pattern import Pattern, read_number
-from rtcengine.payload import PayloadInfo, RtpFormatError, Vp8Descriptor, join, look, picture_size, split
+from rtcengine.payload import (
+    PayloadInfo,
+    RedundantBlock,
+    RtpFormatError,
+    Vp8Descriptor,
+    join,
+    join_redundant,
+    look,
+    picture_size,
+    split,
+    split_redundant,
+)
 from tests.unit.payload_kit import av1_elements, leb128, leb128_of
 
 NOTHING = PayloadInfo(False, False)
@@ -328,3 +339,44 @@ def test_every_length_with_every_first_byte() -> None:
             except RtpFormatError:
                 assert length < 6
     assert min(starts.values()) > 100
+
+
+def test_frames_with_redundancy() -> None:
+    """RFC 2198 §7, and what is written read again."""
+    payload = bytes.fromhex("87 02 80 0e 05") + bytes(range(98))
+    assert split_redundant(payload) == [(7, 160, bytes(range(14))), (5, 0, bytes(range(14, 98)))]
+    rng = random.Random(1)
+    for _ in range(500):
+        blocks = [
+            RedundantBlock(rng.randrange(128), rng.randrange(16384), rng.randbytes(rng.choice([0, 1, 80, 1023])))
+            for _ in range(rng.choice([0, 1, 2, 31]))
+        ]
+        blocks.append(RedundantBlock(rng.randrange(128), 0, rng.randbytes(rng.choice([0, 1, 80, 2000]))))
+        payload = join_redundant(blocks)
+        assert split_redundant(payload) == blocks == split_redundant(memoryview(payload))
+        cut = rng.randrange(len(payload))
+        if cut < len(payload) - len(blocks[-1].data):
+            with pytest.raises(RtpFormatError, match=f"{cut} bytes"):
+                split_redundant(payload[:cut])
+
+
+OWN = RedundantBlock(111, 0, b"own")
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [],
+        [OWN] * 33,
+        [RedundantBlock(128, 960, b""), OWN],
+        [RedundantBlock(-1, 960, b""), OWN],
+        [RedundantBlock(111, 16384, b""), OWN],
+        [RedundantBlock(111, -1, b""), OWN],
+        [RedundantBlock(111, 960, bytes(1024)), OWN],
+        [OWN, RedundantBlock(111, 960, b"")],
+        [RedundantBlock(128, 0, b"own")],
+    ],
+)
+def test_what_redundancy_cannot_say(blocks: list[RedundantBlock]) -> None:
+    with pytest.raises(ValueError, match="no frames of one packet"):
+        join_redundant(blocks)

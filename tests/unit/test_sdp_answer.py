@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rtcengine.relay.negotiate import recv_config, send_config
 from rtcengine.sdp import (
     Answer,
     Codec,
@@ -337,6 +338,27 @@ def test_without_rtx_only_one_source_is_announced() -> None:
     answer = watch(offer_text("gst_whep"), {"video": PublishedTrack(H264)})
     assert [s.ssrc for s in answer.description.media[1].ssrcs] == [2001]
     assert not answer.description.media[1].ssrc_groups
+
+
+def test_redundancy_is_taken_from_who_prefers_it_and_forwarded_to_who_takes_it() -> None:
+    text = offer_text("chromium")
+    assert publish(text).sections[0].red_payload_type is None  # it stands behind Opus
+    preferred = text.replace("SAVPF 111 63 9", "SAVPF 63 111 9")
+    answer = publish(preferred)
+    audio = answer.sections[0]
+    assert audio.codec is not None and (audio.codec.payload_type, audio.red_payload_type) == (111, 63)
+    assert audio.feedback == ("transport-cc",)
+    assert answer.description.media[0].formats == ("63", "111") and "a=fmtp:63 111/111\r\n" in write(answer.description)
+    assert recv_config(audio).red_pt == 63
+
+    for red, fits in ((True, True), (False, False)):
+        answer = watch(offer_text("chromium_whep"), {"audio": PublishedTrack(audio.codec, red=red)})
+        viewed = answer.sections[0]
+        assert viewed.red_payload_type == (63 if fits else None)
+        assert answer.description.media[0].formats == (("111", "63") if fits else ("111",))
+        assert send_config(viewed).red_pt == viewed.red_payload_type
+    viewed = watch(offer_text("firefox_whep"), {"audio": PublishedTrack(audio.codec, red=True)}).sections[0]
+    assert viewed.codec is not None and (viewed.codec.payload_type, viewed.red_payload_type) == (109, None)
 
 
 def test_stereo_of_the_publisher_is_told_to_viewers() -> None:

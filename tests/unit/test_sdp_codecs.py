@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rtcengine.sdp import Codec, codecs, extensions, h264, parse
-from rtcengine.sdp.codecs import Match
-from rtcengine.sdp.description import ExtMap
+from rtcengine.sdp.codecs import Match, red_of
+from rtcengine.sdp.description import Codecs, ExtMap
 from rtcengine.sdp.h264 import Profile
 
 
@@ -336,3 +336,29 @@ def test_the_level_that_holds(mine: str, other: str, both: bool, level: str) -> 
     a, b = (codec("H264", f"{how}profile-level-id={text};packetization-mode=1") for text in (mine, other))
     assert h264.agreed(a, b) == f"{how}profile-level-id={level};packetization-mode=1"
     assert h264.agreed(codec("H264"), b) is None
+
+
+RED = [  # RED's number, rate, channels, fmtp; place; whether it is Opus's
+    (63, 48000, 2, "111/111", 1, True),
+    (63, 48000, 2, "111/111", 0, True),
+    (63, 48000, 2, "111", 1, True),
+    (63, 48000, 2, "111/111/111", 1, True),
+    (63, 48000, 2, "111/9", 1, False),
+    (63, 48000, 2, "63/63", 1, False),
+    (63, 48000, 2, "112/112", 1, False),
+    (63, 48000, 2, None, 1, False),
+    (63, 8000, 1, "111/111", 1, False),
+    (63, 48000, None, "111/111", 1, False),
+    (72, 48000, 2, "111/111", 1, False),  # looks like RTCP
+]
+
+
+@pytest.mark.parametrize(("pt", "rate", "channels", "fmtp", "place", "fits"), RED)
+def test_red_of_opus(pt: int, rate: int, channels: int | None, fmtp: str | None, place: int, fits: bool) -> None:
+    listed = [codec("opus", None, 111, 48000, 2), codec("G722", None, 9, 8000), codec("telephone-event", None, 110, 48000)]
+    listed.insert(place, red := codec("red", fmtp, pt, rate, channels))
+    assert red_of(Codecs(listed)) == ({111: (red, place == 0)} if fits else {})
+
+
+def test_red_of_a_picture_is_none_of_sound() -> None:
+    assert red_of(Codecs([codec("VP8"), codec("red", None, 118), codec("rtx", "apt=118", 119)])) == {}
