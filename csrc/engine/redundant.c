@@ -4,10 +4,9 @@
 #include "engine/state.h"
 #include "wire/payload/red.h"
 
-enum {
-  TAG = 0,         /* of a packet that is kept: its own frame's place in the payload, above the type of that; 0: it repeats nothing */
-  SECOND_LOSS = 5, /* percent, from which a second frame is repeated: one alone would leave a gap in 0.25 % and more */
-};
+enum { TAG = 0 }; /* of a packet that is kept: its own frame's place in the payload, above the type of that; 0: it repeats nothing */
+/* Percent, from which a second frame is repeated: one alone leaves a gap in 0.25 % and more. rtcengine/media/send.py reckons with it. */
+enum { SECOND_LOSS = 5 };
 
 static void note(rtc_pkt_t *k, uint16_t front, uint8_t pt) { k->tag[TAG] = (uint64_t)front << 8 | pt; }
 
@@ -31,6 +30,10 @@ const rtc_media_t *rtc_redundant_whole(const rtc_media_t *m, rtc_media_t *whole)
 
 bool rtc_redundant_open(rtc_recv_t *r, rtc_media_t *m) {
   rtc_red_t red;
+  if (!m->rtp.payload_len) { /* padding alone, which takes a number: Chromium probes with such */
+    m->rtp.pt = (uint8_t)r->cfg.pt;
+    return true;
+  }
   if (rtc_red_parse(&red, m->pkt->data + m->rtp.hdr_len, m->rtp.payload_len) < 0) return false;
   const rtc_red_block_t *own = &red.block[red.n - 1];
   note(m->pkt, own->off, own->pt);

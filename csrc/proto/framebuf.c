@@ -134,7 +134,7 @@ void rtc_framebuf_on_copy(rtc_framebuf_t *b, rtc_pkt_t *k, int64_t index, int64_
   for (int64_t i = index - 1; i >= b->next; i--) {
     const rtc_framebuf_item_t *p = at(b, i);
     if (!p) continue;
-    if (p->ts <= copy_ts) {
+    if (p->ts < copy_ts || (p->ts == copy_ts && p->len)) { /* padding has the time of what went before it */
       below = i;
       below_ts = p->ts;
       break;

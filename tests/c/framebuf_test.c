@@ -184,6 +184,10 @@ static void doubled(void) {
       {"too late", "0s@0 2s@2 + 3R@3", "k0 k2-1 k3", false},
       {"mixed with others", "0s@0 2r@2 3s@3 5s@5 6R@6", "k0 k1c k2 k3 k4c k5 k6", false},
       {"a packet without sound between", "0s@0 1p@1 3r@3 4r@4", "k0 k2c k3 k4", false},
+      {"padding before it", "0s@0 1p@0 2p@0 4r@2 5r@3", "k0 k1c k2 k3", false},
+      {"padding behind it", "0s@0 2p@1 3p@1 4r@2 5r@3", "k0 k1c k2 k3", false},
+      {"padding around it", "0s@0 1p@0 3p@1 4p@1 5r@2", "k0 k1c k2", false},
+      {"padding that is lost", "0s@0 2r@1 3r@2 +", "k0 k1-1 k2", false},
   };
   for (size_t f = 0; f < FIRSTS; f++)
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {

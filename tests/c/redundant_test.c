@@ -110,11 +110,38 @@ static void malformed(void) {
   open_receiver(&r, true);
   sound(&r, 0, 0);
   check_frame(&r, 0, 0);
-  for (size_t n = 0; n <= sizeof cut; n++)
-    rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 100, .index = 1 + (int64_t)n, .ts = 960, .pt = RED, .payload = cut, .len = n});
-  CHECK_EQ(rig_drops(&r, RTC_DROP_RED_FORM), 1 + sizeof cut);
+  for (size_t n = 1; n <= sizeof cut; n++)
+    rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 100, .index = (int64_t)n, .ts = 960, .pt = RED, .payload = cut, .len = n});
+  CHECK_EQ(rig_drops(&r, RTC_DROP_RED_FORM), sizeof cut);
   CHECK_EQ(rig_recv_stats(&r, 1)->packets, 1);
   CHECK(!rtc_hub_frame(r.hub));
+  rig_close(&r);
+}
+
+/* Padding takes numbers between, and is nothing to a viewer but that. */
+static void padding(void) {
+  rig_t r;
+  int pub = open_receiver(&r, true), view = rig_join(&r, GCM);
+  rtc_send_cfg_t out = rig_send(view, false, 9000);
+  out.has_red = true;
+  out.red_pt = RED;
+  rig_add_send(&r, 10, &out);
+  rig_link(&r, 10, 1);
+  sound(&r, 0, 0);
+  for (int64_t n = 1; n <= 3; n++) rig_rtp(&r, pub, &(rig_rtp_t){.ssrc = 100, .index = n, .ts = 0, .pt = RED, .pad = 200});
+  uint8_t p[5 + 2 * LEN] = {0x80 | OPUS, 0x0f, 0, LEN, OPUS}; /* which repeats the one before the padding */
+  p[1] = 960 >> 6;
+  fill(p + 5, 0);
+  fill(p + 5 + LEN, 1);
+  rig_rtp(&r, pub, &(rig_rtp_t){.ssrc = 100, .index = 4, .ts = 960, .pt = RED, .payload = p, .len = sizeof p});
+  check_frame(&r, 0, 0);
+  check_frame(&r, 1, 0);
+  CHECK(!rtc_hub_frame(r.hub));
+  const rtc_recv_stats_t *s = rig_recv_stats(&r, 1);
+  CHECK(s->packets == 5 && s->lost == 0 && s->frames_restored == 0);
+  CHECK_EQ(rig_media_n(&r, view, 9000), 5);
+  for (int i = 1; i <= 3; i++) CHECK_EQ(rig_media(&r, view, 9000, i)->rtp.payload_len, 0);
+  CHECK_EQ(rig_drops(&r, RTC_DROP_RED_FORM), 0);
   rig_close(&r);
 }
 
@@ -381,6 +408,7 @@ int main(void) {
   RUN(comes);
   RUN(mixed);
   RUN(malformed);
+  RUN(padding);
   RUN(goes);
   RUN(left_out);
   RUN(follows_loss);
