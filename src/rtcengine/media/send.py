@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("rtcengine.media")
 
 SCREEN_HINTS = {"detail", "text"}
+MORE_RED = 5
+"""Percent of loss from which on a packet repeats two frames, unless a number is set: as csrc/engine/redundant.c has it."""
 
 
 class Beside(NamedTuple):
@@ -230,8 +232,13 @@ class SendPump:
         return Extension.VIDEO_ORIENTATION in self.sender.config.extensions
 
     def _can_share(self, other: SendPump) -> bool:
-        mine = self.codec, self._fmtp, self._limits, self._tells_levels, self._tells_rotation
-        return mine == (other.codec, other._fmtp, other._limits, other._tells_levels, other._tells_rotation)
+        return self._form == other._form
+
+    @property
+    def _form(self) -> tuple[Any, ...]:
+        config = self.sender.config
+        red = config.red_pt is not None, config.red_levels
+        return self.codec, self._fmtp, self._limits, self._tells_levels, self._tells_rotation, red
 
     def _follow(self, leader: SendPump) -> None:
         self._leader = leader
@@ -344,7 +351,7 @@ class SendPump:
                 self._encoder.loudness = self.counts.loudness
                 if self._tells_levels:
                     self._encoder.hears = Listener()
-        self._encoder.set_bitrate(bps)
+        self._encoder.set_bitrate(self._own_part(bps))
         if isinstance(self._encoder, VideoEncoder):
             self._encoder.scale_down_by = limits.scale_down_by * scale
             self._encoder.temporal_layers = limits.temporal_layers
@@ -361,6 +368,13 @@ class SendPump:
         if isinstance(self._encoder, SoundEncoder):
             return list(zip(found, self._encoder.heard, strict=True))
         return [(encoded, None) for encoded in found]
+
+    def _own_part(self, bps: int | None) -> int | None:
+        """Of what may be sent that which is left for frames themselves, where packets repeat earlier ones."""
+        config = self.sender.config
+        if bps is None or config.red_pt is None:
+            return bps
+        return bps // (1 + (config.red_levels or (2 if self._worst >= MORE_RED else 1)))
 
     def _pass(self, track: MediaStreamTrack, packet: Any) -> None:
         self.counts.taken += 1

@@ -153,7 +153,7 @@ class ReceivedRows:
             if counts.width:
                 found["frameWidth"], found["frameHeight"] = counts.width, counts.height
         else:
-            if plan.codecs[0].red is not None:  # frames that others repeat; all but the discarded stood in for lost ones
+            if any(codec.red is not None for codec in plan.codecs):  # those not discarded stood in for lost frames
                 found["fecPacketsReceived"], found["fecBytesReceived"] = row["red_blocks"], row["red_bytes"]
                 found["fecPacketsDiscarded"] = row["red_blocks"] - row["frames_restored"]
             found["totalSamplesReceived"] = counts.samples
