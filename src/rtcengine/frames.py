@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 MOST_FRAMES, MOST_BYTES = 64, 4 << 20
 """What waits for one of several readers, as in the engine (csrc/engine/frame.h) for the only one."""
 
+UNTIL_KEYFRAME, LATEST, FIFO = "until_keyframe", "latest", "fifo"
+"""What makes way at the cap: see FrameQueue."""
+
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would take four times as long to make
 class EncodedFrame:
@@ -38,6 +41,87 @@ class EncodedFrame:
     capture_time: float | None = None
 
 
+class FrameQueue:
+    """Frames that wait for one reader: `most` of them, and 4 MiB (one frame at least). At the cap `drop` says what goes. By
+    "until_keyframe" the oldest does, and of video all up to the next key frame with it, so that who slept finds the newest;
+    when no key frame waits, all that comes is left out up to one. By "fifo" what waits is kept, and what comes is left out, of
+    video up to a key frame that finds room. `ask_key` asks for that key frame once its reader is back, not before, since one
+    costs whoever gets the stream.
+    "latest" is the first without its key frames: of sound, whose frames all are such. `dropped` counts."""
+
+    __slots__ = ("_asked", "_bytes", "_frames", "_skipping", "ask_key", "drop", "dropped", "most")
+
+    def __init__(self, most: int = MOST_FRAMES, drop: str = UNTIL_KEYFRAME) -> None:
+        if most < 1:
+            raise ValueError(f"maxsize is {most}, not 1 or more")
+        if drop not in (UNTIL_KEYFRAME, LATEST, FIFO):
+            raise ValueError(f'drop is "until_keyframe", "latest" or "fifo", not {drop!r}')
+        self.most, self.drop = most, drop
+        self.ask_key: Callable[[], None] | None = None
+        self.dropped = 0
+        self.begin()
+
+    @classmethod
+    def of(cls, kind: str, most: int, drop: str) -> FrameQueue:
+        """For frames of "audio" or "video". ValueError for a policy that leaves what nobody could decode."""
+        if kind == "video" and drop == LATEST:
+            raise ValueError('pictures by "latest" could not be decoded: drop is "until_keyframe" or "fifo" for video')
+        return cls(most, drop)
+
+    def begin(self, *, skipping: bool = False) -> None:
+        """Empty, for another stream; `skipping`: up to a key frame."""
+        self._frames: deque[EncodedFrame] = deque()
+        self._bytes = 0
+        self._skipping = skipping
+        self._asked = skipping
+
+    def skips(self, frame: EncodedFrame) -> bool:
+        """Whether it waits for a key frame and this is none, which is counted."""
+        if not self._skipping:
+            return False
+        if frame.key:
+            self._skipping = False
+            return False
+        self.dropped += 1
+        return True
+
+    def put(self, frame: EncodedFrame) -> None:
+        """One more, at the cap in place of others, or of itself."""
+        if self.drop == FIFO and self._full(len(frame.data)):
+            self.dropped += 1
+            self._skipping, self._asked = True, self._asked and not frame.key
+            return
+        if self.skips(frame):
+            return
+        self._frames.append(frame)
+        self._bytes += len(frame.data)
+        self._asked = False
+        while len(self._frames) > self.most or (len(self._frames) > 1 and self._bytes > MOST_BYTES):
+            self._leave_out()
+
+    def pop(self) -> EncodedFrame | None:
+        """The oldest."""
+        frame = self._frames.popleft() if self._frames else None
+        if frame is not None:
+            self._bytes -= len(frame.data)
+        if self._skipping and not self._asked and self.ask_key is not None and not self._full(0):
+            self._asked = True
+            self.ask_key()
+        return frame
+
+    def _full(self, more: int) -> bool:
+        return len(self._frames) >= self.most or bool(self._frames and self._bytes + more > MOST_BYTES)
+
+    def _leave_out(self) -> None:
+        """The oldest, up to the next key frame."""
+        while self._frames:
+            self._bytes -= len(self._frames.popleft().data)
+            self.dropped += 1
+            if self._frames and self._frames[0].key:
+                return
+        self._skipping = True
+
+
 class FrameShare:
     """Frames of one receiver, for as many streams as there are. The only one takes them from the engine, where they wait; of
     several whoever comes first takes what is there for all, and each has a queue of its own. `ask_key` asks the peer for a key
@@ -48,31 +132,35 @@ class FrameShare:
         self.ask_key = ask_key
         self._streams: list[FrameStream] = []
 
-    def open(self) -> FrameStream:
-        """One more, from the next frame on, or the next key frame when others read already."""
+    def open(self, queue: FrameQueue | None = None) -> FrameStream:
+        """One more, from the next frame on, or the next key frame when others read already. `queue`: for what it does not take
+        at once; without one that stays where it is taken from, as long as nobody else reads."""
         if self._streams:
             self._share_out()
-        stream = FrameStream(self, skipping=bool(self._streams))
+        stream = FrameStream(self, queue, skipping=bool(self._streams))
+        stream.queue.ask_key = stream.queue.ask_key or self.ask_key
         self._streams.append(stream)
         return stream
 
     def take(self, stream: FrameStream) -> EncodedFrame | None:
         """The next one for a stream that has none waiting."""
-        if len(self._streams) == 1:
+        if len(self._streams) == 1 and not stream.eager:
             frame = self._take()
-            return frame if frame is None or not stream.skips(frame) else self.take(stream)
+            return frame if frame is None or not stream.queue.skips(frame) else self.take(stream)
         self._share_out()
-        return stream.pop()
+        return stream.queue.pop()
 
     def wake(self) -> None:
         """There may be frames."""
+        if any(stream.eager for stream in self._streams):
+            self._share_out()
         for stream in self._streams:
             stream.wake()
 
     def give(self, frame: EncodedFrame) -> None:
         """One that is not taken from anywhere, to all streams."""
         for stream in self._streams:
-            stream.put(frame)
+            stream.queue.put(frame)
             stream.wake()
 
     def close(self) -> None:
@@ -90,69 +178,43 @@ class FrameShare:
     def _share_out(self) -> None:
         while (frame := self._take()) is not None:
             for stream in self._streams:
-                stream.put(frame)
+                stream.queue.put(frame)
 
 
 class FrameStream:
     """Frames of one receiver, in order: `async for frame in stream`. Ends when the receiver or the engine is closed, or
-    by `close`. What is not taken waits: 64 frames or 4 MiB, then the oldest go, of video all up to the next key frame. One
-    task at a time takes frames."""
+    by `close`. What is not taken waits: 64 frames or 4 MiB, then the oldest go, of video all up to the next key frame; or as
+    the `queue` has it that it was opened with. One task at a time takes frames."""
 
-    def __init__(self, share: FrameShare, *, skipping: bool = False) -> None:
+    def __init__(self, share: FrameShare, queue: FrameQueue | None = None, *, skipping: bool = False) -> None:
         self._share = share
         self._woken: asyncio.Future[None] | None = None
-        self._waiting: deque[EncodedFrame] = deque()
-        self._bytes = 0
-        self._skipping = self._asked = skipping  # up to a key frame, which who opens another stream asks for
-        self.dropped = 0
+        self.eager = queue is not None
+        """Takes what comes at once, however slow its reader is."""
+        self.queue = queue if queue is not None else FrameQueue()
+        self.queue.begin(skipping=skipping)
         self.closed = False
+
+    @property
+    def dropped(self) -> int:
+        """By its queue."""
+        return self.queue.dropped
 
     def __aiter__(self) -> FrameStream:
         return self
 
     async def __anext__(self) -> EncodedFrame:
         while not self.closed:
-            if (frame := self.pop() or self._share.take(self)) is not None:
+            if (frame := self.queue.pop() or self._share.take(self)) is not None:
                 return frame
             if self._woken is not None:
                 raise RuntimeError("another task waits for frames")
-            if self._skipping and not self._asked:  # not before: a key frame costs whoever gets the stream
-                self._asked = True
-                self._share.ask_key()
             self._woken = asyncio.get_running_loop().create_future()
             try:
                 await self._woken
             finally:
                 self._woken = None
         raise StopAsyncIteration
-
-    def pop(self) -> EncodedFrame | None:
-        """The oldest that waits here."""
-        if not self._waiting:
-            return None
-        frame = self._waiting.popleft()
-        self._bytes -= len(frame.data)
-        return frame
-
-    def skips(self, frame: EncodedFrame) -> bool:
-        """Whether it waits for a key frame and this is none."""
-        self._skipping = self._skipping and not frame.key
-        self.dropped += self._skipping
-        return self._skipping
-
-    def put(self, frame: EncodedFrame) -> None:
-        """For the share: one more waits, at the cap in place of others."""
-        if self.skips(frame):
-            return
-        self._waiting.append(frame)
-        self._bytes += len(frame.data)
-        if len(self._waiting) > MOST_FRAMES or (self._bytes > MOST_BYTES and len(self._waiting) > 1):
-            self.pop()
-            self.dropped += 1
-            while self._waiting and not self._waiting[0].key:
-                self.pop()
-                self.dropped += 1
-            self._skipping, self._asked = not self._waiting, False
 
     def wake(self) -> None:
         """There may be frames."""
@@ -164,5 +226,5 @@ class FrameStream:
         if not self.closed:
             self.closed = True
             self._share.drop(self)
-            self._waiting.clear()
+            self.queue.begin()
             self.wake()

@@ -75,6 +75,7 @@ cdef extern from "io/loop.h":
         size_t cert_len
         size_t key_len
         uint32_t slots
+        uint32_t srtp_window
         bint portable
         bint openssl
         int64_t window_us
@@ -83,7 +84,6 @@ cdef extern from "io/loop.h":
         rtc_addr_t bound[16]
         int recv_buffer[16]
         int send_buffer[16]
-        uint32_t srtp_window
         bint portable
         bint runs
         int64_t window_us

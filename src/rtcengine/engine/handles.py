@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import _core
 from ..config import PayloadType, RecvConfig, SendConfig, TransportConfig
-from ..frames import EncodedFrame, FrameShare, FrameStream
+from ..frames import EncodedFrame, FrameQueue, FrameShare, FrameStream
 from ..payload import FrameDescription, TemporalLayer
 from ..stats import STATES, Address
 from .stun import StunQuery
@@ -217,14 +217,15 @@ class Receiver:
         self._share: FrameShare | None = None
         self.taps = 0  # who wants frames, for those who switch them on and off together
 
-    def frames(self) -> FrameStream:
+    def frames(self, queue: FrameQueue | None = None) -> FrameStream:
         """Its encoded frames from now on, for a receiver whose config or whose `Batch.frames` asks for them; each call gives a
-        stream of its own. Forwarding to viewers goes on beside it."""
+        stream of its own, whose frames wait in the engine, or in a `queue` of the caller's. Forwarding to viewers goes on
+        beside it."""
         if not self.wants_frames:
             raise EngineError(f"{self!r} was not told to give frames (RecvConfig.frames, Batch.frames)")
         if self._share is None:
             self._share = FrameShare(self._take_frame, self.ask_key_frame)
-        stream = self._share.open()
+        stream = self._share.open(queue)
         if self.transport.state == "closed" or self.transport._engine._closed:
             stream.close()
         return stream

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..codecs.decode import DecodeCounts, DecodedStream
 from ..engine import EngineError, Receiver
+from ..frames import MOST_FRAMES, UNTIL_KEYFRAME, FrameQueue
+from .encoded import EncodedReader
 from .handlers import Handler
 from .tap import KeyWish, ask_key_frame, is_open, tap
 from .timeline import Timeline
@@ -136,9 +138,17 @@ class RemoteTrack(MediaStreamTrack):
             self._readers -= 1
             self._read_at = time.monotonic()
 
-    async def encoded(self) -> AsyncGenerator[EncodedFrame, None]:
-        """Frames as the peer encoded them, beside `recv` or alone; nothing is decoded for that. Video begins at a key frame.
-        Any number of iterations, each at its own pace (FrameStream); they end with the track and wait while it has none."""
+    def encoded(self, maxsize: int = MOST_FRAMES, drop: str = UNTIL_KEYFRAME) -> EncodedReader:
+        """`async for frame in track.encoded()`: frames as the peer encoded them, beside `recv` or alone; nothing is decoded for
+        that. Video begins at a key frame. Any number of iterations, each at its own pace; they end with the track and wait
+        while it has none. Of what is not taken `maxsize` frames wait, and 4 MiB at most. Beyond that, by `drop`:
+        "until_keyframe": the oldest go, of video all up to a key frame, which is asked for. "fifo": those that come are left
+        out, of video up to a key frame, which is asked for once there is room. "latest", of sound alone: the oldest go.
+        `dropped` counts them. ValueError for what cannot be."""
+        queue = FrameQueue.of(self.kind, maxsize, drop)
+        return EncodedReader(queue, self._encoded(queue))
+
+    async def _encoded(self, queue: FrameQueue) -> AsyncGenerator[EncodedFrame, None]:
         while self.readyState == "live":
             if self._receiver is None or not is_open(self._receiver):
                 self._attached = self._attached or asyncio.Event()
@@ -147,7 +157,7 @@ class RemoteTrack(MediaStreamTrack):
                 continue
             receiver = self._receiver
             try:
-                async with self._tap(receiver) as stream:
+                async with self._tap(receiver, queue) as stream:
                     self._taken.append(stream)
                     try:
                         async for frame in stream:
@@ -208,12 +218,12 @@ class RemoteTrack(MediaStreamTrack):
             self._task.cancel()
             self._task = None
 
-    def _tap(self, receiver: Receiver) -> AbstractAsyncContextManager[FrameStream]:
+    def _tap(self, receiver: Receiver, queue: FrameQueue | None = None) -> AbstractAsyncContextManager[FrameStream]:
         if self._transform is None:
-            return tap(receiver)
+            return tap(receiver, queue)
         if self._transformed is None or self._transformed.receiver is not receiver:
             self._transformed = TransformedFrames(receiver, self._transform, self._request_key, self._on_dropped)
-        return self._transformed.tap()
+        return self._transformed.tap(queue)
 
     def _on_dropped(self, failed: bool) -> None:
         self.broken += failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -20,12 +20,20 @@ FIRST_S, MOST_HELD = 5.0, 64 << 20
 known before anything is written. A picture's first is a key frame, and not every sender makes one when it is asked."""
 
 
+class Frames(Protocol):
+    """Frames as they came: EncodedReader, or an asynchronous generator."""
+
+    def __aiter__(self) -> AsyncIterator[EncodedFrame]: ...
+
+    async def aclose(self) -> None: ...
+
+
 class Encoded(Protocol):
-    """A track whose frames can be had as they came: RemoteTrack, relay.Track."""
+    """A track that gives such: RemoteTrack, relay.Track."""
 
     kind: str
 
-    def encoded(self) -> AsyncGenerator[EncodedFrame, None]: ...
+    def encoded(self) -> Frames: ...
 
 
 class RecordError(Exception):

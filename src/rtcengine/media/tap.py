@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ..engine import FrameStream, Receiver
+from ..frames import FrameQueue
 
 FIRST_ASK_S, LONGEST_ASK_S = 0.5, 8.0
 """Between requests for key frames that do not help; each wait is twice the one before."""
@@ -34,9 +35,10 @@ class KeyWish:
 
 
 @asynccontextmanager
-async def tap(receiver: Receiver) -> AsyncIterator[FrameStream]:
+async def tap(receiver: Receiver, queue: FrameQueue | None = None) -> AsyncIterator[FrameStream]:
     """Tells the engine to give the frames, and no more when the last of those who take them is gone. Video begins at a key
-    frame, which is asked for. EngineError when the engine or the transport is closed."""
+    frame, which is asked for. They wait in the engine, or in a `queue` of the caller's. EngineError when the engine or the
+    transport is closed."""
     receiver.taps += 1
     try:
         if receiver.taps == 1:
@@ -45,7 +47,7 @@ async def tap(receiver: Receiver) -> AsyncIterator[FrameStream]:
             await batch.commit()
         elif receiver.config.video:
             ask_key_frame(receiver)
-        stream = receiver.frames()
+        stream = receiver.frames(queue)
         try:
             yield stream
         finally:

@@ -123,7 +123,8 @@ class FrameReader:
         if maxsize < 1:
             raise ValueError(f"maxsize is {maxsize}, not 1 or more")
         if drop not in ("latest", "fifo"):
-            raise ValueError(f'drop is "latest" or "fifo", not {drop!r}')
+            other = ' ("until_keyframe" is for frames that are encoded)' if drop == "until_keyframe" else ""
+            raise ValueError(f'drop is "latest" or "fifo", not {drop!r}{other}')
         self._track, self._maxsize, self._kept = track, maxsize, drop == "fifo"
         self._twin: TeeTrack | None = None
         self._closed = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ..engine import EncodedFrame, EngineError, FrameStream, Receiver
-from ..frames import FrameShare
+from ..frames import FrameQueue, FrameShare
 from ..rtp import Extension
 from ..sframe import SFrameError
 from .tap import KeyWish, ask_key_frame, tap
@@ -257,10 +257,10 @@ class TransformedFrames:
             ask_key_frame(self.receiver)
 
     @asynccontextmanager
-    async def tap(self) -> AsyncIterator[FrameStream]:
+    async def tap(self, queue: FrameQueue | None = None) -> AsyncIterator[FrameStream]:
         """As `tap` of the receiver."""
         self._readers += 1
-        stream = self._share.open()
+        stream = self._share.open(queue)
         if self._task is None:
             self._error = None
             self._work.flush()  # of former readers

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from ..engine import EncodedFrame, Receiver
+from ..frames import MOST_FRAMES, UNTIL_KEYFRAME, FrameQueue
+from ..media.encoded import EncodedReader
 from ..media.tap import KeyWish, ask_key_frame, tap
 
 
@@ -39,9 +41,13 @@ class Track:
             finally:
                 decoded.close()
 
-    async def encoded(self) -> AsyncGenerator[EncodedFrame, None]:
-        """As the publisher encoded them."""
-        async with tap(self._receiver) as stream:
+    def encoded(self, maxsize: int = MOST_FRAMES, drop: str = UNTIL_KEYFRAME) -> EncodedReader:
+        """As the publisher encoded them. `maxsize` of them wait, and by `drop` others make way: as `RemoteTrack.encoded`."""
+        queue = FrameQueue.of(self.kind, maxsize, drop)
+        return EncodedReader(queue, self._encoded(queue))
+
+    async def _encoded(self, queue: FrameQueue) -> AsyncGenerator[EncodedFrame, None]:
+        async with tap(self._receiver, queue) as stream:
             async for frame in stream:
                 yield frame
 
