@@ -46,6 +46,9 @@ call.add = async (constraints) => {
   call.pc.getReceivers().forEach(watch);
 };
 
+// The camera in layers, by rid.
+call.addLayers = (camera) => rtc.addCamera(call.pc, camera);
+
 call.remove = (kind) => {
   const sender = call.pc.getSenders().find((s) => s.track && s.track.kind === kind);
   call.pc.removeTrack(sender);

@@ -122,6 +122,8 @@ async function addCamera(pc, { video, audio, codec, maxBitrate, layers }) {
   }
 }
 
+rtc.addCamera = addCamera;
+
 rtc.publish = async ({ url, token, ...camera }) => {
   const pc = newConnection();
   await addCamera(pc, camera);

@@ -62,6 +62,9 @@ class FakeDriver:
     def set_transform(self, sender: Any, transform: Any) -> None:
         self.transforms.append((sender.mid, transform))
 
+    def choose_layer(self, receiver: Any) -> None:
+        pass
+
     def send_tone(self, sender: Any, code: int, ms: float) -> None:
         self.tones.append((code, ms))
 

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from rtcengine.peer.effects import StopReceiving, StopSending
@@ -476,6 +479,51 @@ def test_an_answer_takes_some_layers() -> None:
     text = (b.local_text(b.state.local) or "").replace("a=rid:h recv\r\n", "").replace("recv q;h;f", "recv q;~f")
     a.set_remote("answer", text)
     assert [(e.rid, e.active) for e in a.plan.senders["0"].encodings] == [("q", True), ("f", False)]
+
+
+def test_too_many_layers_and_long_names_are_not_asked_for() -> None:
+    a, b = side(1), side(2, receive_simulcast=True)
+    a.add_transceiver("video", encodings=[Encoding(rid=rid) for rid in ("a", "b" * 17, "c", "d", "e", "f")])
+    negotiate(a, b)
+    assert b.plan.receivers["0"].rids == ("a", "c", "d", "e")
+    assert [e.rid for e in a.plan.senders["0"].encodings] == ["a", "c", "d", "e"]
+
+
+def test_layers_stay_when_who_takes_them_offers() -> None:
+    a, b = side(1), side(2, receive_simulcast=True)
+    a.add_transceiver("video", encodings=[Encoding(rid="q"), Encoding(rid="f")])
+    negotiate(a, b)
+    b.add_transceiver("audio")
+    offer(b, a)
+    assert b.plan.receivers["0"].rids == ("q", "f")  # and meanwhile
+    answer(b, a)
+    assert [e.rid for e in a.plan.senders["0"].encodings] == ["q", "f"] and b.plan.receivers["0"].rids == ("q", "f")
+
+
+def test_layers_are_offered_to_be_taken() -> None:
+    a, b = pair()
+    a.add_transceiver("video", direction=Direction.RECVONLY, receive_layers=["lo", "hi"])
+    b.add_track(FakeTrack("video", "v"))
+    negotiate(a, b)
+    assert [(e.rid, e.scale_down_by) for e in b.plan.senders["0"].encodings] == [("lo", 2.0), ("hi", 1.0)]
+    assert a.plan.receivers["0"].rids == ("lo", "hi")
+    a, b = pair()  # a peer that knows nothing of it
+    a.add_transceiver("video", direction=Direction.RECVONLY, receive_layers=["lo", "hi"])
+    b.add_track(FakeTrack("video", "v"))
+    offer(a, b)
+    b.set_local()
+    a.set_remote("answer", re.sub("a=(rid|simulcast):.*\r\n", "", b.local_text(b.state.local) or ""))
+    assert a.plan.receivers["0"].rids == ()
+
+
+@pytest.mark.parametrize("wrong", ["hm", ["a-b"], ["h", "h"], [1]])
+def test_layers_need_names(wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        side(1).add_transceiver("video", receive_layers=wrong)
+    with pytest.raises(TypeError, match="of video"):
+        side(1).add_transceiver("audio", receive_layers=["h"])
+    with pytest.raises(RangeError, match="4 layers"):
+        side(1).add_transceiver("video", receive_layers=["a", "b", "c", "d", "e"])
 
 
 def test_an_offer_to_take_simulcast() -> None:

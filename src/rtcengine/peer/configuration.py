@@ -58,7 +58,9 @@ class RTCConfiguration:
     """Options of a peer connection. `iceServers` of None leaves the choice to the driver, an empty list means none. Of
     `certificates` the first is shown; None: one is made. `peerIdentity`: who the peer has to prove to be (identity.py).
     `verify_peer`, which no browser has: asked with the peer's certificates (DER, its own first) after each handshake; until
-    it gives True, at once or as an awaitable, no media passes, and whatever else it gives refuses the peer."""
+    it gives True, at once or as an awaitable, no media passes, and whatever else it gives refuses the peer.
+    `receive_simulcast`, likewise: answers made from now on take all layers of a simulcast that the peer offers
+    (`RTCRtpReceiver.layers`), and not one stream."""
 
     iceServers: list[RTCIceServer] | None = None
     iceTransportPolicy: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL
@@ -69,6 +71,7 @@ class RTCConfiguration:
     iceCandidatePoolSize: int = 0
     peerIdentity: str | None = None
     verify_peer: VerifyPeer | None = None
+    receive_simulcast: bool = False
 
 
 def checked(configuration: RTCConfiguration | None) -> RTCConfiguration:
@@ -94,6 +97,8 @@ def checked(configuration: RTCConfiguration | None) -> RTCConfiguration:
         raise TypeError("peerIdentity is no text")
     if given.verify_peer is not None and not callable(given.verify_peer):
         raise TypeError("verify_peer cannot be called")
+    if not isinstance(given.receive_simulcast, bool):
+        raise TypeError("receive_simulcast is neither True nor False")
     return replace(
         given,
         iceTransportPolicy=_enum(RTCIceTransportPolicy, given.iceTransportPolicy, "iceTransportPolicy"),

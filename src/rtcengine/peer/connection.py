@@ -16,6 +16,7 @@ import os
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -80,6 +81,7 @@ class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
                 fingerprints=self.driver.fingerprints,
                 bundle_policy=self._configuration.bundlePolicy,
                 always_data=self._configuration.alwaysNegotiateDataChannels,
+                receive_simulcast=self._configuration.receive_simulcast,
             )
         )
         self._journal = Journal()
@@ -179,6 +181,7 @@ class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
         described = self.jsep.state.local is not None
         wanted = checked_change(self._configuration, as_configuration(configuration) or RTCConfiguration(), described=described)
         self._configuration = wanted
+        self.jsep.config = replace(self.jsep.config, receive_simulcast=wanted.receive_simulcast)
         self.driver.configure(wanted)
         self._gather_ahead()
 
@@ -227,14 +230,19 @@ class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
         *,
         streams: Sequence[MediaStream | str] = (),
         sendEncodings: Sequence[RTCRtpEncodingParameters] = (),
+        receive_layers: Sequence[str] = (),
     ) -> RTCRtpTransceiver:
+        """`receive_layers`, which the W3C has not: the rids of a simulcast that the peer shall send (RFC 8853), as
+        `receiver.layers` tells them once it has agreed."""
         kind, track = (trackOrKind, None) if isinstance(trackOrKind, str) else (None, trackOrKind)
         if track is not None:
             _check_track(track)
             kind = track.kind
         wanted = to_direction(direction)
         ids = stream_ids(streams) or [self._default_stream]
-        state = self.jsep.add_transceiver(kind or "", track=track, direction=wanted, streams=ids, encodings=sendEncodings)
+        state = self.jsep.add_transceiver(
+            kind or "", track=track, direction=wanted, streams=ids, encodings=sendEncodings, receive_layers=receive_layers
+        )
         transceiver = self._wrap(state)
         if track is not None:
             self.driver.set_track(transceiver.sender, track)
@@ -669,10 +677,11 @@ def _emit(target: Any, event: str, *args: Any) -> None:
 
 
 def _end(transceiver: RTCRtpTransceiver) -> None:
-    track = transceiver.receiver.track
-    end = getattr(track, "lost", None) or getattr(track, "stop", None)
-    if end is not None:
-        end()
+    receiver = transceiver.receiver
+    for track in (receiver.track, *receiver.layers.values()):
+        end = getattr(track, "lost", None) or getattr(track, "stop", None)
+        if end is not None:
+            end()
 
 
 def _check_track(track: Any) -> None:

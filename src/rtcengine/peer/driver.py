@@ -67,6 +67,9 @@ class Driver(Protocol):
     def set_transform(self, sender: Any, transform: Transform | None) -> None:
         """What frames of an RTCRtpSender go through from now on, or None. ValueError when its codec cannot go out so."""
 
+    def choose_layer(self, receiver: Any) -> None:
+        """Another `layer` of an RTCRtpReceiver is what its track reads."""
+
     def send_tone(self, sender: Any, code: int, ms: float) -> None:
         """A telephone event in place of what an RTCRtpSender sends, where it has a payload type for them."""
 

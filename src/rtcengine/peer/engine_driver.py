@@ -125,6 +125,11 @@ class EngineDriver:
             if outgoing.owner is sender:
                 outgoing.set_transform(transform)
 
+    def choose_layer(self, receiver: Any) -> None:
+        for incoming in self.incoming.values():
+            if incoming.owner is receiver:
+                incoming.follow()
+
     def send_tone(self, sender: Any, code: int, ms: float) -> None:
         for outgoing in self.outgoing.values():
             if outgoing.owner is sender:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..media.limits import PREFERENCES
 from ..sdp import MediaSection, write
+from ..sdp.answer import MAX_LAYERS, MAX_RID
 from ..types import Candidate, Direction
 from .effects import Effect, Encoding, Plan, steps
 from .errors import InvalidAccessError, InvalidModificationError, InvalidStateError, OperationError, RangeError
@@ -121,12 +122,15 @@ class Jsep:
         direction: Direction = Direction.SENDRECV,
         streams: Sequence[str] = (),
         encodings: Sequence[RTCRtpEncodingParameters] = (),
+        receive_layers: Sequence[str] = (),
     ) -> Transceiver:
         self._open()
         if kind not in self.config.capabilities.codecs:
             raise TypeError(f"kind is neither audio nor video: {kind!r}")
         checked = check_encodings(kind, encodings)
+        layers = check_layers(kind, receive_layers)
         transceiver = self._make(kind, max(1, len(checked)))
+        transceiver.receive_layers = layers
         transceiver.direction, transceiver.track = direction, track
         transceiver.streams = tuple(dict.fromkeys(streams))
         if track is not None:
@@ -481,6 +485,19 @@ def _with_candidate(described: Described, mids: tuple[str, ...], candidate: Cand
                 section = replace(section, candidates=[*section.candidates, candidate])
         media.append(section)
     return replace(described, sdp=replace(described.sdp, media=media), text=None)
+
+
+def check_layers(kind: str, rids: Sequence[str]) -> tuple[str, ...]:
+    """Those of a simulcast that a program wants to receive, by the rules for its own."""
+    if isinstance(rids, str) or not all(isinstance(rid, str) and _RID.fullmatch(rid) for rid in rids):
+        raise TypeError("receive_layers are rids: letters and digits")
+    if rids and kind != "video":
+        raise TypeError("layers are of video")
+    if len(set(rids)) != len(rids):
+        raise TypeError("two layers have the same rid")
+    if len(rids) > MAX_LAYERS or any(len(rid) > MAX_RID for rid in rids):
+        raise RangeError(f"{MAX_LAYERS} layers can be received, with names of {MAX_RID} characters")
+    return tuple(rids)
 
 
 def check_encodings(kind: str, encodings: Sequence[RTCRtpEncodingParameters]) -> list[RTCRtpEncodingParameters]:

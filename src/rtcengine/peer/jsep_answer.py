@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 
 from ..sdp import Codec, ExtMap, MediaSection, h264, write
+from ..sdp.answer import MAX_LAYERS, MAX_RID
 from ..sdp.codecs import Meaning, answer_fmtp, feedback_of, formats_of, is_repair, is_tones, meaning, red_of, rtx_of
 from ..sdp.description import Codecs, Connection, Rid, Setup, Simulcast, SimulcastRid
 from ..sdp.extensions import RID, answer_extensions
@@ -158,10 +159,11 @@ def _add_simulcast(
     offered = theirs.simulcast.send if theirs.simulcast is not None else ()
     if not (offered and config.receive_simulcast and direction.receives and _has(section, RID)):
         return
-    known = {rid.id: rid for rid in theirs.rids if rid.direction == "send"}
+    known = {rid.id: rid for rid in theirs.rids if rid.direction == "send" and len(rid.id) <= MAX_RID}
     layers: list[SimulcastRid] = []
     for stream in offered:
         layers += [rid for rid in stream if rid.id in known and all(rid.id != layer.id for layer in layers)][:1]
+    del layers[MAX_LAYERS:]
     section.rids += [Rid(layer.id, "recv", known[layer.id].payload_types, known[layer.id].restrictions) for layer in layers]
     if layers:
         send = section.simulcast.send if section.simulcast is not None else ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..sdp import Codec, ExtMap, MediaSection, write
 from ..sdp.codecs import formats_of, meaning
-from ..sdp.description import Codecs, Setup
+from ..sdp.description import Codecs, Rid, Setup, Simulcast, SimulcastRid
 from .capabilities import Capability
 from .configuration import RTCBundlePolicy
 from .jsep_section import (
@@ -138,7 +138,22 @@ def _media(
     add_transport(section, config, ice, Setup.ACTPASS)
     section.rtcp_mux_only = True  # the one policy there is (RFC 9429 §5.2.1); answers have a=rtcp-mux alone (RFC 8858)
     add_sending(section, transceiver, cname, transceiver.direction)
+    _add_layers(section, transceiver, slot.before)
     return section
+
+
+def _add_layers(section: MediaSection, transceiver: Transceiver, before: MediaSection | None) -> None:
+    """Layers that we take: those that the program wants, else those that were agreed on before."""
+    wanted: list[tuple[SimulcastRid, ...]] = [(SimulcastRid(rid),) for rid in transceiver.receive_layers]
+    if not wanted and before is not None and before.simulcast is not None:
+        wanted = list(before.simulcast.recv)
+    sent = {rid.id for rid in section.rids}  # a rid has one meaning in a section (RFC 8851 §4)
+    wanted = [stream for stream in wanted if stream[0].id not in sent]
+    if not wanted or not transceiver.direction.receives:
+        return
+    section.rids += [Rid(stream[0].id, "recv") for stream in wanted]
+    send = section.simulcast.send if section.simulcast is not None else ()
+    section.simulcast = Simulcast(send, tuple(wanted))
 
 
 # Most connections of a program offer the same: they share it.

@@ -146,17 +146,18 @@ def _receiver(
 ) -> MediaPlan:
     # An offer of ours that is not answered: whatever it lists may come.
     answered = theirs if theirs is not None and not theirs.is_rejected and state.signaling != "have-local-offer" else None
-    rids: tuple[str, ...] = ()
-    if answered is not None and ours.simulcast is not None:
-        rids = tuple(stream[0].id for stream in ours.simulcast.recv)
+    mid = transceiver.mid or ""
+    # Until it is answered, layers go on as they were.
+    agreed = [one.section(mid) if one is not None else None for one in (state.current_local, state.current_remote)]
+    rids = _layers(ours, answered) if answered is not None else _layers(*agreed)
     codecs = _uses(ours, answered)
     offered: tuple[CodecUse, ...] = ()
     if local.type == "offer" and answered is not None:
         offered = _sound_of(_left_out(ours, codecs))
     return MediaPlan(
-        mid=transceiver.mid or "",
+        mid=mid,
         kind=transceiver.kind,
-        transport=state.transport_of[transceiver.mid or ""],
+        transport=state.transport_of[mid],
         codecs=_sound_of(codecs),
         offered=offered,
         tones=_tones_of(codecs),
@@ -165,6 +166,14 @@ def _receiver(
         sources=tuple(DeclaredSource(s.ssrc, s.rtx_ssrc, s.cname) for s in declared_streams(theirs)) if theirs else (),
         rids=rids,
     )
+
+
+def _layers(ours: MediaSection | None, theirs: MediaSection | None) -> tuple[str, ...]:
+    """The rids that we take and the peer sends."""
+    if ours is None or theirs is None or ours.simulcast is None or theirs.simulcast is None:
+        return ()
+    sent = {rid.id for stream in theirs.simulcast.send for rid in stream}
+    return tuple([stream[0].id for stream in ours.simulcast.recv if stream[0].id in sent])
 
 
 def _sender(

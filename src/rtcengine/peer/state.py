@@ -54,6 +54,7 @@ class Transceiver:
     encodings: tuple[Encoding, ...] = ()
     preferences: tuple[RTCRtpCodecCapability, ...] = ()
     degradation: str | None = None
+    receive_layers: tuple[str, ...] = ()
     by_add_track: bool = False
     by_remote: bool = False
     has_sent: bool = False

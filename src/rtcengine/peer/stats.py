@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .connection import RTCPeerConnection
     from .engine_driver import EngineDriver
     from .link import Link
-    from .streams import Incoming, Layer
+    from .streams import Layer, Stream
 
 
 SHARED_S = 0.010
@@ -45,7 +45,7 @@ class Statistics:
         self._driver, self._peer = driver, peer
         self._own = certificate(driver.certificate.der, None)
         self._transports: dict[Link, TransportRows] = {}
-        self._received: dict[Incoming, ReceivedRows] = {}
+        self._received: dict[Stream, ReceivedRows] = {}
         self._sent: dict[Layer, SentRows] = {}
         self._last = _Whole()
 
@@ -66,7 +66,7 @@ class Statistics:
         driver = self._driver
         states = [(x.transport.id, x.dtls_state, x.ice_state, x.transport.controlling) for x in driver.links.values()]
         addresses = [(x.ufrag, len(x.local), len(x.remote)) for x in driver.links.values()]
-        incoming = [(id(one.receiver), id(one.plan)) for one in driver.incoming.values()]
+        incoming = [(id(x.receiver), id(one.plan)) for one in driver.incoming.values() for x in one.streams]
         outgoing = [(id(one.layers), id(one.plan), id(one.owner.track)) for one in driver.outgoing.values()]
         return (*states, *addresses, *incoming, *outgoing, driver.channels.opened, driver.channels.closed)
 
@@ -97,7 +97,7 @@ class Statistics:
         both: list[Owner] = [*self._peer.getSenders(), *self._peer.getReceivers()]
         if isinstance(selector, RTCRtpSender | RTCRtpReceiver):
             return selector
-        owners = [one for one in both if one.track is selector]
+        owners = [one for one in both if one.track is selector or selector in getattr(one, "layers", {}).values()]
         if len(owners) != 1:
             raise InvalidAccessError(f"the track is of {len(owners)} senders and receivers, not of one")
         return owners[0]
@@ -113,15 +113,15 @@ class Statistics:
         """Adds them all."""
         receivers = known[0].receivers if len(known) == 1 else {id: row for r in known for id, row in r.receivers.items()}
         senders = known[0].senders if len(known) == 1 else {id: row for r in known for id, row in r.senders.items()}
-        incoming = self._driver.incoming.values()
+        incoming = [(stream, one) for one in self._driver.incoming.values() for stream in one.streams]
         outgoing = [(layer, one) for one in self._driver.outgoing.values() for layer in one.layers]
-        if len(self._received) != len(incoming) or not all(one in self._received for one in incoming):
-            self._received = {one: self._received.get(one) or ReceivedRows(one) for one in incoming}
+        if len(self._received) != len(incoming) or not all(stream in self._received for stream, _ in incoming):
+            self._received = {stream: self._received.get(stream) or ReceivedRows(one, stream) for stream, one in incoming}
         if len(self._sent) != len(outgoing) or not all(layer in self._sent for layer, _ in outgoing):
             self._sent = {layer: self._sent.get(layer) or SentRows(one, layer) for layer, one in outgoing}
-        for into, received in self._received.items():
-            if (stream := received.add(found, receivers, now)) is not None:
-                yield into.owner, stream
+        for into, of in incoming:
+            if (row := self._received[into].add(found, receivers, now)) is not None:
+                yield of.owner, row
         for layer, one in outgoing:
             if (stream := self._sent[layer].add(found, senders, now)) is not None:
                 yield one.owner, stream

@@ -18,7 +18,7 @@ from .stats_types import (
     RTCStatsReport,
     wall_ms,
 )
-from .streams import Incoming, Layer, Outgoing
+from .streams import Incoming, Layer, Outgoing, Stream
 
 Row = dict[str, Any]
 NTP_TO_UNIX_S = 2_208_988_800
@@ -119,10 +119,10 @@ class SentRows:
 
 
 class ReceivedRows:
-    """Of one receiver."""
+    """Of one stream of a receiver."""
 
-    def __init__(self, incoming: Incoming) -> None:
-        self._incoming = incoming
+    def __init__(self, incoming: Incoming, stream: Stream) -> None:
+        self._incoming, self._source = incoming, stream
         self._plan: MediaPlan | None = None
         self._ssrc = 0
         self._codec: RTCStats = RTCCodecStats()
@@ -131,13 +131,13 @@ class ReceivedRows:
 
     def add(self, report: RTCStatsReport, rows: dict[int, Row], now: float) -> RTCStats | None:
         """Its stream, from the first packet on."""
-        plan, receiver = self._incoming.plan, self._incoming.receiver
+        plan, receiver, feed = self._incoming.plan, self._source.receiver, self._source.feed
         if plan is None or receiver is None or (row := rows.get(receiver.id)) is None or not row["last"]:
             return None
         if plan is not self._plan or row["ssrc"] != self._ssrc:
             self._prepare(plan, row["ssrc"])
-        track = self._incoming.owner.track
-        counts = track.counts
+        track = feed.track if feed is not None else self._incoming.owner.track
+        counts = self._source.counts or track.counts
         found = RTCInboundRtpStreamStats(self._stream)
         found["timestamp"] = now
         found["trackIdentifier"] = track.id
@@ -181,6 +181,8 @@ class ReceivedRows:
             codecId=self._codec["id"],
             mid=plan.mid,
         )
+        if self._source.rid:
+            self._stream["rid"] = self._source.rid
         self._remote = RTCRemoteOutboundRtpStreamStats(
             id=f"RO{plan.transport}_{ssrc}",
             type="remote-outbound-rtp",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..codecs.bounds import Bounds
+from ..codecs.decode import DecodeCounts
 from ..codecs.registry import encodes
 from ..codecs.sound import USUAL_MS
 from ..config import CODECS, PayloadType, RecvConfig, SendConfig, TonePayload, feedback
 from ..engine import Batch, Engine, Receiver, Sender
 from ..media.limits import MAINTAIN_BOTH, Limits
+from ..media.receive import RemoteTrack
 from ..media.send import SendCounts, SendPump
 from ..media.transform import Transform, check_codec
 from ..sdp import h264
@@ -169,19 +172,45 @@ def _above_0(said: dict[str, str], name: str) -> int | None:
     return int(text) or None if text.isdecimal() and len(text) < 10 else None
 
 
-class Incoming:
-    """What an RTCRtpReceiver gets. One engine receiver at a time, on the link of its section."""
+class Feed:
+    """A track, and the engine receiver that it reads."""
 
-    def __init__(self, engine: Engine, owner: RTCRtpReceiver) -> None:
-        self.owner = owner
-        self.plan: MediaPlan | None = None
-        self.receiver: Receiver | None = None
-        self._engine = engine
+    __slots__ = ("_attached", "track")
+
+    def __init__(self, track: RemoteTrack) -> None:
+        self.track = track
         self._attached: Receiver | None = None
 
-    def apply(self, batch: Batch, media: MediaPlan, link: Link) -> None:
-        self.plan = media
-        config = recv_config(media)
+    def follow(self, receiver: Receiver | None, counts: DecodeCounts | None = None) -> None:
+        """It reads from this one from now on; what is decoded is counted in `counts`."""
+        if self._attached is receiver:
+            return
+        self.forget()
+        self._attached = receiver
+        if receiver is not None:
+            if counts is not None:
+                self.track.counts = counts
+            self.track.attach(receiver)
+
+    def forget(self) -> None:
+        if self._attached is not None:
+            self._attached = None
+            self.track.detach()
+
+
+class Stream:
+    """One stream of what an RTCRtpReceiver gets: its engine receiver, and of a simulcast's layer, whose `rid` is not "", a
+    track of its own."""
+
+    __slots__ = ("counts", "feed", "receiver", "rid")
+
+    def __init__(self, rid: str, track: RemoteTrack | None) -> None:
+        self.rid = rid
+        self.receiver: Receiver | None = None
+        self.feed = Feed(track) if track is not None else None
+        self.counts = DecodeCounts() if rid else None
+
+    def apply(self, batch: Batch, config: RecvConfig | None, link: Link) -> None:
         had = self.receiver
         if had is not None and (config is None or had.transport is not link.transport):
             batch.end(had)
@@ -194,25 +223,69 @@ class Incoming:
             batch.reconfigure(had, config)
 
     def follow(self) -> None:
-        """After the batch has gone: the track reads from what there is now."""
-        if self._attached is self.receiver:
-            return
-        if self._attached is not None:
-            self.owner.track.detach()
-        self._attached = self.receiver
-        if self.receiver is not None:
-            self.owner.track.attach(self.receiver)
+        if self.feed is not None:
+            self.feed.follow(self.receiver, self.counts)
 
     def end(self, batch: Batch) -> None:
-        self.forget()
+        if self.feed is not None:
+            self.feed.forget()
         if self.receiver is not None and self.receiver.transport.state != "closed":
             batch.end(self.receiver)
         self.receiver = None
 
+
+class Incoming:
+    """What an RTCRtpReceiver gets, in one stream or in the layers of a simulcast (RFC 8853), on the link of its section. Its
+    track reads the one stream, or the layer that is chosen."""
+
+    def __init__(self, engine: Engine, owner: RTCRtpReceiver) -> None:
+        self.owner = owner
+        self.plan: MediaPlan | None = None
+        self.streams: tuple[Stream, ...] = ()
+        self._engine = engine
+        self._feed = Feed(owner.track)
+
+    @property
+    def chosen(self) -> Stream | None:
+        """What the receiver's track reads."""
+        return next((one for one in self.streams if one.rid == self.owner.layer), None)
+
+    @property
+    def receiver(self) -> Receiver | None:
+        chosen = self.chosen
+        return chosen.receiver if chosen is not None else None
+
+    def apply(self, batch: Batch, media: MediaPlan, link: Link) -> None:
+        self.plan = media
+        config, rids = recv_config(media), media.rids or ("",)
+        if tuple([one.rid for one in self.streams]) != rids:
+            tracks = self.owner.set_layers(media.rids)
+            had = {one.rid: one for one in self.streams}
+            self.streams = tuple([had.pop(rid) if rid in had else Stream(rid, tracks.get(rid)) for rid in rids])
+            for gone in had.values():
+                gone.end(batch)
+        for one in self.streams:
+            if one.rid and config is not None:
+                config = replace(config, rid=one.rid, ssrc=0, rtx_ssrc=0)
+            one.apply(batch, config, link)
+
+    def follow(self) -> None:
+        """After the batch has gone, or another layer was chosen: tracks read from what there is now."""
+        for one in self.streams:
+            one.follow()
+        if (chosen := self.chosen) is not None:
+            self._feed.follow(chosen.receiver, chosen.counts)
+
+    def end(self, batch: Batch) -> None:
+        self.forget()
+        for one in self.streams:
+            one.end(batch)
+
     def forget(self) -> None:
-        if self._attached is not None:
-            self._attached = None
-            self.owner.track.detach()
+        self._feed.forget()
+        for one in self.streams:
+            if one.feed is not None:
+                one.feed.forget()
 
 
 class Layer:

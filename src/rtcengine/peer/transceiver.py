@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..codecs.loudness import linear
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 SOURCE_S = 10.0
 """How long a source counts after its last packet."""
+NO_LAYERS: Mapping[str, Any] = MappingProxyType({})
 SINCE_1900 = 2_208_988_800
 """NTP's time at 1970."""
 
@@ -180,10 +182,44 @@ class RTCRtpReceiver(_Half):
         super().__init__(peer, state)
         id = state.remote_track or secrets.token_hex(8)
         self._track = peer.driver.remote_track(state.kind, id)
+        self._layers: Mapping[str, Any] = NO_LAYERS
+        self._layer = ""
 
     @property
     def track(self) -> Any:
+        """What the peer sends; of a simulcast the `layer` that is chosen."""
         return self._track
+
+    @property
+    def layers(self) -> Mapping[str, Any]:
+        """Of a simulcast (`RTCConfiguration.receive_simulcast`): a track for each layer, by its rid, in the peer's order, from
+        our answer on; empty else. None is decoded that nobody reads. Each has a `transform` of its own."""
+        return self._layers
+
+    @property
+    def layer(self) -> str:
+        """The rid of what `track` reads; "" without a simulcast. Of its layers the first, until it is set to another's, which
+        begins at a key frame. ValueError for one that there is not."""
+        return self._layer
+
+    @layer.setter
+    def layer(self, rid: str) -> None:
+        if rid not in self._layers:
+            raise ValueError(f"there is no layer {rid!r} among {', '.join(map(repr, self._layers)) or 'none'}")
+        self._layer = rid
+        self._peer.driver.choose_layer(self)
+
+    def set_layers(self, rids: tuple[str, ...]) -> Mapping[str, Any]:
+        """For the driver: those that were agreed on."""
+        had, driver = self._layers, self._peer.driver
+        made = {rid: had.get(rid) or driver.remote_track(self.kind, secrets.token_hex(8)) for rid in rids}
+        self._layers = MappingProxyType(made) if made else NO_LAYERS
+        for rid, track in had.items():
+            if rid not in made:
+                track.stop()
+        if self._layer not in made:
+            self._layer = rids[0] if rids else ""
+        return self._layers
 
     @property
     def transform(self) -> Transform | None:
@@ -210,8 +246,10 @@ class RTCRtpReceiver(_Half):
         plan = self._peer.jsep.plan.receivers.get(self._state.mid or "")
         parameters = RTCRtpReceiveParameters()
         _fill(parameters, plan)
-        for source in plan.sources if plan is not None else ():
-            number = plan.codecs[0].payload_type if plan is not None and plan.codecs else 0
+        number = plan.codecs[0].payload_type if plan is not None and plan.codecs else 0
+        for rid in plan.rids if plan is not None else ():
+            parameters.encodings.append(RTCRtpDecodingParameters(rid=rid))
+        for source in plan.sources if plan is not None and not plan.rids else ():
             rtx = RTCRtpRtxParameters(source.rtx_ssrc) if source.rtx_ssrc is not None else None
             parameters.encodings.append(RTCRtpDecodingParameters(source.ssrc, number, rtx))
         return parameters
