@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 
 import av
+import numpy as np
+import pytest
 
 from rtcengine.codecs.av1 import LEAST_SIDE, Av1Encoder
-from rtcengine.media.pattern import Pattern
+from rtcengine.codecs.decode import make_decoder
+from rtcengine.frames import EncodedFrame
+from rtcengine.media.pattern import Pattern, read_number
 
 
 def policies() -> set[int]:
@@ -54,3 +59,29 @@ def test_small_pictures_are_enlarged() -> None:
     for shown, size in {(32, 32): (64, 64), (32, 16): (128, 64), (48, 200): (64, 266), (64, 66): (64, 66)}.items():
         assert encoder.size(av.VideoFrame(*shown, "yuv420p")) == size
         assert min(size) >= LEAST_SIDE
+
+
+@pytest.mark.parametrize(("size", "seed"), [((640, 360), 1), ((320, 180), 3)])
+def test_no_block_is_of_a_picture_before(size: tuple[int, int], seed: int) -> None:
+    """Pictures that jump, as those of a camera do of which some are missed."""
+    rng, pattern, encoder, decoder = random.Random(seed), Pattern(*size), Av1Encoder(), make_decoder("AV1")
+    number, wrong = 12345, []
+    for place in range(150):
+        shown = pattern.video_frame(number, 3000 * number)
+        [coded] = encoder.encode(shown)
+        encoded = EncodedFrame(
+            data=memoryview(coded.data),
+            timestamp=coded.timestamp,
+            clock_rate=90000,
+            codec="AV1",
+            key=coded.key,
+            lost=0,
+            arrived=0.0,
+        )
+        [seen] = decoder.decode(encoded)
+        luma = seen.to_ndarray(format="gray")
+        off = np.abs(luma.astype(int) - shown.to_ndarray(format="gray")) > 80
+        if off.sum() > 50 or read_number(luma) != number:
+            wrong.append((place, int(off.sum())))
+        number += rng.randint(1, 3)
+    assert wrong == []

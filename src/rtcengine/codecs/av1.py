@@ -19,6 +19,9 @@ DEFAULT_BITRATE, MIN_BITRATE, MAX_BITRATE, MAX_FRAME_RATE = USUAL
 
 LEAST_SIDE = 64
 LARGE = 1280 * 720
+EXACT, FAST, EXACT_UP_TO = 8, 12, 640 * 480
+"""Presets of SVT-AV1, and the largest picture of the first: those from 9 on leave a block of the picture before in a few of a
+hundred, and 8 takes too long for more (docs/decisions/0017-av1-block-by-block.md)."""
 
 _opening = threading.Lock()
 
@@ -59,9 +62,12 @@ class Av1Coder(AvCoder):
         os.environ.setdefault("SVT_LOG", "0")
         context = self._context
         context.bit_rate = bps
-        lp = 1 if size[0] * size[1] <= LARGE else 2
-        settings = {"rtc": 1, "pred-struct": 1, "rc": 2, "lookahead": 0, "scd": 0, "lp": lp}
-        context.options = {"preset": "12", "svtav1-params": ":".join(f"{name}={value}" for name, value in settings.items())}
+        area = size[0] * size[1]
+        settings = {"rtc": 1, "pred-struct": 1, "rc": 2, "lookahead": 0, "scd": 0, "lp": 1 if area <= LARGE else 2}
+        # Else every fourth picture is mixed with those before it, and has blocks of theirs where it differs most.
+        settings["enable-tf"] = 0
+        params = ":".join(f"{name}={value}" for name, value in settings.items())
+        context.options = {"preset": str(EXACT if area <= EXACT_UP_TO else FAST), "svtav1-params": params}
         with ordinary_threads():
             context.open()
 
