@@ -290,11 +290,12 @@ class SFrameReceiver:
         """What was encrypted, or an SFrameError; then nothing has changed."""
         view = memoryview(frame).cast("B")
         kid, ctr, at = read_header(view)
-        if kid not in self._keys:
+        found = self._keys.get(kid)
+        if found is None:
             raise SFrameKeyError(kid)
         if len(view) - at < self._suite.tag:
             raise SFrameFormatError(f"an SFrame of {len(view)} bytes has no room for its tag")
-        context, window = self._keys[kid]
+        context, window = found
         window.check(ctr)
         try:
             plain = context.open(bytes(view[:at]), ctr, view[at:], metadata)

@@ -271,9 +271,9 @@ class Receiver:
 
 
 class Sender:
-    """One stream that we send, fed by a receiver (`Batch.link`) or by `send_frame`. `on_keyframe` is called when the
-    peer wants a key frame of a sender that `send_frame` feeds; `on_loss`, of one of sound, when the peer's reports say that
-    another percentage of its packets gets lost: a greater one at once, a smaller one step by step."""
+    """One stream that we send, fed by a receiver (`Batch.link`) or by `send_frame`, which any thread may call. `on_keyframe` is
+    called when the peer wants a key frame of a sender that `send_frame` feeds; `on_loss`, of one of sound, when the peer's
+    reports say that another percentage of its packets gets lost: a greater one at once, a smaller one step by step."""
 
     __slots__ = ("__weakref__", "config", "id", "on_keyframe", "on_loss", "transport")
 

@@ -8,7 +8,8 @@ from ..frames import EncodedFrame, FrameQueue
 
 
 class EncodedReader:
-    """`async for frame in reader`. `aclose` ends it early, as do `async with` and going out of use. One task uses it."""
+    """`async for frame in reader`. `aclose` ends it early, as do `async with` and going out of use. One task uses it.
+    Any thread may read `dropped`; all else is for the thread of its event loop."""
 
     def __init__(self, queue: FrameQueue, frames: AsyncGenerator[EncodedFrame, None]) -> None:
         self._queue, self._frames = queue, frames

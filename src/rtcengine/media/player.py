@@ -76,8 +76,8 @@ class MediaPlayer:
     `file`: a path, an address, a device or a file-like object. `format`, `options`, `timeout`: as av.open takes them.
     `loop`: begins again at the end, for what can be sought in. `decode` False: tracks give packets as they are, for codecs
     that can be sent so. Pictures that a phone has recorded on their side are turned upright; sound is decoded to 48 kHz, two
-    channels, 20 ms. The thread begins with the first `recv`; when all
-    tracks that were read are stopped, everything is closed.
+    channels, 20 ms. The thread begins with the first `recv`; when all tracks that were read are stopped, everything is closed.
+    Any thread may make one, which waits for the file: `await asyncio.to_thread(MediaPlayer, address)`.
     """
 
     def __init__(

@@ -37,7 +37,8 @@ class RemoteTrack(MediaStreamTrack):
     next `recv`. "dtmf" comes with a DtmfTone for each telephone event that the peer sends, whether somebody reads or not.
     Meanwhile the newest frames wait here, `VIDEO_WAITS` or `AUDIO_WAITS`: a reader that is slow misses the older ones
     (`dropped`). Times begin at 0 and go on when the peer's stream is another. Pictures come `upright`, whichever way the peer's
-    phone is held; set to False they come as they are, and `rtcengine.codecs.about` tells how they are turned.
+    phone is held; set to False they come as they are, and `rtcengine.codecs.about` tells how they are turned. Any thread may
+    read `dropped`, `broken` and `counts`, and set `upright`, besides what a MediaStreamTrack allows.
     """
 
     upright = True

@@ -21,6 +21,8 @@ class SFrameTransform:
     One object may serve any number of senders, and must when they have the same key and KID: their frames are numbered
     together, since no number may come twice under one key (RFC 9605 §9.1). So a program that begins anew needs another key,
     or another KID. For what comes in there is one object a connection: it takes each frame once.
+
+    Any thread, one at a time, may change its keys while frames go through it on the event loop's.
     """
 
     opaque = True

@@ -117,7 +117,8 @@ class TeeTrack(MediaStreamTrack):
 
 
 class FrameReader:
-    """What `MediaStreamTrack.frames` gives. `close` ends it early, as does `async with`."""
+    """What `MediaStreamTrack.frames` gives. `close` ends it early, as does `async with`. Any thread may read `dropped`; all
+    else is for the thread of its event loop."""
 
     def __init__(self, track: MediaStreamTrack, maxsize: int, drop: str) -> None:
         if maxsize < 1:

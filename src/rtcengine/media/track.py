@@ -54,6 +54,9 @@ class MediaStreamTrack(AsyncIOEventEmitter, metaclass=ABCMeta):
     "ended" comes once, when it is stopped or its source has no more; "mute" and "unmute" when its source pauses and goes
     on. `enabled` False sends black or silence in its place, whoever reads it. `error` is why its source ended, None when it
     was not by a failure.
+
+    Any thread may read its properties, call getSettings, getCapabilities and getConstraints, and set `enabled` and
+    `contentHint`; all else is for the thread of its event loop (docs/media.md, "Threads").
     """
 
     kind = "unknown"

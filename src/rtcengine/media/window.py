@@ -25,7 +25,8 @@ class Window:
             await window.closed()
 
     A larger window shows larger pictures, in whole multiples. The window is another process's: its end, or that of the display,
-    is that of the window alone. WindowError where there is no display, or Python has no Tk (Debian: package python3-tk).
+    is that of the window alone. WindowError where there is no display, or Python has no Tk (Debian: package python3-tk). Any
+    thread may read `shown` and `process_id`; all else is for the thread of its event loop.
     """
 
     def __init__(self, track: MediaStreamTrack, title: str = "rtcengine") -> None:

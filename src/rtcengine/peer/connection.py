@@ -63,7 +63,10 @@ TURNS = 4
 
 class RTCPeerConnection(Handlers, LegacyStreams, AsyncIOEventEmitter):
     """A connection to a peer. Listeners are called in the order of the W3C's algorithms, before the call returns.
-    Configuration, descriptions and candidates may be dicts, as JSON has them."""
+    Configuration, descriptions and candidates may be dicts, as JSON has them.
+
+    Any thread may read its states and descriptions, `id`, `timeline` and `failure`; all else is for the thread of its event
+    loop, from another one by `asyncio.run_coroutine_threadsafe(pc.close(), loop)` (docs/media.md, "Threads")."""
 
     def __init__(
         self,

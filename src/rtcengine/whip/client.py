@@ -45,7 +45,7 @@ class Client(AsyncIOEventEmitter, metaclass=ABCMeta):
     server ended the session, a new one is made, for `patience_s` at most. `verify` False takes any certificate of the HTTP
     server.
     ICE servers are those that the endpoint tells, unless `configuration` names some. `trickle` False: the offer waits for all
-    candidates.
+    candidates. Any thread may read `url`, `state` and `failure`; all else is for the thread of its event loop.
     """
 
     def __init__(

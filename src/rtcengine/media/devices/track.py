@@ -22,7 +22,8 @@ NAMES = {"audio": AUDIO_NAMES | EITHER, "video": VIDEO | DISPLAY | EITHER}
 
 class CaptureTrack(MediaStreamTrack):
     """What a device gives, as its constraints want it. Clones share the device; each has constraints, an end and a queue of its
-    own. When the device fails or is taken away the track ends, and `error` says why."""
+    own. When the device fails or is taken away the track ends, and `error` says why. Any thread may call `played` and read
+    `dropped`, besides what a MediaStreamTrack allows."""
 
     def __init__(self, capture: Capture, given: Any, constraints: Constraints, settings: Settings) -> None:
         super().__init__()

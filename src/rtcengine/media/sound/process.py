@@ -116,7 +116,8 @@ class Processor:
 
 class ProcessedTrack(DerivedTrack):
     """Reads a track of sound for whoever reads this one; stopping either stops both. Frames are those of a Processor.
-    `speaking` and `level` (dBov): of the latest. For echo cancellation `played` has to be told what the loudspeaker gets."""
+    `speaking` and `level` (dBov): of the latest. For echo cancellation `played` has to be told what the loudspeaker gets. Any
+    thread may call `played` and read these two, besides what a MediaStreamTrack allows."""
 
     def __init__(self, track: MediaStreamTrack, wanted: Wanted) -> None:
         if track.kind != "audio":
