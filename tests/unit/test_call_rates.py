@@ -10,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from rtcengine import MediaStreamTrack, RTCRtpSender, SyntheticCamera
+from rtcengine import MediaStreamTrack, RTCRtpEncodingParameters, RTCRtpSender, SyntheticCamera, TransformFrame
+from rtcengine.codecs.decode import make_decoder
 from rtcengine.media.limits import Limits
 from rtcengine.media.pattern import read_number
 from tests.unit.media_kit import gray, take, take_while, wire
@@ -112,6 +113,41 @@ async def test_temporal_layers(codec: str) -> None:
         assert numbers == sorted(set(numbers))
         await until(lambda: pair.pump.counts.frames >= 30, what="frames sent")
         assert pair.pump.counts.keys == 1 and pair.pump.counts.dropped == 0
+
+
+@pytest.mark.parametrize(
+    ("codec", "mode", "indexes"), [("VP8", "L1T2", {0, 1}), ("VP8", "L1T3", {0, 1, 2}), ("VP9", "L1T3", {0, 1, 2})]
+)
+async def test_scalability_modes(codec: str, mode: str, indexes: set[int]) -> None:
+    """By the W3C's name: the lowest layer alone, which whoever forwards may leave as it is, is a half or a quarter of the
+    pictures, and can be decoded."""
+    layers: dict[int, int] = {}
+
+    def note(frame: TransformFrame) -> TransformFrame:
+        layers[frame.timestamp] = frame.metadata["temporalIndex"]
+        return frame
+
+    async with two() as (a, b):
+        tracks: list[Any] = gather_tracks(b)
+        wanted = RTCRtpEncodingParameters(scalabilityMode=mode)
+        transceiver = a.addTransceiver(SyntheticCamera(320, 240, 30), "sendonly", sendEncodings=[wanted])
+        transceiver.setCodecPreferences([c for c in RTCRtpSender.getCapabilities("video").codecs if c.name == codec])
+        await negotiate(a, b)
+        await connected(a, b)
+        await take(tracks[0], 5)
+        assert transceiver.sender.getParameters().encodings[0].scalabilityMode == mode
+        assert await stat(a, "outbound-rtp", "scalabilityMode") == mode
+        transceiver.sender.transform = note
+        await until(lambda: layers, what="frames that are noted")
+        async with tracks[0].encoded() as frames, asyncio.timeout(30):
+            found = [await anext(frames) for _ in range(48)]
+    told = [layers[frame.timestamp & 0xFFFFFFFF] for frame in found]
+    lowest = [frame for frame, layer in zip(found, told, strict=True) if layer == 0]
+    assert set(told) == indexes and len(lowest) / len(found) == pytest.approx(0.5 ** (len(indexes) - 1), abs=0.08)
+    for chosen in (found, lowest):
+        decoder = make_decoder(codec)
+        numbers = [read_number(gray(picture)) for frame in chosen for picture in decoder.decode(frame)]
+        assert len(numbers) == len(chosen) and numbers == sorted(set(numbers))
 
 
 async def test_screens_are_told_by_their_hint() -> None:

@@ -54,6 +54,8 @@ class SentRows:
             found["firCount"], found["pliCount"] = row["fir"], row["pli"]
             found["framesSent"], found["framesEncoded"], found["keyFramesEncoded"] = counts.frames, counts.encoded, counts.keys
             found["totalEncodeTime"] = counts.encode_s
+            if self._layer.encoding.temporal_layers is not None:
+                found["scalabilityMode"] = f"L1T{self._layer.encoding.temporal_layers}"
             if counts.width:
                 found["frameWidth"], found["frameHeight"] = counts.width, counts.height
             limited = counts.limitation
