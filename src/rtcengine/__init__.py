@@ -33,6 +33,9 @@ from .engine import (
 )
 
 if TYPE_CHECKING:
+    from .codecs.about import About as About
+    from .codecs.about import about as about
+    from .codecs.about import tell as tell
     from .media.devices.constraints import Constrain as Constrain
     from .media.devices.constraints import MediaStreamConstraints as MediaStreamConstraints
     from .media.devices.constraints import MediaTrackConstraints as MediaTrackConstraints
@@ -130,6 +133,7 @@ __version__ = "0.1.0"
 _LATER = {
     name: module
     for module, names in {
+        "codecs.about": "About about tell",
         "media.record": "RecordError Recorder",
         "media.window": "Window WindowError",
         "media.devices.constraints": "Constrain MediaStreamConstraints MediaTrackConstraints",
@@ -191,6 +195,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "About",
     "Allocation",
     "AudioStreamTrack",
     "Batch",
@@ -298,5 +303,8 @@ __all__ = [
     "Window",
     "WindowError",
     "__version__",
+    "about",
     "mediaDevices",
+    "run",
+    "tell",
 ]

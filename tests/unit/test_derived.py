@@ -14,7 +14,7 @@ import pytest
 
 from rtcengine import SyntheticCamera, SyntheticMicrophone
 from rtcengine.codecs.about import About, about, captured_at, tell
-from rtcengine.codecs.filters import MOST_PICTURES, MOST_SOUNDS, FilterText, FrameFilter
+from rtcengine.codecs.filters import MOST_PICTURES, MOST_SOUNDS, STAND_INS, FilterText, FrameFilter
 from rtcengine.media.arrays import image, picture_of
 from rtcengine.media.track import MediaStreamError, MediaStreamTrack
 from tests.unit.media_kit import Listed, loudest, take
@@ -136,6 +136,18 @@ async def test_sound_becomes_a_picture() -> None:
 def test_what_cannot_be(text: str, kind: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Listed(kind, []).filter(text)
+
+
+@pytest.mark.parametrize("name", STAND_INS)
+def test_stand_ins_are_named(name: str) -> None:
+    """For what PyAV's FFmpeg has not; one that has it needs none."""
+    other = STAND_INS[name]
+    assert other in av.filter.filters_available
+    if name in av.filter.filters_available:
+        FilterText(name, "video")
+    else:
+        with pytest.raises(ValueError, match=f"filter '{name}=1.*PyAV's FFmpeg has no {name}, .* {other} stands in for it"):
+            Listed("video", []).filter(f"hflip,{name}=1")
 
 
 async def test_what_does_not_fit_ends_it() -> None:

@@ -1,4 +1,4 @@
-"""FFmpeg's filters by their text, "hqdn3d,scale=320:-2": pictures or sound in, pictures or sound out."""
+"""FFmpeg's filters by their text, "atadenoise,scale=320:-2": pictures or sound in, pictures or sound out."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ from .encode import spare_threads
 SMALL = 1280 * 720  # up to here threads cost more than they give
 MOST_PICTURES, MOST_SOUNDS = 64, 4096
 """Frames out of one that goes in: some sources give without an end."""
+STAND_INS = {
+    "hqdn3d": "atadenoise",
+    "owdenoise": "atadenoise",
+    "boxblur": "gblur",
+    "smartblur": "gblur",
+    "eq": "lutyuv",
+    "mpdecimate": "decimate",
+}
+"""For filters that are under the GPL, which PyAV's FFmpeg has not."""
 SINKS = {"video": "buffersink", "audio": "abuffersink"}
 
 
@@ -101,7 +110,7 @@ class FilterText:
         try:
             context: Any = graph.add(step.name.partition("@")[0], step.args or None)
         except (av.FFmpegError, ValueError) as error:
-            raise ValueError(f"filter {step.text!r}: {_why(error)}") from None
+            raise ValueError(f"filter {step.text!r}: {_why(error)}{_instead(step.name.partition('@')[0])}") from None
         takes = [End(context, i) for i in range(len(context.inputs))]
         gives = [End(context, i) for i in range(len(context.outputs))]
         if len(step.sources) + len(before) > len(takes) or len(step.targets) > len(gives):
@@ -261,6 +270,14 @@ def _token(rest: str, ends: str) -> tuple[str, str]:
             out += rest[at]
             at += 1
     return out[:kept] + out[kept:].rstrip(), rest[at:].lstrip()
+
+
+def _instead(name: str) -> str:
+    """What stands in for a filter that PyAV's FFmpeg has not."""
+    other = STAND_INS.get(name)
+    if other is None or name in av.filter.filters_available:
+        return ""
+    return f": PyAV's FFmpeg has no {name}, which is under the GPL; {other} stands in for it"
 
 
 def _why(error: Exception) -> str:
