@@ -2,7 +2,7 @@
 // belong together, and the colours of the bars. And the pitch of what it hears.
 "use strict";
 
-const pictures = { numbers: [], torn: [], size: null, format: null, sums: null, count: 0, error: null };
+const pictures = { numbers: [], torn: [], wholes: [], size: null, format: null, sums: null, count: 0, error: null };
 
 const BARS = 8;
 const CODE_BITS = 32;
@@ -77,9 +77,9 @@ function look(sample, width, height) {
   pictures.count++;
 }
 
-// With `flat`, instead: the mean of whole pictures.
+// With `flat`, instead: the means of whole pictures.
 pictures.begin = (video, flat) => {
-  Object.assign(pictures, { numbers: [], torn: [], size: null, sums: null, count: 0, error: null });
+  Object.assign(pictures, { numbers: [], torn: [], wholes: [], size: null, sums: null, count: 0, error: null });
   const shown = async () => {
     try {
       const frame = new VideoFrame(video);
@@ -92,7 +92,7 @@ pictures.begin = (video, flat) => {
       const sample = sampler(format, data, layout, codedWidth, codedHeight, x, y);
       if (flat) {
         const whole = mean(sample, 0, 0, width, height);
-        pictures.sums = [whole.map((value, i) => value + (pictures.sums ? pictures.sums[0][i] : 0))];
+        pictures.wholes.push(whole);
         pictures.count++;
       } else {
         look(sample, width, height);
@@ -107,8 +107,8 @@ pictures.begin = (video, flat) => {
 
 // What was seen so far.
 pictures.seen = () => {
-  const { numbers, torn, size, format, count, error, sums } = pictures;
-  return { numbers, torn, size, format, count, error, colours: sums ? sums.map((sum) => sum.map((v) => v / count)) : [] };
+  const { numbers, torn, wholes, size, format, count, error, sums } = pictures;
+  return { numbers, torn, wholes, size, format, count, error, colours: sums ? sums.map((sum) => sum.map((v) => v / count)) : [] };
 };
 
 // The loudest frequencies of the next half second in Hz, the loudest first, and how far they stand above the middle of all, in dB.

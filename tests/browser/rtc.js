@@ -58,11 +58,12 @@ function newConnection() {
 
 // The codec and its retransmissions, nothing else: so a test knows what flows.
 function onlyCodec(transceiver, codec, direction) {
-  const known = direction === "send" ? RTCRtpSender.getCapabilities("video") : RTCRtpReceiver.getCapabilities("video");
-  const wanted = `video/${codec}`.toLowerCase();
+  const kind = transceiver.receiver.track.kind;
+  const known = direction === "send" ? RTCRtpSender.getCapabilities(kind) : RTCRtpReceiver.getCapabilities(kind);
+  const wanted = `${kind}/${codec}`.toLowerCase();
   const primary = known.codecs.filter((c) => c.mimeType.toLowerCase() === wanted);
   if (!primary.length) throw new Error(`this browser has no ${codec}`);
-  const repair = known.codecs.filter((c) => c.mimeType.toLowerCase() === "video/rtx");
+  const repair = known.codecs.filter((c) => c.mimeType.toLowerCase() === `${kind}/rtx`);
   transceiver.setCodecPreferences([...primary, ...repair]);
 }
 
