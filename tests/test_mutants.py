@@ -8,7 +8,7 @@ import pytest
 
 from tests import programs
 from tests.attack import mutants
-from tests.attack.mutants import HERE, ROOT, Mutant
+from tests.attack.mutants import HERE, ROOT, Missing, Mutant
 
 ROWS = [*(f"A{n}" for n in range(1, 12)), *(f"B{n}" for n in range(1, 8)), *(f"C{n}" for n in range(1, 12))]
 ROWS += [*(f"E{n}" for n in (1, 2, *range(10, 15))), "STORM"]
@@ -50,6 +50,12 @@ def test_every_case_is_of_a_row_and_has_a_mutant() -> None:
     tried = {m.test for m in MUTANTS}
     rest = {case for case in cases() if re.match(r"(test_)?([a-f]\d+|storm)_", case.partition("::")[2])}
     assert rest == tried
+
+
+def test_what_is_called_missing_is_missing() -> None:
+    gone, there = Missing("C6", "", "csrc/proto/no_such.c"), Missing("C6", "", "csrc/proto/framebuf.c")
+    assert mutants.stale([gone, there]) == [there]
+    assert mutants.stale(mutants.missing()) == []
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@
     [[missing]]                               a part of a row that the engine does not have
     row = "A6"
     what = "..."
+    until = "csrc/proto/x.c"                  the file whose coming ends this
 
 A mutant is killed when its test fails: a check, a sanitizer's finding, an endless loop. One that does not build is a
 mistake in the mutant. The copy in build/mutants is kept, so only what a mutant touches is compiled.
@@ -63,6 +64,7 @@ class Mutant:
 class Missing:
     row: str
     what: str
+    until: str
 
 
 class MutantError(Exception):
@@ -80,6 +82,11 @@ def mutants() -> list[Mutant]:
 
 def missing() -> list[Missing]:
     return [Missing(**entry) for entry in entries("missing")]
+
+
+def stale(parts: Iterable[Missing]) -> list[Missing]:
+    """Those that are not missing any more."""
+    return [part for part in parts if (ROOT / part.until).exists()]
 
 
 def files(root: Path) -> dict[str, Path]:
