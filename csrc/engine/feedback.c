@@ -80,6 +80,15 @@ static void on_nack(rtc_transport_t *t, const rtc_rtcp_t *b, rtc_time_t now) {
   if (s && n > 0) rtc_send_on_nack(s, seqs, n, now);
 }
 
+static void on_twcc(rtc_transport_t *t, const rtc_rtcp_t *b) {
+  rtc_time_t at[RTC_TWCC_MAX];
+  rtc_twccfb_t fb;
+  t->twcc_received++;
+  if (rtc_twccfb_read(b, &fb, at, RTC_TWCC_MAX) < 0) return;
+  t->twcc_told += (uint64_t)fb.n;
+  for (int i = 0; i < fb.n; i++) t->twcc_missing += at[i] == RTC_NEVER;
+}
+
 static void on_payload_feedback(rtc_transport_t *t, const rtc_rtcp_t *b, rtc_time_t now) {
   if (b->count == RTC_FB_PLI) {
     rtc_send_t *s = sender_of(t, b->media);
@@ -122,7 +131,7 @@ static void on_block(rtc_transport_t *t, const rtc_rtcp_t *b, rtc_time_t now) {
       break;
     case RTC_RTCP_RTPFB:
       if (b->count == RTC_FB_NACK) on_nack(t, b, now);
-      if (b->count == RTC_FB_TWCC) t->twcc_received++;
+      if (b->count == RTC_FB_TWCC) on_twcc(t, b);
       break;
     case RTC_RTCP_PSFB:
       on_payload_feedback(t, b, now);

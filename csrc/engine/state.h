@@ -248,6 +248,7 @@ struct rtc_transport {
   uint32_t twcc_sent, twcc_received;
 };
 
+  uint64_t twcc_told, twcc_missing;
 /* An allocation. */
 typedef struct rtc_relayed rtc_relayed_t;
 struct rtc_relayed {

@@ -18,7 +18,9 @@ static void of_transport(const rtc_transport_t *t, rtc_transport_stats_t *o) {
                                .dtls_client = t->cfg->dtls_client,
                                .pacer_bps = t->pacer.rate_bps,
                                .twcc_sent = t->twcc_sent,
-                               .twcc_received = t->twcc_received};
+                               .twcc_received = t->twcc_received,
+                               .twcc_told = t->twcc_told,
+                               .twcc_missing = t->twcc_missing};
   rtc_way_stats(t, o);
 }
 

@@ -34,7 +34,8 @@ typedef struct rtc_transport_stats {
   uint16_t srtp_profile;
   bool dtls_client;
   int64_t pacer_bps;
-  uint32_t twcc_sent, twcc_received;
+  uint32_t twcc_sent, twcc_received; /* messages of feedback */
+  uint64_t twcc_told, twcc_missing;  /* packets of ours that the peer's told of, and of these those that it lacked then */
   /* Of a full agent's chosen pair, as below, but requests without repeats. */
   uint32_t pair_requests, pair_answers, pair_requests_in, pair_answers_out, pair_consents;
   int64_t pair_rtt_us, pair_rtt_sum_us;

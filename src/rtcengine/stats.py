@@ -43,8 +43,9 @@ class HubStats(TypedDict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportStats:
     """Times are of time.monotonic() in seconds, None for what has not happened. `heard`: last authenticated packet.
-    `rtt_us` 0: unknown. STUN is not among packets and bytes. `pair_*`: of a full agent's chosen pair, its checks (`requests`)
-    and what flowed over it."""
+    `rtt_us` 0: unknown. STUN is not among packets and bytes. `twcc_told`: packets of ours that the peer's transport-wide
+    feedback told of, `twcc_missing`: of these those that it lacked then. `pair_*`: of a full agent's chosen pair, its checks
+    (`requests`) and what flowed over it."""
 
     id: int
     state: str
@@ -67,6 +68,8 @@ class TransportStats:
     pacer_bps: int
     twcc_sent: int
     twcc_received: int
+    twcc_told: int = 0
+    twcc_missing: int = 0
     pair_requests: int = 0
     pair_answers: int = 0
     pair_requests_in: int = 0

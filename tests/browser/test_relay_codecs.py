@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rtcengine.relay.relay import Relay
 from tests.browser import media
 from tests.browser.chromium import ChromiumPage
 from tests.browser.firefox import FirefoxPage
@@ -36,6 +37,17 @@ def check(watched: Watched, codec: str) -> None:
     assert watched.level > AUDIBLE, watched
 
 
+async def check_feedback(relay: Relay, room: str) -> None:
+    """No viewer lacks what it was sent: padding and sending as one leave transport-wide numbers whole."""
+    stats = await relay.stats()
+    for session in relay.rooms[room].viewers.values():
+        assert session.transport is not None
+        row, video = stats.transports[session.transport.id], stats.senders[session.senders["video"].id]
+        note("feedback", room=room, messages=row.twcc_received, told=row.twcc_told, missing=row.twcc_missing)
+        assert row.twcc_received > WATCHED_S and row.twcc_told > 0.9 * video.packets - 100, (row, video)
+        assert row.twcc_missing <= row.twcc_told / 200, row
+
+
 @pytest.mark.parametrize(
     "codec", ["VP8", pytest.param("H264", marks=pytest.mark.long), pytest.param("VP9", marks=pytest.mark.long), "AV1"]
 )
@@ -58,6 +70,7 @@ async def test_chromium_publishes_everybody_watches(
         assert (video["frameWidth"], video["frameHeight"]) == (640, 360)
     # What these pictures came in: several packets as one to the kernel, padded to be equally long.
     loop = (await served.relay.stats()).loop
+    await check_feedback(served.relay, f"all-{codec}")
     runs, packets = loop.gso_runs - before.gso_runs, loop.gso_datagrams - before.gso_datagrams
     note("runs", codec=codec, runs=runs, packets=packets, refused=loop.gso_refused)
     assert packets >= 2 * runs and loop.gso_refused == 0

@@ -1,6 +1,7 @@
 #include "check.h"
 #include "engine/state.h"
 #include "rig.h"
+#include "wire/twccfb.h"
 
 static const rtc_srtp_profile_t GCM = RTC_SRTP_AEAD_AES_128_GCM;
 
@@ -239,6 +240,26 @@ static void noise_in_authentic_rtcp(void) {
   rig_close(&r);
 }
 
+/* What transport-wide feedback says of our packets is counted; a message that lies is not. */
+static void transport_wide_feedback(void) {
+  rig_t r;
+  open_relay(&r, 1);
+  rtc_time_t at[70];
+  for (int i = 0; i < 70; i++) at[i] = i % 10 == 3 ? RTC_NEVER : i * 1000;
+  for (int n = 0; n < 3; n++) {
+    uint8_t b[512];
+    rtc_wr_t w = rtc_wr(b, sizeof b);
+    CHECK_EQ(rtc_twccfb_write(&w, 4711, 9000, (uint16_t)(65500 + 70 * n), at, 70, (uint8_t)n), 70);
+    if (n == 2) rtc_put16(b + 14, 0); /* of no packets */
+    rig_rtcp(&r, 1, b, rtc_wr_len(&w));
+  }
+  CHECK_EQ(rig_transport_stats(&r, 2)->twcc_received, 3);
+  CHECK_EQ(rig_transport_stats(&r, 2)->twcc_told, 140);
+  CHECK_EQ(rig_transport_stats(&r, 2)->twcc_missing, 14);
+  CHECK_EQ(rig_transport_stats(&r, 1)->twcc_told, 0);
+  rig_close(&r);
+}
+
 int main(void) {
   RUN(round_trip_by_reports);
   RUN(unanswered_key_requests_back_off);
@@ -248,5 +269,6 @@ int main(void) {
   RUN(feedback_for_others_is_ignored);
   RUN(loss_is_told);
   RUN(noise_in_authentic_rtcp);
+  RUN(transport_wide_feedback);
   return CHECK_END();
 }

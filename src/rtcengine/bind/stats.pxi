@@ -50,6 +50,8 @@ cdef extern from "engine/stats.h":
         int64_t pacer_bps
         uint32_t twcc_sent
         uint32_t twcc_received
+        uint64_t twcc_told
+        uint64_t twcc_missing
         uint32_t pair_requests
         uint32_t pair_answers
         uint32_t pair_requests_in
@@ -264,7 +266,7 @@ cdef dict transport_row(const rtc_transport_stats_t *t):
         "in_bytes": t.in_bytes, "out_packets": t.out_packets, "out_bytes": t.out_bytes, "heard": t.heard, "added": t.added,
         "connected": t.connected, "stun_requests": t.stun_requests, "stun_answers": t.stun_answers, "rtt_us": t.rtt_us,
         "srtp_profile": t.srtp_profile, "dtls_client": t.dtls_client, "pacer_bps": t.pacer_bps, "twcc_sent": t.twcc_sent,
-        "twcc_received": t.twcc_received, "pair_requests": t.pair_requests, "pair_answers": t.pair_answers,
+        "twcc_received": t.twcc_received, "twcc_told": t.twcc_told, "twcc_missing": t.twcc_missing, "pair_requests": t.pair_requests, "pair_answers": t.pair_answers,
         "pair_requests_in": t.pair_requests_in, "pair_answers_out": t.pair_answers_out, "pair_consents": t.pair_consents,
         "pair_rtt_us": t.pair_rtt_us, "pair_rtt_sum_us": t.pair_rtt_sum_us, "pair_packets_in": t.pair_flow.packets_in,
         "pair_bytes_in": t.pair_flow.bytes_in, "pair_packets_out": t.pair_flow.packets_out, "pair_bytes_out": t.pair_flow.bytes_out,
