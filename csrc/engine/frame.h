@@ -22,6 +22,7 @@ typedef struct rtc_frame {
   int16_t level;       /* of sound, as the peer says it (RFC 6464 §3): voice in bit 7, -dBov below; RTC_FRAME_NO_LEVEL when it does not */
   int16_t orientation; /* of video, as the peer said it last (3GPP TS 26.114 §7.4.5); RTC_FRAME_NO_ORIENTATION before */
   int64_t captured_us; /* when it was captured, since 1970 by its sender's clock; 0: not known yet */
+  uint8_t csrc_n;      /* whose media a mixer put into this stream lately: so many rtc_csrc_t behind the frame's len bytes, newest first */
   uint8_t data[];
 } rtc_frame_t;
 

@@ -12,6 +12,7 @@
 #include "engine/hub.h"
 #include "engine/out.h"
 #include "proto/arrival.h"
+#include "proto/csrcs.h"
 #include "proto/dtlsrec.h"
 #include "proto/framebuf.h"
 #include "proto/nack.h"
@@ -63,6 +64,7 @@ typedef struct rtc_tap {
   bool has_moment;     /* abs-capture-time came: of the frame at moment_ts */
   uint64_t moment_ntp;
   int64_t moment_ts;
+  rtc_csrcs_t *csrcs;                        /* NULL before the first */
   uint64_t given, dropped, broken, restored; /* dropped: by who drives the hub; restored: from a packet that repeats them */
 } rtc_tap_t;
 
@@ -246,9 +248,9 @@ struct rtc_transport {
   int64_t rtt_us;
   uint64_t in_packets, in_bytes;
   uint32_t twcc_sent, twcc_received;
+  uint64_t twcc_told, twcc_missing;
 };
 
-  uint64_t twcc_told, twcc_missing;
 /* An allocation. */
 typedef struct rtc_relayed rtc_relayed_t;
 struct rtc_relayed {

@@ -51,6 +51,7 @@ void rtc_tap_close(rtc_recv_t *r) {
   r->transport->hub->tapped -= r->tap->buf.held;
   rtc_framebuf_clear(&r->tap->buf);
   rtc_frameq_clear(&r->tap->ready);
+  free(r->tap->csrcs);
   free(r->tap);
   r->tap = NULL;
 }
@@ -82,6 +83,18 @@ static void list(rtc_recv_t *r) {
   else
     h->framed = r;
   h->framed_last = r;
+}
+
+/* A mixer names whose media it mixed in each packet. */
+static void read_csrcs(rtc_recv_t *r, int64_t index, rtc_time_t at) {
+  rtc_pkt_t *k = rtc_history_get(&r->history, index);
+  rtc_media_t m;
+  if (!k || !(k->data[0] & 0x0f) || !rtc_send_view(&m, k, index, &r->transport->cfg->ext)) return;
+  if (!r->tap->csrcs) r->tap->csrcs = calloc(1, sizeof *r->tap->csrcs);
+  if (!r->tap->csrcs) return;
+  bool heard = !r->cfg.video && rtc_ext_has(&m.ext, RTC_EXT_CSRC_AUDIO_LEVEL);
+  rtc_csrcs_on(r->tap->csrcs, k->data + RTC_RTP_HEADER, m.rtp.csrc_n, heard ? m.ext.p[RTC_EXT_CSRC_AUDIO_LEVEL] : NULL,
+               heard ? m.ext.len[RTC_EXT_CSRC_AUDIO_LEVEL] : 0, m.rtp.ts, at);
 }
 
 /* What a packet of the frame tells besides. The history still has it: it is about as deep as what waits here. */
@@ -137,9 +150,13 @@ static void collect(rtc_recv_t *r, rtc_time_t now) {
   rtc_framebuf_frame_t f;
   while (rtc_framebuf_pop(&p->buf, &f, now)) {
     int len = rtc_framebuf_join(&p->buf, &f, NULL, SIZE_MAX);
-    rtc_frame_t *out = len > 0 ? malloc(sizeof *out + (size_t)len) : NULL;
+    if (len > 0) read_csrcs(r, f.first + f.count - 1, f.at);
+    uint32_t csrc_n = p->csrcs ? rtc_csrcs_n(p->csrcs, f.at) : 0;
+    rtc_frame_t *out = len > 0 ? malloc(sizeof *out + (size_t)len + csrc_n * sizeof(rtc_csrc_t)) : NULL;
     if (out) {
       out->len = (uint32_t)len;
+      out->csrc_n = (uint8_t)csrc_n;
+      if (csrc_n) memcpy(out->data + len, p->csrcs->v, csrc_n * sizeof(rtc_csrc_t));
       if (rtc_framebuf_join(&p->buf, &f, out->data, (size_t)len) != len) {
         free(out);
         out = NULL;

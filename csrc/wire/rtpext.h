@@ -10,21 +10,22 @@
 #include "base/err.h"
 
 /* name, URI */
-#define RTC_EXTS(X)                                                                    \
-  X(MID, "urn:ietf:params:rtp-hdrext:sdes:mid")                                        \
-  X(RID, "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id")                              \
-  X(RRID, "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id")                    \
-  X(ABS_SEND_TIME, "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time")       \
-  X(TWCC, "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01") \
-  X(AUDIO_LEVEL, "urn:ietf:params:rtp-hdrext:ssrc-audio-level")                        \
-  X(VIDEO_ORIENTATION, "urn:3gpp:video-orientation")                                   \
-  X(PLAYOUT_DELAY, "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay")       \
-  X(CONTENT_TYPE, "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type")   \
-  X(VIDEO_TIMING, "http://www.webrtc.org/experiments/rtp-hdrext/video-timing")         \
-  X(COLOR_SPACE, "http://www.webrtc.org/experiments/rtp-hdrext/color-space")           \
-  X(TOFFSET, "urn:ietf:params:rtp-hdrext:toffset")                                     \
-  X(ABS_CAPTURE_TIME, "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time") \
-  X(DEPENDENCY, "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension")
+#define RTC_EXTS(X)                                                                                        \
+  X(MID, "urn:ietf:params:rtp-hdrext:sdes:mid")                                                            \
+  X(RID, "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id")                                                  \
+  X(RRID, "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id")                                        \
+  X(ABS_SEND_TIME, "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time")                           \
+  X(TWCC, "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01")                     \
+  X(AUDIO_LEVEL, "urn:ietf:params:rtp-hdrext:ssrc-audio-level")                                            \
+  X(VIDEO_ORIENTATION, "urn:3gpp:video-orientation")                                                       \
+  X(PLAYOUT_DELAY, "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay")                           \
+  X(CONTENT_TYPE, "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type")                       \
+  X(VIDEO_TIMING, "http://www.webrtc.org/experiments/rtp-hdrext/video-timing")                             \
+  X(COLOR_SPACE, "http://www.webrtc.org/experiments/rtp-hdrext/color-space")                               \
+  X(TOFFSET, "urn:ietf:params:rtp-hdrext:toffset")                                                         \
+  X(ABS_CAPTURE_TIME, "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time")                     \
+  X(DEPENDENCY, "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension") \
+  X(CSRC_AUDIO_LEVEL, "urn:ietf:params:rtp-hdrext:csrc-audio-level")
 
 #define RTC_EXT_ENUM(name, uri) RTC_EXT_##name,
 typedef enum rtc_ext { RTC_EXTS(RTC_EXT_ENUM) RTC_EXT_COUNT } rtc_ext_t;

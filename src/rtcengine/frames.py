@@ -24,7 +24,8 @@ class EncodedFrame:
     -127 (silence), as its sender says (RFC 6464), and `voice`: whether it hears speech in it; None when it says nothing.
     `rotation` of a picture: degrees clockwise (0, 90, 180, 270) that bring it upright, and whether it is `mirrored`, left for
     right (3GPP TS 26.114 §7.4.5). `capture_time`: Unix time of its capture by its sender's clock, as abs-capture-time or the
-    latest sender report has it; None before either has come.
+    latest sender report has it; None before either has come. `csrcs`: whose media a mixer put into the stream lately, as
+    the engine keeps it, for `getContributingSources`.
     """
 
     data: memoryview = field(repr=False)
@@ -39,6 +40,7 @@ class EncodedFrame:
     rotation: int = 0
     mirrored: bool = False
     capture_time: float | None = None
+    csrcs: bytes = field(default=b"", repr=False)
 
 
 class FrameQueue:

@@ -44,6 +44,7 @@ class Extension(StrEnum):
     COLOR_SPACE = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
     TOFFSET = "urn:ietf:params:rtp-hdrext:toffset"
     ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+    CSRC_AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:csrc-audio-level"
     DEPENDENCY_DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
 
 

@@ -84,7 +84,7 @@ static void c2_through_a_relay(void) {
   for (uint32_t t = 1; t <= 2; t++) { /* publisher and viewer agreed on different ids, in either form */
     rtc_transport_cfg_t cfg = rig_transport(t);
     rtc_extmap_init(&cfg.ext);
-    for (int k = 0; k < RTC_EXT_COUNT; k++) CHECK_EQ(rtc_extmap_set(&cfg.ext, (rtc_ext_t)k, (uint8_t)(t == 1 ? 14 - k : 200 + k)), 0);
+    for (int k = 0; k < RTC_EXT_COUNT; k++) CHECK_EQ(rtc_extmap_set(&cfg.ext, (rtc_ext_t)k, (uint8_t)(t == 1 ? 15 - k : 200 + k)), 0);
     cfg.ext_two_byte = true;
     rig_join_as(&r, GCM, &cfg);
   }
@@ -103,7 +103,7 @@ static void c2_through_a_relay(void) {
       seed = seed * 6364136223846793005u + 1442695040888963407u;
       size_t len = 1 + (size_t)(seed >> 40) % 16;
       if (seed >> 60 < 8 || at + 1 + len > sizeof ext) continue;
-      ext[at++] = (uint8_t)((14 - k) << 4 | (int)(len - 1));
+      ext[at++] = (uint8_t)((15 - k) << 4 | (int)(len - 1));
       for (size_t b = 0; b < len; b++) ext[at + b] = (uint8_t)(seed >> (b % 8 * 8));
       if (k == RTC_EXT_DEPENDENCY) memcpy(dependency, ext + at, len), dependency_len = len;
       at += len;

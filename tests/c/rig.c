@@ -45,7 +45,7 @@ rtc_transport_cfg_t rig_transport(uint32_t id) {
 rtc_transport_cfg_t rig_telling(uint32_t id) {
   rtc_transport_cfg_t t = rig_transport(id);
   if (rtc_extmap_set(&t.ext, RTC_EXT_VIDEO_ORIENTATION, RIG_TURN_ID) | rtc_extmap_set(&t.ext, RTC_EXT_ABS_CAPTURE_TIME, RIG_MOMENT_ID) |
-      rtc_extmap_set(&t.ext, RTC_EXT_DEPENDENCY, RIG_DEP_ID))
+      rtc_extmap_set(&t.ext, RTC_EXT_DEPENDENCY, RIG_DEP_ID) | rtc_extmap_set(&t.ext, RTC_EXT_CSRC_AUDIO_LEVEL, RIG_HEARD_ID))
     exit(2);
   return t;
 }
@@ -153,7 +153,9 @@ void rig_rtp(rig_t *r, int peer, const rig_rtp_t *p) {
                  .padding = p->pad > 0,
                  .has_ext = p->mid || p->twcc || p->ext || p->dep};
   rtc_rtp_write(b, &h);
+  b[0] = (uint8_t)(b[0] | p->csrc_n);
   rtc_wr_t w = rtc_wr(b + RTC_RTP_HEADER, sizeof b - RTC_RTP_HEADER);
+  for (int i = 0; i < p->csrc_n; i++) rtc_wr32(&w, p->csrc[i]);
   if (h.has_ext) {
     uint8_t *len = rtc_wr_room(&w, 4);
     rtc_put16(len, 0xbede);
@@ -171,7 +173,7 @@ void rig_rtp(rig_t *r, int peer, const rig_rtp_t *p) {
       rtc_wr_bytes(&w, p->dep, p->dep_n);
     }
     while (rtc_wr_len(&w) % 4) rtc_wr8(&w, 0);
-    rtc_put16(len + 2, (uint16_t)(rtc_wr_len(&w) / 4 - 1));
+    rtc_put16(len + 2, (uint16_t)(rtc_wr_len(&w) / 4 - 1 - p->csrc_n));
   }
   rtc_wr_bytes(&w, p->payload, p->len);
   for (int i = 1; i <= p->pad; i++) rtc_wr8(&w, i == p->pad ? p->pad : 0);

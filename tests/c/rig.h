@@ -16,7 +16,8 @@ enum {
   RIG_MID_ID = 4,
   RIG_TURN_ID = 5,
   RIG_MOMENT_ID = 6,
-  RIG_DEP_ID = 7
+  RIG_DEP_ID = 7,
+  RIG_HEARD_ID = 8
 };
 
 typedef struct rig_got { /* a datagram from the hub */
@@ -58,6 +59,8 @@ typedef struct rig_rtp {
   const uint8_t *dep; /* a dependency descriptor of 1 to 16 bytes */
   uint8_t dep_n;
   uint8_t pad;
+  const uint32_t *csrc;
+  uint8_t csrc_n;
   const void *payload;
   size_t len;
 } rig_rtp_t;

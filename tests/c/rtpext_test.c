@@ -8,11 +8,11 @@ static uint32_t rnd(void) {
   return (uint32_t)(state >> 24);
 }
 
-/* Kind k at id k + 1: ids 1 to 14. */
+/* Kind k at id k + 1: ids 1 to 14, which the one-byte form has; kinds beyond have none. */
 static rtc_extmap_t plain_map(void) {
   rtc_extmap_t m;
   rtc_extmap_init(&m);
-  for (int k = 0; k < RTC_EXT_COUNT; k++) CHECK_EQ(rtc_extmap_set(&m, (rtc_ext_t)k, (uint8_t)(k + 1)), 0);
+  for (int k = 0; k < 14; k++) CHECK_EQ(rtc_extmap_set(&m, (rtc_ext_t)k, (uint8_t)(k + 1)), 0);
   return m;
 }
 

@@ -348,6 +348,59 @@ static void moments_of_capture(void) {
   }
 }
 
+static void mixed(rtc_frame_t *f, int n, rtc_csrc_t *out) {
+  CHECK(f && f->csrc_n == n);
+  if (f && f->csrc_n == n) memcpy(out, f->data + f->len, (size_t)n * sizeof *out);
+  free(f);
+}
+
+/* What a mixer tells goes with frames, also with those that say nothing, for ten seconds. */
+static void contributing_sources(void) {
+  rig_t r;
+  rtc_csrc_t c[3] = {0};
+  static const uint32_t who[] = {71, 72};
+  static const uint8_t heard[] = {RIG_HEARD_ID << 4 | 1, 0x85, 0x7f}, p[80] = {1};
+  open_tap(&r, false, 0);
+  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 100, .index = 0, .ts = 0, .pt = 111, .payload = p, .len = sizeof p});
+  mixed(rtc_hub_frame(r.hub), 0, c);
+  rig_pass(&r, RTC_MS(20));
+  rig_rtp_t one = {.ssrc = 100,
+                   .index = 1,
+                   .ts = 960,
+                   .pt = 111,
+                   .payload = p,
+                   .len = sizeof p,
+                   .csrc = who,
+                   .csrc_n = 2,
+                   .ext = heard,
+                   .ext_len = sizeof heard};
+  rig_rtp(&r, 0, &one);
+  mixed(rtc_hub_frame(r.hub), 2, c);
+  rtc_time_t then = r.now;
+  CHECK(c[0].id == 71 && c[0].level == 5 && c[0].ts == 960 && c[0].at == then);
+  CHECK(c[1].id == 72 && c[1].level == 127);
+  CHECK_EQ(rig_media(&r, 1, 9000, 1)->rtp.csrc_n, 2); /* and on to the viewer */
+  rig_pass(&r, RTC_SEC(4));
+  one = (rig_rtp_t){.ssrc = 100, .index = 2, .ts = 192960, .pt = 111, .payload = p, .len = sizeof p, .csrc = who + 1, .csrc_n = 1};
+  rig_rtp(&r, 0, &one);
+  mixed(rtc_hub_frame(r.hub), 2, c);
+  CHECK(c[0].id == 72 && c[0].level == RTC_CSRC_NO_LEVEL && c[0].at == r.now && c[1].id == 71 && c[1].at == then);
+  rig_pass(&r, then + RTC_SEC(10) + RTC_MS(1) - r.now);
+  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 100, .index = 3, .ts = 480000, .pt = 111, .payload = p, .len = sizeof p});
+  mixed(rtc_hub_frame(r.hub), 1, c);
+  CHECK_EQ(c[0].id, 72);
+  rig_close(&r);
+
+  open_tap(&r, true, 0); /* of pictures: who is seen; the last packet of each tells */
+  static const uint8_t head[] = {0x10, 0}, rest[] = {0, 0};
+  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 100, .index = 0, .ts = 0, .pt = 96, .payload = head, .len = 2, .csrc = who, .csrc_n = 2});
+  rig_rtp(&r, 0,
+          &(rig_rtp_t){.ssrc = 100, .index = 1, .ts = 0, .pt = 96, .marker = true, .payload = rest, .len = 2, .csrc = who, .csrc_n = 2});
+  mixed(rtc_hub_frame(r.hub), 2, c);
+  CHECK(c[0].id == 71 && c[0].level == RTC_CSRC_NO_LEVEL && c[1].id == 72);
+  rig_close(&r);
+}
+
 int main(void) {
   RUN(queue_of_sound);
   RUN(queue_of_video);
@@ -362,5 +415,6 @@ int main(void) {
   RUN(broken);
   RUN(orientation_is_kept);
   RUN(moments_of_capture);
+  RUN(contributing_sources);
   return CHECK_END();
 }

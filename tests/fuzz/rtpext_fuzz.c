@@ -1,13 +1,15 @@
 /* rtpext: elements in both forms under any mapping of ids, and what was read written again into a buffer of any size.
- * Input: flags (1 byte: bit 0 two-byte form allowed, bit 1 other ids for writing), room (1), ids (one a kind), profile (2),
- * elements. */
+ * Input: flags (1 byte: bit 0 two-byte form allowed, bit 1 other ids for writing), room (1), ids (14, one a kind; that of a kind
+ * beyond these follows from the first), profile (2), elements. */
 #include "fuzz.h"
 #include "wire/rtpext.h"
+
+enum { IDS = 14 };
 
 static void map_ids(rtc_extmap_t *m, const uint8_t *ids, uint8_t turn) {
   rtc_extmap_init(m);
   for (unsigned k = 0; k < RTC_EXT_COUNT; k++) {
-    uint8_t id = (uint8_t)(ids[k] + turn);
+    uint8_t id = (uint8_t)((k < IDS ? ids[k] : ids[0] + k) + turn);
     MUST(rtc_extmap_set(m, (rtc_ext_t)k, id) == (id ? 0 : RTC_EINVAL));
   }
   for (unsigned k = 0; k < RTC_EXT_COUNT; k++) MUST(!m->id_of[k] || m->kind_of[m->id_of[k]] == k);
@@ -40,7 +42,7 @@ void fuzz_one(const uint8_t *data, size_t size) {
   rtc_rd_t r = rtc_rd(data, size);
   uint8_t flags = rtc_rd8(&r);
   size_t cap = rtc_rd8(&r) * 4u, n;
-  const uint8_t *ids = rtc_rd_take(&r, RTC_EXT_COUNT);
+  const uint8_t *ids = rtc_rd_take(&r, IDS);
   uint16_t profile = rtc_rd16(&r);
   if (r.bad) return;
   map_ids(&map, ids, 0);

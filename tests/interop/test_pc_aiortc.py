@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+import time
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 
 import rtcengine
 from rtcengine import RTCPeerConnection
+from rtcengine.rtp import Extension
 from tests.interop import peers
 from tests.interop.nat import network
 from tests.interop.pipe_peer import connect
@@ -100,6 +103,61 @@ async def test_telephone_codecs(codec: str, ours_offers: bool, rate: int, freque
         for got in await asyncio.gather(*map(heard, tracks.values())):
             assert got == (rate, pytest.approx(frequency, abs=10))
         assert {r["mimeType"] for r in (await ours.getStats()).values() if r["type"] == "codec"} == {f"audio/{codec}"}
+    finally:
+        await ours.close()
+        await theirs.close()
+
+
+async def test_whose_media_a_mixer_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CSRCs of packets, the latest first, of those who have fallen silent too, with their levels (RFC 6465). aiortc knows
+    neither: both are put into what it writes."""
+    serialize, mixed = aiortc.rtp.RtpPacket.serialize, [0x11111111, 0x22222222]
+    write, levels, number = aiortc.rtp.pack_header_extensions, b"", 0
+
+    def name(self: Any, *more: Any) -> Any:
+        self.csrc = list(mixed)
+        return serialize(self, *more)
+
+    def tell(extensions: list[tuple[int, bytes]]) -> Any:
+        return write([*extensions, *([(number, levels)] if levels else [])])
+
+    ours, theirs = RTCPeerConnection(), aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
+    try:
+        tracks: list[Any] = []
+        ours.on("track", tracks.append)
+        ours.addTransceiver("audio")
+        receiver = ours.getReceivers()[0]
+        assert receiver.getContributingSources() == []
+        await ours.setLocalDescription(await ours.createOffer())
+        entry = re.search(rf"a=extmap:(\d+) {Extension.CSRC_AUDIO_LEVEL}\r\n", ours.localDescription.sdp)
+        assert entry is not None
+        number = int(entry[1])
+        known = aiortc.RTCRtpHeaderExtensionParameters(id=number, uri=Extension.CSRC_AUDIO_LEVEL.value)
+        monkeypatch.setitem(aiortc.codecs.HEADER_EXTENSIONS, "audio", [*aiortc.codecs.HEADER_EXTENSIONS["audio"], known])
+        await theirs.setRemoteDescription(aiortc.RTCSessionDescription(**vars(ours.localDescription)))
+        theirs.addTrack(tone(aiortc, 440))
+        await theirs.setLocalDescription(await theirs.createAnswer())
+        await ours.setRemoteDescription(rtcengine.RTCSessionDescription(**vars(theirs.localDescription)))
+        await heard(tracks)
+        assert receiver.getContributingSources() == []  # nobody is named
+        monkeypatch.setattr(aiortc.rtp.RtpPacket, "serialize", name)
+        monkeypatch.setattr(aiortc.rtp, "pack_header_extensions", tell)
+
+        async def named(*sources: int) -> bool:
+            await tracks[0].recv()
+            return [one.source for one in receiver.getContributingSources()] == list(sources)
+
+        await until(lambda: named(*mixed), what="both sources")
+        first, second = receiver.getContributingSources()
+        assert first.timestamp == second.timestamp and abs(first.timestamp - 1000 * time.time()) < 5000
+        assert first.rtpTimestamp > 0 and first.audioLevel is None
+        mixed[:], levels = [0x22222222, 0x33333333], bytes([20, 127])
+        await until(lambda: named(0x22222222, 0x33333333, 0x11111111), what="a third, and the one who is silent now")
+        latest, quiet, silent = receiver.getContributingSources()
+        assert (latest.audioLevel, quiet.audioLevel, silent.audioLevel) == (pytest.approx(0.1), 0, None)
+        assert latest.timestamp > silent.timestamp
+        (source,) = receiver.getSynchronizationSources()
+        assert source.timestamp >= latest.timestamp
     finally:
         await ours.close()
         await theirs.close()

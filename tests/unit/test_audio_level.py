@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import struct
+import time
 from typing import Any
 
 import av
@@ -74,6 +76,27 @@ async def test_a_peer_connection_tells_and_is_told() -> None:
             return receiver.getSynchronizationSources()[0].audioLevel == 0
 
         await until(silent, what="a level of silence")
+
+
+async def test_contributing_sources_are_told_for_ten_seconds() -> None:
+    """As the engine keeps them (`proto/csrcs.h`): microseconds of the monotonic clock, CSRC, RTP time, -dBov or -1."""
+    now = time.monotonic()
+    rows = [
+        (now, 0xFFFFFFFF, 4_000_000_000, 0),
+        (now - 5, 7, 8, 20),
+        (now - 9, 9, 10, 127),
+        (now - 9.5, 1, 2, -1),
+        (now - 11, 3, 4, 5),
+    ]
+    async with two() as (a, _):
+        receiver = a.addTransceiver("audio").receiver
+        assert receiver.getContributingSources() == []
+        receiver.track.counts.csrcs = b"".join(struct.pack("@qIIh6x", int(at * 1e6), *rest) for at, *rest in rows)
+        found = receiver.getContributingSources()
+    assert [(one.source, one.rtpTimestamp) for one in found] == [(0xFFFFFFFF, 4_000_000_000), (7, 8), (9, 10), (1, 2)]
+    assert [one.audioLevel for one in found] == [1, pytest.approx(0.1), 0, None]
+    assert found[0].timestamp - found[1].timestamp == pytest.approx(5000, abs=1)
+    assert found[0].timestamp == pytest.approx(1000 * time.time(), abs=5000)
 
 
 @pytest.mark.parametrize("codec", ["opus", "PCMU", "PCMA", "G722"])

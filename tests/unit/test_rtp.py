@@ -151,13 +151,13 @@ def test_two_byte_form() -> None:
     assert RtpPacket.parse(with_extension(0x1000, bytes.fromhex("01 ff aa aa"))).extensions == {}
 
 
-def test_more_than_fourteen_ids_are_read() -> None:
+def test_more_than_fifteen_ids_are_read() -> None:
     block = b"".join(bytes([number, 1, number]) for number in range(1, 256)) + bytes(3)
     packet = RtpPacket.parse(with_extension(0x1000, block))
     assert packet.extensions == {number: bytes([number]) for number in range(1, 256)}
     ids = ExtensionIds({number: f"urn:x:{number}" for number in range(1, 256)})
     assert RtpPacket.parse(with_extension(0x1000, block), ids).extensions["urn:x:200"] == b"\xc8"
-    with pytest.raises(RtpFormatError, match="more than 14 extensions"):
+    with pytest.raises(RtpFormatError, match="more than 15 extensions"):
         packet.serialize()
 
 
@@ -205,7 +205,7 @@ WRONG = [
     {"extensions": {0: b"x"}},
     {"extensions": {256: b"x"}},
     {"extensions": {1: bytes(256)}},
-    {"extensions": dict.fromkeys(range(1, 16), b"x")},
+    {"extensions": dict.fromkeys(range(1, 17), b"x")},
     {"other_extension": (0xABAC, b"abc")},
     {"other_extension": (65536, b"abcd")},
     {"other_extension": (1, bytes(4 * 65536))},

@@ -58,7 +58,15 @@ cdef extern from "engine/frame.h":
         int16_t level
         int16_t orientation
         int64_t captured_us
+        uint8_t csrc_n
         uint8_t *data
+
+cdef extern from "proto/csrcs.h":
+    ctypedef struct rtc_csrc_t:
+        int64_t at
+        uint32_t id
+        uint32_t ts
+        int16_t level
 
 cdef extern from "io/loop.h":
     enum:
@@ -178,6 +186,17 @@ cdef list take_certs(rtc_certs_t *certs):
         n = int.from_bytes(block[at:at + 3], "big")
         found.append(block[at + 3:at + 3 + n])
         at += 3 + n
+    return found
+
+
+def csrc_rows(const uint8_t[::1] kept not None):
+    """(monotonic microseconds when it came, CSRC, RTP time, -dBov or -1) of each source that came with a frame, newest first."""
+    cdef rtc_csrc_t c
+    cdef Py_ssize_t at
+    found = []
+    for at in range(0, kept.shape[0] - <Py_ssize_t>sizeof(c) + 1, sizeof(c)):
+        memcpy(&c, &kept[at], sizeof(c))
+        found.append((c.at, c.id, c.ts, c.level))
     return found
 
 
@@ -338,7 +357,8 @@ cdef class Loop:
 
     def take_frame(self, uint32_t receiver):
         """The oldest frame that waits: (data, RTP time, key, packets missing before it, monotonic microseconds, codec, RFC 6464 byte
-        or -1, degrees clockwise to bring it upright, whether it is mirrored, microseconds since 1970 of its capture or 0); or None."""
+        or -1, degrees clockwise to bring it upright, whether it is mirrored, microseconds since 1970 of its capture or 0, whose media
+        a mixer put into it as `csrc_rows` reads it); or None."""
         cdef rtc_frame_t *f = rtc_loop_frame(self.loop, receiver)
         if f == NULL:
             return None
@@ -351,7 +371,7 @@ cdef class Loop:
         data.f = f
         cdef rtc_orientation_t o = rtc_orientation_read(<uint8_t>(0 if f.orientation < 0 else f.orientation))
         return (memoryview(data), f.ts, bool(f.key), f.lost, f.at, CODEC_NAMES[f.codec], f.level, o.turn, bool(o.flip),
-                f.captured_us)
+                f.captured_us, PyBytes_FromStringAndSize(<char *>f.data + f.len, f.csrc_n * sizeof(rtc_csrc_t)) if f.csrc_n else b"")
 
     def event_fd(self):
         """Readable when there are events or results."""

@@ -210,8 +210,8 @@ def make_decoder(codec: str, channels: int = 2) -> Decoder:
 class DecodeCounts:
     """`frames` that came out of `decoded` ones, `keys` of them key frames, or `samples` of one channel, as loud as `loudness`
     says, `concealed` of them in place of what was lost, `concealments` times; the latest picture of `width` and `height`.
-    `level` (dBov) and `voice` of the latest sound, as its sender says. `timestamp`, `arrived` and `capture_time`: of the latest
-    that was decoded, None before."""
+    `level` (dBov) and `voice` of the latest sound, as its sender says. `timestamp`, `arrived`, `capture_time` and `csrcs`: of
+    the latest that was decoded, None before."""
 
     decoded: int = 0
     keys: int = 0
@@ -225,6 +225,7 @@ class DecodeCounts:
     timestamp: int = 0
     arrived: float | None = None
     capture_time: float | None = None
+    csrcs: bytes = b""
     level: int | None = None
     voice: bool | None = None
     loudness: Loudness = field(default_factory=Loudness)
@@ -288,6 +289,7 @@ class DecodedStream:
             counts.keys += frame.key
             counts.frames += len(found)
             counts.timestamp, counts.arrived, counts.capture_time = frame.timestamp, frame.arrived, frame.capture_time
+            counts.csrcs = frame.csrcs
             if hasattr(found[-1], "samples"):
                 counts.level, counts.voice = frame.level, frame.voice
                 if isinstance(self._decoder, OpusDecoder | TelephoneDecoder):

@@ -26,7 +26,7 @@ from ..stats import (
 from .batch import Batch
 from .capture import Capture, CaptureCounts
 from .engine import Engine, dtls_context
-from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes
+from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes, csrc_rows
 from .stun import StunError, StunQuery
 from .turn import Allocation, TurnError
 
@@ -68,5 +68,6 @@ __all__ = [
     "TransportStats",
     "TransportTimes",
     "TurnError",
+    "csrc_rows",
     "dtls_context",
 ]

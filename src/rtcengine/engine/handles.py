@@ -26,6 +26,11 @@ log = logging.getLogger("rtcengine")
 RANK = {"new": 0, "checked": 1, "held": 2, "connected": 3, "stalled": 3, "closed": 4}
 
 
+def csrc_rows(csrcs: bytes) -> list[tuple[int, int, int, int]]:
+    """What `EncodedFrame.csrcs` holds, newest first: time.monotonic() in microseconds, CSRC, RTP time, -dBov or -1."""
+    return _core.csrc_rows(csrcs)
+
+
 class EngineError(Exception):
     """The engine refused a command, or a transport ended while its state was waited for."""
 
@@ -247,7 +252,7 @@ class Receiver:
         taken = core.take_frame(self.id) if core is not None else None
         if taken is None:
             return None
-        data, timestamp, key, lost, at, codec, level, rotation, mirrored, captured_us = taken
+        data, timestamp, key, lost, at, codec, level, rotation, mirrored, captured_us, csrcs = taken
         used: RecvConfig | PayloadType = self.config
         if used.codec.lower() != codec:
             used = next((one for one in self.config.others if one.codec.lower() == codec), used)
@@ -264,6 +269,7 @@ class Receiver:
             rotation=rotation,
             mirrored=mirrored,
             capture_time=captured_us / 1e6 if captured_us else None,
+            csrcs=csrcs,
         )
 
     def __repr__(self) -> str:

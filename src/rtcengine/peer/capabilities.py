@@ -156,7 +156,7 @@ DEFAULT = Capabilities(
         ),
     },
     {
-        "audio": (*_BOTH, extensions.AUDIO_LEVEL, extensions.ABS_CAPTURE_TIME),
+        "audio": (*_BOTH, extensions.AUDIO_LEVEL, extensions.CSRC_AUDIO_LEVEL, extensions.ABS_CAPTURE_TIME),
         "video": (
             *_BOTH,
             extensions.RID,

@@ -150,8 +150,9 @@ class RTCRtpSendParameters(RTCRtpParameters):
 @dataclass(frozen=True, slots=True)
 class RTCRtpContributingSource:
     """Whose media a mixer put into what came. `timestamp` in milliseconds since 1970, `source` is a CSRC. `audioLevel` from 0
-    to 1, None when the peer does not say it (RFC 6464). `captureTimestamp` (webrtc-extensions): when what came was captured, in
-    milliseconds since 1900 by the clock of who did; None before that is known."""
+    to 1, None when the peer does not say it (RFC 6464 of a sender, RFC 6465 of those that it mixes). `captureTimestamp`
+    (webrtc-extensions): when what came was captured, in milliseconds since 1900 by the clock of who did; None before that is
+    known."""
 
     timestamp: float
     source: int

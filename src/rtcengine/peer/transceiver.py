@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..codecs.loudness import linear
+from ..engine import csrc_rows
 from ..media.stream import MediaStream
 from ..media.track import Done
 from ..media.transform import Transform
@@ -25,6 +26,7 @@ from .parameters import (
     RTCRtpCapabilities,
     RTCRtpCodecCapability,
     RTCRtpCodecParameters,
+    RTCRtpContributingSource,
     RTCRtpDecodingParameters,
     RTCRtpEncodingParameters,
     RTCRtpHeaderExtensionParameters,
@@ -241,6 +243,15 @@ class RTCRtpReceiver(_Half):
         at = wall_ms(counts.arrived)
         captured = None if counts.capture_time is None else 1000 * (counts.capture_time + SINCE_1900)
         return [RTCRtpSynchronizationSource(at, ssrc, counts.timestamp & 0xFFFFFFFF, level, captured, counts.voice)]
+
+    def getContributingSources(self) -> list[RTCRtpContributingSource]:
+        """Whose media a mixer put into what was decoded in the last ten seconds, the latest first (W3C webrtc §5.3)."""
+        now, found = time.monotonic(), []
+        for at_us, source, timestamp, level in csrc_rows(self._track.counts.csrcs):
+            if now - at_us / 1e6 <= SOURCE_S:
+                loud = linear(-level) if level >= 0 else None
+                found.append(RTCRtpContributingSource(wall_ms(at_us / 1e6), source, timestamp, loud))
+        return found
 
     def getParameters(self) -> RTCRtpReceiveParameters:
         plan = self._peer.jsep.plan.receivers.get(self._state.mid or "")
