@@ -138,6 +138,7 @@ class Adapt:
         self._slower = _Since()
         self._bps: float | None = None
         self._steps: tuple[Step, ...] = (WHOLE,)
+        self._needs: tuple[float, ...] = ()  # the bitrate of each
         self._fresh = True  # nothing was chosen for these steps yet
         self._by_bounds = self._by_bitrate = self._by_time = 0
         self._down, self._up = _Since(), _Since()
@@ -230,6 +231,8 @@ class Adapt:
                 self._by_bounds = next(fits, len(steps) - 1)
             steps = [Step(s.scale, m) if (s.fps or source.fps) > m else s for s, m in zip(steps, most, strict=True)]
         self._steps = tuple(steps)
+        area = source.width * source.height
+        self._needs = tuple([needed_bps(area / s.scale**2, self._fps_of(at)) for at, s in enumerate(steps)])
         last = len(steps) - 1
         self._by_time, self._by_bitrate = min(self._by_time, last), min(self._by_bitrate, last)
         self._fresh = self._fresh or fresh
@@ -263,14 +266,10 @@ class Adapt:
 
     def _first(self, room: float) -> int:
         """The best step that the bitrate suffices for, the last one where it does for none."""
-        source, bps = self._source, self._bps
-        if bps is None or source is None:
+        bps = self._bps
+        if bps is None:
             return 0
-        area = source.width * source.height
-        for at, step in enumerate(self._steps):
-            if room * needed_bps(area / step.scale**2, self._fps_of(at)) <= bps:
-                return at
-        return len(self._steps) - 1
+        return next((at for at, need in enumerate(self._needs) if room * need <= bps), len(self._needs) - 1)
 
 
 def ladder(preference: str, source: Source, first: float = 1.0) -> list[Step]:
