@@ -55,10 +55,8 @@ void rtc_recv_free(rtc_recv_t *r) {
     *at = r->next;
     break;
   }
-  int n = 0;
   for (int i = 0; i < t->route_n; i++)
-    if (t->route[i].recv != r) t->route[n++] = t->route[i];
-  t->route_n = n;
+    if (t->route[i].recv == r) t->route[i].recv = NULL; /* what is still on its way is no stream of another section */
   rtc_keep_close(t->hub, &r->history);
   free(r->nack);
   free(r->tones);
@@ -89,9 +87,10 @@ static bool takes_pt(const rtc_recv_t *r, uint8_t pt) {
   return r->cfg.pt == pt || other_of(r, pt, false) >= 0 || repairs_pt(r, pt) || tone_rate(r, pt) || is_red(r, pt);
 }
 
-/* Which section an SSRC belongs to (RFC 9143 §9.2): as declared, by MID with RID, by payload type when only one takes it. */
-static rtc_recv_t *section_of(rtc_transport_t *t, const rtc_media_t *m) {
+/* Which section an SSRC belongs to (RFC 9143 §9.2): as declared, by MID with RID, or a guess: by payload type when only one takes it. */
+static rtc_recv_t *section_of(rtc_transport_t *t, const rtc_media_t *m, bool *guessed) {
   uint32_t ssrc = m->rtp.ssrc;
+  *guessed = false;
   for (rtc_recv_t *r = t->recvs; r; r = r->next)
     if ((r->cfg.ssrc && r->cfg.ssrc == ssrc) || (r->cfg.rtx_ssrc && r->cfg.rtx_ssrc == ssrc)) return r;
   if (rtc_ext_has(&m->ext, RTC_EXT_MID)) {
@@ -104,6 +103,7 @@ static rtc_recv_t *section_of(rtc_transport_t *t, const rtc_media_t *m) {
     return NULL;
   }
   rtc_recv_t *only = NULL;
+  *guessed = true;
   for (rtc_recv_t *r = t->recvs; r; r = r->next) {
     if (!takes_pt(r, m->rtp.pt)) continue;
     if (only) return NULL;
@@ -150,7 +150,7 @@ static rtc_route_t *free_route(rtc_transport_t *t) {
   rtc_route_t *idlest = NULL;
   for (int i = 0; i < t->route_n; i++) {
     rtc_route_t *e = &t->route[i];
-    if (e->ssrc == (e->rtx ? e->recv->rtx_ssrc : e->recv->ssrc)) continue;
+    if (e->recv && e->ssrc == (e->rtx ? e->recv->rtx_ssrc : e->recv->ssrc)) continue;
     if (!idlest || e->used < idlest->used) idlest = e;
   }
   return idlest;
@@ -158,7 +158,8 @@ static rtc_route_t *free_route(rtc_transport_t *t) {
 
 /* An SSRC that is new here (the packet is authentic). NULL: no section takes it. A new one is what its section goes on with. */
 static rtc_route_t *learn(rtc_transport_t *t, const rtc_media_t *m, rtc_time_t now) {
-  rtc_recv_t *r = section_of(t, m);
+  bool guessed;
+  rtc_recv_t *r = section_of(t, m, &guessed);
   rtc_route_t *e = r ? free_route(t) : NULL;
   if (!e) return NULL;
   *e = (rtc_route_t){.ssrc = m->rtp.ssrc, .recv = r, .rtx = repairs_pt(r, m->rtp.pt)};
@@ -167,6 +168,14 @@ static rtc_route_t *learn(rtc_transport_t *t, const rtc_media_t *m, rtc_time_t n
   else if (e->ssrc != r->ssrc)
     renew(r, e->ssrc, now);
   return e;
+}
+
+/* Of a section that has ended: some packets are on their way still, and a peer sends on until it has heard of it. Without a MID,
+ * which senders leave out once it has been told, they look like those of whichever section takes their payload type. */
+static bool is_left_over(rtc_transport_t *t, const rtc_media_t *m, rtc_time_t now) {
+  bool guessed;
+  const rtc_recv_t *r = section_of(t, m, &guessed);
+  return !r || (guessed && r->highest >= 0 && now - r->last < RTC_SSRC_QUIET_US);
 }
 
 /* A section has one SSRC (and one for RTX) at a time. What still comes under a former one must not be taken for the present one's;
@@ -244,6 +253,15 @@ static const rtc_route_t *route(rtc_transport_t *t, rtc_media_t *m, rtc_time_t n
   rtc_route_t *e = NULL;
   for (int i = 0; i < t->route_n && !e; i++)
     if (t->route[i].ssrc == m->rtp.ssrc) e = &t->route[i];
+  if (e && !e->recv) {
+    e->used = now;
+    if (is_left_over(t, m, now)) {
+      rtc_hub_drop(t->hub, RTC_DROP_RTP_STREAM);
+      return NULL;
+    }
+    *e = t->route[--t->route_n];
+    e = NULL;
+  }
   /* An SSRC follows the MID that it carries (RFC 9143 §9.2). */
   if (e && rtc_ext_has(&m->ext, RTC_EXT_MID) && e->recv->cfg.mid[0] &&
       !same_text(e->recv->cfg.mid, m->ext.p[RTC_EXT_MID], m->ext.len[RTC_EXT_MID])) {

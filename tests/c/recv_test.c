@@ -299,6 +299,41 @@ static void mid_moves_an_ssrc(void) {
   rig_close(&r);
 }
 
+/* A section ends while its SSRC is sent on without a MID: it is not taken for another one's stream, until that has fallen silent or it is
+ * named. */
+static void what_is_left_over_takes_no_place(void) {
+  rig_t r;
+  rig_open(&r, 0);
+  int pub = rig_join(&r, GCM);
+  rtc_recv_cfg_t in[2] = {rig_recv(pub, false), rig_recv(pub, false)};
+  in[1].mid[0] = '7';
+  rig_add_recv(&r, 1, &in[0]);
+  rig_add_recv(&r, 2, &in[1]);
+  for (int i = 0; i < 2; i++) {
+    rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 5, .index = 1 + i, .ts = 960 * i, .pt = 111, .mid = "0", .payload = "a", .len = 1});
+    rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 6, .index = 1 + i, .ts = 960 * i, .pt = 111, .mid = "7", .payload = "a", .len = 1});
+  }
+  rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_RECV_END, .id = 2});
+  for (int i = 2; i < 100; i++) {
+    rig_pass(&r, RTC_MS(20));
+    rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 6, .index = 1 + i, .ts = 960 * i, .pt = 111, .payload = "a", .len = 1});
+    rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 5, .index = 1 + i, .ts = 960 * i, .pt = 111, .payload = "a", .len = 1});
+  }
+  CHECK_EQ(rig_recv_stats(&r, 1)->ssrc, 5);
+  CHECK_EQ(rig_recv_stats(&r, 1)->packets, 100);
+  CHECK_EQ(rig_drops(&r, RTC_DROP_RTP_STREAM), 98);
+  rig_add_recv(&r, 3, &in[1]); /* the section goes on: two could take it, then its name comes */
+  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 6, .index = 101, .ts = 96000, .pt = 111, .payload = "a", .len = 1});
+  CHECK_EQ(rig_drops(&r, RTC_DROP_RTP_STREAM), 99);
+  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 6, .index = 102, .ts = 96960, .pt = 111, .mid = "7", .payload = "a", .len = 1});
+  CHECK_EQ(rig_recv_stats(&r, 3)->packets, 1);
+  rig_do(&r, &(rtc_cmd_t){.op = RTC_OP_RECV_END, .id = 3});
+  rig_pass(&r, RTC_SEC(2)); /* the first one has fallen silent */
+  rig_rtp(&r, 0, &(rig_rtp_t){.ssrc = 6, .index = 103, .ts = 99840, .pt = 111, .payload = "a", .len = 1});
+  CHECK_EQ(rig_recv_stats(&r, 1)->ssrc, 6);
+  rig_close(&r);
+}
+
 /* Comfort noise and silence: ten minutes without sound, then it goes on; the viewer's times go on with it. */
 static void long_silence_in_sound(void) {
   rig_t r;
@@ -493,6 +528,7 @@ int main(void) {
   RUN(parameter_sets_apart);
   RUN(lost_parameter_set);
   RUN(mid_moves_an_ssrc);
+  RUN(what_is_left_over_takes_no_place);
   RUN(long_silence_in_sound);
   RUN(histories_leave_room);
   RUN(bye_ends_a_source);
