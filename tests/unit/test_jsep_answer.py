@@ -324,6 +324,16 @@ def test_a_section_of_another_world_is_rejected() -> None:
     assert [s.port for s in parse(b.create_answer()).media] == [9, 0]
 
 
+def test_data_as_it_was_once_is_rejected() -> None:
+    """Before RFC 8841, which has another protocol of this section: DTLS/SCTP with a=sctpmap."""
+    a, b = pair()
+    a.add_transceiver("audio")
+    a.want_data()
+    text = a.create_offer().replace("UDP/DTLS/SCTP webrtc-datachannel", "DTLS/SCTP 5000")
+    b.set_remote("offer", text.replace("a=sctp-port:5000", "a=sctpmap:5000 webrtc-datachannel 256"))
+    assert [s.port for s in parse(b.create_answer()).media] == [9, 0]
+
+
 def test_an_offer_without_rtcp_mux_is_rejected_by_section() -> None:
     a, b = pair()
     a.add_transceiver("audio")
