@@ -2,7 +2,7 @@
 // pixels are rtc.js's, which looks at the same connection.
 "use strict";
 
-const call = { pc: null, candidates: [], remote: null, states: [], watcher: null };
+const call = { pc: null, candidates: [], remote: null, states: [], watcher: null, shown: [] };
 
 // In a worker, which nothing of the page delays: when each frame of sound comes off the network, and its RTP time.
 const WATCH = `
@@ -29,6 +29,7 @@ call.open = async ({ configuration, watched }) => {
   call.pc = rtc.pc = new RTCPeerConnection(configuration);
   call.candidates = [];
   call.states = [];
+  call.shown = [];
   call.pc.onicecandidate = (event) => call.candidates.push(event.candidate ? event.candidate.toJSON() : null);
   call.pc.onconnectionstatechange = () => call.states.push(call.pc.connectionState);
   call.remote = new MediaStream();
@@ -49,19 +50,26 @@ call.add = async (constraints) => {
 // The camera in layers, by rid.
 call.addLayers = (camera) => rtc.addCamera(call.pc, camera);
 
-call.remove = (kind) => {
-  const sender = call.pc.getSenders().find((s) => s.track && s.track.kind === kind);
-  call.pc.removeTrack(sender);
+// The newest of a kind that lives.
+call.newest = (kind) =>
+  call.pc
+    .getTransceivers()
+    .filter((transceiver) => transceiver.receiver.track.kind === kind && transceiver.direction !== "stopped")
+    .pop();
+
+call.remove = (kind) => call.pc.removeTrack(call.newest(kind).sender);
+call.stop = (kind) => call.newest(kind).stop();
+call.direct = ({ kind, direction }) => (call.newest(kind).direction = direction);
+
+call.decoded = async (kind) => {
+  for (const stats of (await call.newest(kind).receiver.getStats()).values())
+    if (stats.type === "inbound-rtp") return stats.framesDecoded || 0;
+  return 0;
 };
 
 call.prefer = (kind, codec) => {
   for (const transceiver of call.pc.getTransceivers())
     if (transceiver.receiver.track.kind === kind) rtc.onlyCodec(transceiver, codec, "receive");
-};
-
-call.direct = (kind, direction) => {
-  for (const transceiver of call.pc.getTransceivers())
-    if (transceiver.receiver.track.kind === kind && !transceiver.stopped) transceiver.direction = direction;
 };
 
 // Sets what it makes; with gather waits until all candidates stand in it.
@@ -77,6 +85,21 @@ call.heard = () =>
     call.watcher.onmessage = ({ data }) => resolve(data);
     call.watcher.postMessage(null);
   });
+
+// From now on: when each picture of the first track of video is shown, in an element of its own, which nothing loads again.
+call.look = () => {
+  const video = document.createElement("video");
+  Object.assign(video, { muted: true, autoplay: true, srcObject: new MediaStream([call.remote.getVideoTracks()[0]]) });
+  document.body.prepend(video);
+  const shown = () => {
+    call.shown.push(performance.now());
+    video.requestVideoFrameCallback(shown);
+  };
+  video.requestVideoFrameCallback(shown);
+};
+
+// In ms, since the last call.
+call.looked = () => call.shown.splice(0);
 
 call.hear = (description) => call.pc.setRemoteDescription(description);
 call.candidate = (candidate) => call.pc.addIceCandidate(candidate || undefined);
