@@ -167,6 +167,14 @@ def test_public_addresses_replace_all() -> None:
     assert told(public_ips=("192.0.2.1", "2001:db8::1")) == ["192.0.2.1", "2001:db8::1"]
 
 
+async def test_ipv4_is_written_first_and_preferred_second() -> None:
+    """Clients that take the first candidate they read may have no IPv6."""
+    async with Relay(RelayConfig(udp_port=0, public_ips=("2001:db8::1", "192.0.2.1", "2001:db8::2"))) as relay:
+        found = relay.candidates()
+    assert [c.address for c in found] == ["192.0.2.1", "2001:db8::1", "2001:db8::2"]
+    assert [c.address for c in sorted(found, key=lambda c: -c.priority)] == ["2001:db8::1", "192.0.2.1", "2001:db8::2"]
+
+
 def test_loopback_only_where_the_page_is_there_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rtcengine.relay.relay.local_addresses", lambda: [ipaddress.ip_address("192.0.2.1")])
     for host in ("127.0.0.1", "::1", "localhost"):

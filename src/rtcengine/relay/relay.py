@@ -240,9 +240,10 @@ class Relay:
             await batch.commit()
 
     def candidates(self) -> tuple[Candidate, ...]:
-        """One host candidate an address (RFC 8445 §5.1.2.1: type 126, local preference by order, component 1)."""
+        """One host candidate an address (RFC 8445 §5.1.2.1: type 126, local preference by order, component 1). Those of IPv4
+        are written first whatever their priority: there are clients, FFmpeg's for one, that take the first that they read."""
         port = self.engine.port
-        return tuple(
+        found = (
             Candidate(
                 foundation=str(n + 1),
                 component=1,
@@ -254,6 +255,7 @@ class Relay:
             )
             for n, address in enumerate(self.advertised())
         )
+        return tuple(sorted(found, key=lambda candidate: ":" in candidate.address))
 
     def _local(self, ice: tuple[str, str]) -> LocalTransport:
         digest = bytes.fromhex(self._certificate.fingerprint("sha-256").replace(":", ""))
