@@ -59,8 +59,9 @@ class BuildCore(build_ext):
         if self.compiles(Path("tools/ipsec_mb.c")):  # batched ciphers, where the machine has them
             self.cflags.append("-DRTC_HAVE_IPSEC_MB=1")
             ext.libraries.append("IPSec_MB")
-        if vpx := self.vpx():  # encoders whose rate changes while they run, likewise; loaded with the first one
-            self.cflags += ["-DRTC_HAVE_VPX=1", f'-DRTC_VPX_SONAME="{vpx}"']
+        for name in ("vpx", "aom"):  # encoders whose rate changes while they run, likewise; loaded with the first one
+            if soname := self.soname(name):
+                self.cflags += [f"-DRTC_HAVE_{name.upper()}=1", f'-DRTC_{name.upper()}_SONAME="{soname}"']
         ext.sources = cythonized(ext.sources)
         ext.extra_objects = self.compile(ext)
         ext.sources, ext.depends = [], ext.extra_objects
@@ -95,9 +96,9 @@ class BuildCore(build_ext):
                     # Not an Exception: setuptools wraps those of an editable install in pages of advice.
                     raise SystemExit(f"error: {sentence}")
 
-    def vpx(self) -> str:
-        """The name that libvpx is loaded by; "" when it is not here to build with."""
-        command = ["sh", "tools/vpx.sh", self.compiler.compiler_so[0]]
+    def soname(self, name: str) -> str:
+        """The name that a codec's library is loaded by; "" when it is not here to build with."""
+        command = ["sh", "tools/soname.sh", name, self.compiler.compiler_so[0]]
         try:
             return subprocess.run(command, capture_output=True, text=True).stdout.strip()
         except OSError:

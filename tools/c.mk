@@ -17,12 +17,17 @@ ifeq ($(IPSEC_MB),yes)
 C_INCLUDE += -DRTC_HAVE_IPSEC_MB=1
 C_LIBS += -lIPSec_MB
 endif
-# VP8 and VP9 whose rate changes while they run (libvpx-dev); likewise. It is loaded when it is needed, by the name of the library that
-# the headers belong to; the tests decode with it.
-VPX := $(shell tools/vpx.sh $(CC))
+# VP8, VP9 and AV1 whose rate changes while they run (libvpx-dev, libaom-dev); likewise. Each library is loaded when it is needed, by the
+# name of the one that the headers belong to; the tests decode with it.
+VPX := $(shell tools/soname.sh vpx $(CC))
+AOM := $(shell tools/soname.sh aom $(CC))
 ifneq ($(VPX),)
 C_INCLUDE += -DRTC_HAVE_VPX=1 -DRTC_VPX_SONAME='"$(VPX)"'
-C_CODEC_LIBS := -lvpx
+C_CODEC_LIBS += -lvpx
+endif
+ifneq ($(AOM),)
+C_INCLUDE += -DRTC_HAVE_AOM=1 -DRTC_AOM_SONAME='"$(AOM)"'
+C_CODEC_LIBS += -laom
 endif
 
 C_FLAGS_plain := -O2 -g

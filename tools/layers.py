@@ -53,12 +53,13 @@ C_SYSTEM = [
     ("proto/dtls_x25519.c", PROVIDED | {"openssl/rand.h"}),
     ("proto/dtls_spki.c", PROVIDED | {f"openssl/{name}.h" for name in ("core_object", "ec", "objects")}),
     ("codec/vpx*", {"vpx/*"}),
-    ("codec/vpx_lib.c", {"dlfcn.h"}),  # loaded by who encodes
+    ("codec/aom*", {"aom/*"}),
+    ("codec/lib.c", {"dlfcn.h"}),  # loaded by who encodes
     ("base/pkt.c", {"sanitizer/asan_interface.h"}),  # free slots are poisoned in test builds
     ("io/*", {"*"}),
 ]
 # Headers that stay with the files above even where everything else is free.
-C_NEVER = ["Python.h", "openssl/*", "vpx/*"]
+C_NEVER = ["Python.h", "openssl/*", "vpx/*", "aom/*"]
 C_BANNED_CALLS = {"assert", "abort", "exit", "rand", "srand", "printf", "puts", "perror"}
 
 # --- Python --------------------------------------------------------------------------------------------------------

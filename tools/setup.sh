@@ -6,7 +6,7 @@ set -euo pipefail
 lib=(gcc libc6-dev libssl-dev make)
 # Batched ciphers; the build does without where a machine has none.
 if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then lib+=(libipsec-mb-dev); fi
-run=("${lib[@]}" libvpx-dev python3-dev python3-venv)
+run=("${lib[@]}" libaom-dev libvpx-dev python3-dev python3-venv)
 test=("${run[@]}" g++ chromium firefox-esr fonts-dejavu-core ffmpeg
   gstreamer1.0-nice gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0

@@ -1,4 +1,4 @@
-/* Compiles where libvpx's headers are there and new enough: vpx.sh asks so. */
+/* Compiles where libvpx's headers are there and new enough: soname.sh asks so. */
 #include <vpx/vp8cx.h>
 #include <vpx/vpx_encoder.h>
 static int temporal_layer_id = VP8E_SET_TEMPORAL_LAYER_ID;

@@ -5,52 +5,17 @@
 #ifndef RTC_CODEC_VPX_H
 #define RTC_CODEC_VPX_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/err.h"
-#include "codec/layers.h"
+#include "codec/video.h"
 
 typedef enum rtc_vpx_codec { RTC_VPX_VP8, RTC_VPX_VP9 } rtc_vpx_codec_t;
-
-enum { RTC_VPX_SIDE_MAX = 16383, RTC_VPX_THREADS_MAX = 16, RTC_VPX_BPS_MIN = 1000, RTC_VPX_BPS_MAX = 1000000000 };
-
-typedef struct rtc_vpx_cfg {
-  uint32_t width, height; /* 1 to RTC_VPX_SIDE_MAX */
-  uint32_t bitrate_bps;   /* RTC_VPX_BPS_MIN to RTC_VPX_BPS_MAX */
-  double fps;             /* above 0, to 1000 */
-  uint8_t threads;        /* at most so many; fewer for small pictures. To RTC_VPX_THREADS_MAX */
-  uint8_t layers;         /* temporal: 1 to RTC_LAYERS_MAX */
-  uint8_t min_q, max_q;   /* quantizer: 0 to 63, 63 the coarsest */
-  int8_t cpu_used;        /* 0: by the size. VP8: -16 to 16, VP9: -9 to 9, the further from 0 the quicker */
-  bool screen;            /* text and sharp edges, mostly still */
-  bool resilient;         /* a frame needs no statistics of those before it; always so with layers */
-  bool drop;              /* pictures may be left out where the rate cannot be kept to otherwise */
-  bool denoise;
-} rtc_vpx_cfg_t;
-
-/* I420. Read during rtc_vpx_encode alone. */
-typedef struct rtc_vpx_picture {
-  const uint8_t *plane[3];
-  int stride[3];
-} rtc_vpx_picture_t;
-
-typedef struct rtc_vpx_packet {
-  const uint8_t *data; /* the encoder's, until its next call */
-  size_t len;
-  int64_t pts;
-  bool key;
-  rtc_layer_frame_t layer;
-} rtc_vpx_packet_t;
 
 typedef struct rtc_vpx rtc_vpx_t;
 
 /* The version as libvpx says it, like "v1.12.0": its length. RTC_ESTATE when this was built without libvpx, or it is not here now. */
 RTC_MUST_USE int rtc_vpx_version(char *out, size_t cap);
 
-/* NULL: RTC_EINVAL beyond what is said above, RTC_ENOMEM, RTC_ESTATE without libvpx. */
-rtc_vpx_t *rtc_vpx_new(rtc_vpx_codec_t codec, const rtc_vpx_cfg_t *cfg, int *err);
+/* NULL: RTC_EINVAL beyond what is said in video.h, RTC_ENOMEM, RTC_ESTATE without libvpx. */
+rtc_vpx_t *rtc_vpx_new(rtc_vpx_codec_t codec, const rtc_video_cfg_t *cfg, int *err);
 void rtc_vpx_free(rtc_vpx_t *e); /* NULL is fine */
 
 /* From the next picture on; no key frame. RTC_EINVAL and nothing has changed. */
@@ -61,6 +26,6 @@ RTC_MUST_USE int rtc_vpx_set_size(rtc_vpx_t *e, uint32_t width, uint32_t height)
 RTC_MUST_USE int rtc_vpx_set_screen(rtc_vpx_t *e, bool on);
 
 /* 1: *out is the picture's packet; 0: the picture was left out. RTC_EINVAL for strides below the width. */
-RTC_MUST_USE int rtc_vpx_encode(rtc_vpx_t *e, const rtc_vpx_picture_t *picture, int64_t pts, bool key, rtc_vpx_packet_t *out);
+RTC_MUST_USE int rtc_vpx_encode(rtc_vpx_t *e, const rtc_video_picture_t *picture, int64_t pts, bool key, rtc_video_packet_t *out);
 
 #endif

@@ -1,21 +1,14 @@
-#include "base/err.h"
+#include "codec/lib.h"
 
 #if RTC_HAVE_VPX
 
-#include <dlfcn.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "codec/vpx_lib.h"
 
-typedef struct entry {
-  const char *name;
-  size_t at;
-} entry_t;
-
 #define ENTRY(field, name) \
   { name, offsetof(rtc_vpx_lib_t, field) }
-static const entry_t entries[] = {
+static const rtc_lib_entry_t entries[] = {
     ENTRY(version_str, "vpx_codec_version_str"),
     ENTRY(vp8_cx, "vpx_codec_vp8_cx"),
     ENTRY(vp9_cx, "vpx_codec_vp9_cx"),
@@ -31,23 +24,9 @@ static const entry_t entries[] = {
 
 int rtc_vpx_lib_open(rtc_vpx_lib_t *lib) {
   memset(lib, 0, sizeof *lib);
-  /* By the name that a program linked against it would ask for: another version has another name, and init checks once more. */
-  lib->handle = dlopen(RTC_VPX_SONAME, RTLD_NOW | RTLD_LOCAL);
-  if (!lib->handle) return RTC_ESTATE;
-  for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
-    void *found = dlsym(lib->handle, entries[i].name);
-    if (!found) {
-      rtc_vpx_lib_close(lib);
-      return RTC_ESTATE;
-    }
-    memcpy((char *)lib + entries[i].at, &found, sizeof found); /* POSIX: a function's address is one of data too */
-  }
-  return RTC_OK;
+  return rtc_lib_open(&lib->handle, RTC_VPX_SONAME, entries, sizeof entries / sizeof *entries, lib);
 }
 
-void rtc_vpx_lib_close(rtc_vpx_lib_t *lib) {
-  if (lib->handle) dlclose(lib->handle);
-  lib->handle = NULL;
-}
+void rtc_vpx_lib_close(rtc_vpx_lib_t *lib) { rtc_lib_close(&lib->handle); }
 
 #endif

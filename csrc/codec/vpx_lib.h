@@ -1,5 +1,4 @@
-/* vpx_lib: libvpx's encoder as a table of its functions, loaded when an encoder is made: a relay, which encodes nothing,
- * carries no page of it, and a machine without it runs all the rest. Inside codec only. */
+/* vpx_lib: libvpx's encoder as a table of its functions. Inside codec only. */
 #ifndef RTC_CODEC_VPX_LIB_H
 #define RTC_CODEC_VPX_LIB_H
 
@@ -25,7 +24,7 @@ typedef struct rtc_vpx_lib {
                            unsigned char *data);
 } rtc_vpx_lib_t;
 
-/* RTC_ESTATE: the library that this was built for is not here. Each open has its close; the library is loaded once. */
+/* As in lib.h; that the headers are of this very library is checked once more by enc_init_ver. */
 RTC_MUST_USE int rtc_vpx_lib_open(rtc_vpx_lib_t *lib);
 void rtc_vpx_lib_close(rtc_vpx_lib_t *lib);
 

@@ -350,7 +350,8 @@ int rtc_send_frame(rtc_send_t *s, const rtc_frame_cfg_t *f, rtc_time_t now) {
   int err = rtc_split_init(&split, (rtc_codec_t)s->cfg.codec, f->data, f->len, room, s->picture_id, f->key);
   if (err == 0 && s->cfg.single_units) err = rtc_split_single(&split);
   uint8_t tl0 = (uint8_t)(s->tl0 + (f->layered && f->layer.tid == 0));
-  if (err == 0 && f->layered) err = rtc_split_layer(&split, &f->layer, tl0);
+  /* AV1's payloads have no place for it: dependency descriptors say it. */
+  if (err == 0 && f->layered && s->cfg.codec != RTC_CODEC_AV1) err = rtc_split_layer(&split, &f->layer, tl0);
   if (err < 0) return err;
   int64_t ts = time_of(s, f->ts, now);
   s->waiting = false;

@@ -43,7 +43,8 @@ class PayloadInfo(NamedTuple):
 
 
 class TemporalLayer(NamedTuple):
-    """Where a VP8 or VP9 frame stands among temporal layers (RFC 7741 §4.2, RFC 9628 §4.2): who forwards it goes by that."""
+    """Where a frame stands among temporal layers (RFC 7741 §4.2, RFC 9628 §4.2; of AV1 its dependency descriptor says it): who
+    forwards it goes by that."""
 
     id: int
     """TID, 0 to 3; frames of the layers up to some id need none above it."""

@@ -1,9 +1,10 @@
 #include "codec/vpx.h"
 
 #include "check.h"
+#include "drawn.h"
 
 /* What is the same with and without libvpx. */
-static const rtc_vpx_cfg_t usual = {
+static const rtc_video_cfg_t usual = {
     .width = 640, .height = 360, .bitrate_bps = 2000000, .fps = 30, .threads = 1, .layers = 1, .min_q = 2, .max_q = 63};
 
 #if RTC_HAVE_VPX
@@ -11,25 +12,7 @@ static const rtc_vpx_cfg_t usual = {
 #include <vpx/vp8dx.h>
 #include <vpx/vpx_decoder.h>
 
-enum { W = 640, H = 360, SIDE = 512, VP8 = RTC_VPX_VP8, VP9 = RTC_VPX_VP9 };
-
-static uint32_t seed = 1;
-static uint32_t below(uint32_t n) { return seed = seed * 1664525u + 1013904223u, (seed >> 8) % n; }
-
-/* Blocks and slopes that move, under noise: no frame is cheap. */
-static void draw(uint8_t *p, uint32_t w, uint32_t h, int n) {
-  static uint8_t noise[1 << 16];
-  if (!noise[0])
-    for (size_t i = 0; i < sizeof noise; i++) noise[i] = (uint8_t)(1 + below(25));
-  for (uint32_t y = 0; y < h; y++) {
-    uint32_t ty = y * H / h + (uint32_t)n * 2, from = below(1 << 15), step = W * 256 / w, tx = (uint32_t)n * 3 * 256;
-    for (uint32_t x = 0; x < w; x++, tx += step) {
-      uint32_t block = ((tx >> 12) * 2654435761u ^ (ty >> 4) * 40503u) >> 7;
-      p[y * w + x] = (uint8_t)(60 + (block & 31) + ((tx >> 8) + ty) % SIDE / 8 + noise[from + x]);
-    }
-  }
-  memset(p + w * h, 128, (size_t)w * h / 2);
-}
+enum { W = DRAWN_W, H = DRAWN_H, VP8 = RTC_VPX_VP8, VP9 = RTC_VPX_VP9 };
 
 typedef struct run {
   rtc_vpx_t *e;
@@ -37,16 +20,16 @@ typedef struct run {
   uint8_t *picture;
   uint32_t w, h;
   int n; /* pictures given */
-  rtc_vpx_packet_t got;
+  rtc_video_packet_t got;
 } run_t;
 
-static void begin(run_t *r, int codec, const rtc_vpx_cfg_t *cfg) {
+static void begin(run_t *r, int codec, const rtc_video_cfg_t *cfg) {
   int err = 1;
   *r = (run_t){
       .e = rtc_vpx_new((rtc_vpx_codec_t)codec, cfg, &err), .picture = malloc(1280 * 720 * 3 / 2), .w = cfg->width, .h = cfg->height};
   CHECK_EQ(err, 0);
   CHECK_EQ(vpx_codec_dec_init(&r->decoder, codec == VP8 ? vpx_codec_vp8_dx() : vpx_codec_vp9_dx(), NULL, 0), 0);
-  seed = 1;
+  drawn_begin();
 }
 
 static void end(run_t *r) {
@@ -57,10 +40,10 @@ static void end(run_t *r) {
 
 /* Bytes of the next picture's packet, 0 when it was left out. */
 static size_t encode(run_t *r, bool key) {
-  draw(r->picture, r->w, r->h, r->n);
+  drawn_picture(r->picture, r->w, r->h, r->n);
   const uint8_t *p = r->picture;
   uint32_t w = r->w, h = r->h;
-  rtc_vpx_picture_t picture = {{p, p + w * h, p + w * h * 5 / 4}, {(int)w, (int)w / 2, (int)w / 2}};
+  rtc_video_picture_t picture = {{p, p + w * h, p + w * h * 5 / 4}, {(int)w, (int)w / 2, (int)w / 2}};
   int got = rtc_vpx_encode(r->e, &picture, r->n++ * 7, key, &r->got);
   CHECK(got == 0 || got == 1);
   if (got != 1) return 0;
@@ -101,7 +84,7 @@ static void test_rate(void) {
   for (int codec = VP8; codec <= VP9; codec++) {
     for (uint8_t layers = 1; layers <= 3; layers += 2) {
       run_t r;
-      rtc_vpx_cfg_t cfg = usual;
+      rtc_video_cfg_t cfg = usual;
       cfg.drop = true;
       cfg.layers = layers;
       begin(&r, codec, &cfg);
@@ -137,7 +120,7 @@ static void test_frame_rate(void) {
   static const double steps[] = {30, 10, 30, 60, 5};
   for (int codec = VP8; codec <= VP9; codec++) {
     run_t r;
-    rtc_vpx_cfg_t cfg = usual;
+    rtc_video_cfg_t cfg = usual;
     cfg.bitrate_bps = 600000;
     begin(&r, codec, &cfg);
     int keys = 0;
@@ -163,7 +146,7 @@ static void test_keys(void) {
   for (int codec = VP8; codec <= VP9; codec++) {
     for (uint8_t layers = 1; layers <= 3; layers++) {
       run_t r;
-      rtc_vpx_cfg_t cfg = usual;
+      rtc_video_cfg_t cfg = usual;
       cfg.layers = layers;
       begin(&r, codec, &cfg);
       for (int n = 0; n < 60; n++) {
@@ -190,7 +173,7 @@ static void test_size(void) {
     for (uint8_t layers = 1; layers <= 3; layers++) {
       for (int length = 1; length <= 9; length += 4) { /* so that steps come anywhere in a pattern */
         run_t r;
-        rtc_vpx_cfg_t cfg = usual;
+        rtc_video_cfg_t cfg = usual;
         cfg.layers = layers;
         begin(&r, codec, &cfg);
         free(r.picture);
@@ -226,7 +209,7 @@ static void test_layers(void) {
   for (int codec = VP8; codec <= VP9; codec++) {
     for (uint8_t layers = 2; layers <= 3; layers++) {
       run_t r;
-      rtc_vpx_cfg_t cfg = usual;
+      rtc_video_cfg_t cfg = usual;
       cfg.layers = layers;
       cfg.bitrate_bps = 1000000;
       begin(&r, codec, &cfg);
@@ -267,7 +250,7 @@ static void test_settings(void) {
   for (int codec = VP8; codec <= VP9; codec++) {
     for (int bit = 0; bit < 6; bit++) {
       run_t r;
-      rtc_vpx_cfg_t cfg = usual;
+      rtc_video_cfg_t cfg = usual;
       cfg.screen = bit == 0;
       cfg.resilient = bit == 1;
       cfg.drop = bit == 2;
@@ -293,7 +276,7 @@ static void test_settings(void) {
 static void test_rows_and_drops(void) {
   for (int codec = VP8; codec <= VP9; codec++) {
     run_t r;
-    rtc_vpx_cfg_t cfg = usual;
+    rtc_video_cfg_t cfg = usual;
     cfg.drop = true;
     cfg.bitrate_bps = 20000;
     begin(&r, codec, &cfg);
@@ -313,17 +296,17 @@ static void test_rows_and_drops(void) {
       for (int i = 0; i < h; i++) memset(y + i * row, 20 + i, w);
       for (int i = 0; i < ch; i++) memset(u + i * half, 90, cw), memset(v + i * half, 140, cw);
       int err;
-      rtc_vpx_cfg_t small = usual;
+      rtc_video_cfg_t small = usual;
       small.width = w;
       small.height = h;
       rtc_vpx_t *e = rtc_vpx_new((rtc_vpx_codec_t)codec, &small, &err);
-      rtc_vpx_packet_t out;
-      rtc_vpx_picture_t picture = {{y, u, v}, {row, half, half}};
+      rtc_video_packet_t out;
+      rtc_video_picture_t picture = {{y, u, v}, {row, half, half}};
       CHECK_EQ(rtc_vpx_encode(e, &picture, -5, false, &out), 1);
       CHECK_EQ(out.pts, -5);
       for (size_t i = 0; i < out.len; i++) sum[wide] = sum[wide] * 31 + out.data[i];
       for (int i = 0; i < 3; i++) {
-        rtc_vpx_picture_t narrow = picture;
+        rtc_video_picture_t narrow = picture;
         narrow.stride[i] = i ? cw - 1 : w - 1;
         CHECK_EQ(rtc_vpx_encode(e, &narrow, 0, false, &out), RTC_EINVAL);
       }
@@ -339,7 +322,7 @@ static void test_rows_and_drops(void) {
 }
 
 static void test_wrong(void) {
-  static const rtc_vpx_cfg_t wrong[] = {
+  static const rtc_video_cfg_t wrong[] = {
       {.width = 0, .height = 360, .bitrate_bps = 100000, .fps = 30, .threads = 1, .layers = 1, .max_q = 56},
       {.width = 640, .height = 16384, .bitrate_bps = 100000, .fps = 30, .threads = 1, .layers = 1, .max_q = 56},
       {.width = 640, .height = 360, .bitrate_bps = 999, .fps = 30, .threads = 1, .layers = 1, .max_q = 56},

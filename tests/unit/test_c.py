@@ -8,6 +8,7 @@ from tests import programs
 
 # Seconds each, by the number of packets: not in the inner loop.
 SLOW = {
+    "aom_test",
     "batch_test",
     "dtls_hostile_test",
     "dtls_test",
@@ -32,7 +33,8 @@ def test_there_are_c_tests() -> None:
     assert NAMES
 
 
-QUICK = {"vpx_test": ("test_frame_rate", "test_keys", "test_layers", "test_settings", "test_rows_and_drops", "test_wrong")}
+CODECS = ("test_frame_rate", "test_keys", "test_layers", "test_settings", "test_rows_and_drops", "test_wrong")
+QUICK = {"aom_test": CODECS, "vpx_test": CODECS}
 """Cases of programs that are run whole by `make long` alone. What the others ask is asked in test_rates.py too, of less."""
 
 

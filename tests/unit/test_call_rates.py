@@ -56,7 +56,7 @@ async def change(sender: RTCRtpSender, **to: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("codec", ["VP8", pytest.param("VP9", marks=pytest.mark.long), "H264"])
+@pytest.mark.parametrize("codec", ["VP8", pytest.param("VP9", marks=pytest.mark.long), "H264", "AV1"])
 async def test_max_bitrate(codec: str, pictures: list[np.ndarray]) -> None:
     async with two() as (a, b):
         tracks = gather_tracks(b)
@@ -104,7 +104,7 @@ async def test_smaller_pictures_of_vp9() -> None:
         assert pair.pump.counts.keys == 1
 
 
-@pytest.mark.parametrize("codec", ["VP8", "VP9"])
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "AV1"])
 async def test_temporal_layers(codec: str) -> None:
     """Their descriptors are read by the engine that receives them, and all pictures come."""
     async with wire(codec, Limits(temporal_layers=3)) as pair:

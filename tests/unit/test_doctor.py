@@ -111,10 +111,18 @@ def test_clocks(monkeypatch: pytest.MonkeyPatch, source: str, synchronized: bool
 
 def test_live_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who encodes VP8 and VP9, and what is to be had."""
-    for version, status, word in (("v1.12.0", OK, "v1.12.0"), ("", WARN, "H.264 alone")):
+    for version, status, word in (("v1.12.0", OK, "v1.12.0"), ("", WARN, "H.264 and AV1 alone")):
         monkeypatch.setattr(machine, "own_vpx_version", lambda version=version: version)
         check = found(list(doctor.codecs()), "live rates")
         assert check.status == status and word in check.text and check.value == version
+
+
+def test_who_encodes_av1(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version, status, word in (("3.6.0", OK, "libaom 3.6.0"), ("", WARN, "missing")):
+        monkeypatch.setattr(machine, "own_aom_version", lambda version=version: version)
+        check = found(list(doctor.codecs()), "AV1 encoder")
+        assert (check.status, check.text, check.value) == (status, word, version)
+        assert ("libaom-dev" in check.advice) == (not version)
 
 
 def test_a_processor_without_aes(monkeypatch: pytest.MonkeyPatch) -> None:

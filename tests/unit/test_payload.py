@@ -11,7 +11,7 @@ from aiortc.codecs.h264 import h264_depayload
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
 from rtcengine import EncodedFrame
-from rtcengine.codecs.av1 import Av1Encoder, ordinary_threads
+from rtcengine.codecs.av1 import Av1Encoder
 from rtcengine.codecs.decode import make_decoder
 from rtcengine.codecs.encode import make_encoder
 from rtcengine.codecs.h264 import H264Encoder
@@ -143,8 +143,8 @@ def obus(stream: bytes) -> list[bytes]:
 @pytest.mark.parametrize("size", [(320, 180), (1280, 720), (426, 240)])
 def test_sizes_of_pictures_of_av1(size: tuple[int, int]) -> None:
     """With the aggregation headers that may stand before a sequence header (AV1's payload format §4.4)."""
-    with ordinary_threads():
-        first = obus(coded("libsvtav1", *size, preset="12"))
+    (encoded,) = Av1Encoder().encode(Pattern(*size).video_frame(0, 0))
+    first = obus(encoded.data)
     sequence = next(obu for obu in first if obu[0] >> 3 & 15 == 1)
     frame = next(obu for obu in first if obu[0] >> 3 & 15 in (3, 6))[:100]
     assert picture_size("AV1", bytes([0x18]) + sequence) == size  # W = 1, N

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
-from rtcengine._core import VpxEncoder
+from rtcengine._core import AomEncoder, CoreEncoder, VpxEncoder
 from rtcengine.codecs import vpx
 from rtcengine.codecs.encode import Encoded, VideoEncoder, make_encoder
 from rtcengine.codecs.framerate import FrameRate
@@ -19,9 +19,8 @@ from rtcengine.media.pattern import Pattern, read_number
 from rtcengine.payload import Vp8Descriptor, split
 
 WIDTH, HEIGHT, CLOCK = 640, 360, 90_000
-VIDEO = ["VP8", "VP9", "H264"]
-DECODERS = {"VP8": "vp8", "VP9": "vp9", "H264": "h264"}
-
+VIDEO = ["VP8", "VP9", "H264", "AV1"]
+DECODERS = {"VP8": "vp8", "VP9": "vp9", "H264": "h264", "AV1": "libdav1d"}
 
 def demanding(count: int = 128) -> list[np.ndarray]:
     """I420 pictures of blocks and slopes that move under noise: none is cheap."""
@@ -41,6 +40,14 @@ def demanding(count: int = 128) -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def pictures() -> list[np.ndarray]:
     return demanding()
+
+
+def new_decoder(codec: str) -> Any:
+    """That gives a picture with the frame that holds it."""
+    context: Any = av.CodecContext.create(DECODERS[codec], "r")
+    if codec == "AV1":
+        context.options = {"max_frame_delay": "1"}
+    return context
 
 
 class Run:
@@ -99,7 +106,7 @@ def test_size_steps(codec: str) -> None:
     """VP9 goes to smaller pictures and back without a key frame, by way of those between where a step is too large. The
     others have one for each step; 5 s lie between the steps, for which they would wait."""
     encoder: Any = make_encoder(codec)
-    decoder = av.CodecContext.create(DECODERS[codec], "r")
+    decoder = new_decoder(codec)
     pattern, keys, sizes = Pattern(640, 480), [], []
     for n in range(70):
         encoder.scale_down_by = (1.0, 2.0, 1.0, 4.0, 1.5, 8.0, 1.0)[n // 10]
@@ -216,7 +223,7 @@ def lower(frames: list[Encoded], top: int) -> list[Encoded]:
     return [f for f in frames if f.layer is not None and f.layer.id <= top]
 
 
-@pytest.mark.parametrize("codec", ["VP8", "VP9"])
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "AV1"])
 @pytest.mark.parametrize("layers", [2, 3])
 def test_temporal_layers(codec: str, layers: int) -> None:
     """Without the upper layers a half or a quarter of the pictures is left, and a decoder minds nothing."""
@@ -231,7 +238,7 @@ def test_temporal_layers(codec: str, layers: int) -> None:
     assert [f.layer.id for f in frames] == (order * 16)[:21] + (order * 32)[:43]
     for top in range(layers):
         kept = lower(frames, top)
-        decoder = av.CodecContext.create(DECODERS[codec], "r")
+        decoder = new_decoder(codec)
         shown = [picture for f in kept for picture in decoder.decode(av.Packet(f.data))]
         assert [read_number(p.to_ndarray(format="gray")) for p in shown] == [f.timestamp // 3000 for f in kept]
         assert abs(len(kept) * 2 ** (layers - 1 - top) - 64) <= 4
@@ -268,7 +275,7 @@ def test_layers_in_descriptors() -> None:
     assert heads == ["bc 92 00 10", "fc 92 01 50 02", "fc 92 02 30 04", "fc 92 03 50 03 06", "fc 92 04 10 08", "fc 92 05 50 02"]
 
 
-@pytest.mark.parametrize("codec", ["vp8", "vp9"])
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "AV1"])
 def test_screen_content(codec: str) -> None:
     """Text that scrolls by a row at a time: said to be a screen's it is nearer to what it was. Saying it costs no key frame."""
     letters = np.random.default_rng(3).random((90, 160)) < 0.25
@@ -278,7 +285,7 @@ def test_screen_content(codec: str) -> None:
     for screen in (False, True):
         encoder: Any = make_encoder(codec)
         encoder.set_bitrate(150_000)
-        decoder, found = av.CodecContext.create(codec, "r"), []
+        decoder, found = new_decoder(codec), []
         for n in range(90):
             encoder.screen = screen and n > 0
             luma = np.roll(text, -4 * (n // 15), 0)
@@ -292,8 +299,9 @@ def test_screen_content(codec: str) -> None:
     assert errors[True] < 0.85 * errors[False], errors
 
 
-def test_planes_are_checked() -> None:
-    core = VpxEncoder("vp8", 64, 48, 100_000, 30)
+@pytest.mark.parametrize(("library", "codec"), [(VpxEncoder, "vp8"), (AomEncoder, "av1")])
+def test_planes_are_checked(library: type[CoreEncoder], codec: str) -> None:
+    core = library(codec, 64, 48, 100_000, 30)
     luma, chroma = bytes(64 * 48), bytes(32 * 24)
     assert core.encode((luma, chroma, chroma), (64, 32, 32), 5, False) is not None
     for planes, strides in (
@@ -315,9 +323,9 @@ def test_planes_are_checked() -> None:
         core.set_size(0, 48)
     for wrong in ({"layers": 4}, {"min_q": 60, "max_q": 50}, {"threads": 0}, {"cpu_used": 99}):
         with pytest.raises(ValueError):
-            VpxEncoder("vp8", 64, 48, 100_000, 30, **wrong)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="'h264': vp8 or vp9"):
-        VpxEncoder("h264", 64, 48, 100_000, 30)
+            library(codec, 64, 48, 100_000, 30, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"'h264': {codec}"):
+        library("h264", 64, 48, 100_000, 30)
 
 
 @pytest.mark.parametrize("codec", ["VP8", "VP9"])

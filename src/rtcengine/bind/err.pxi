@@ -4,6 +4,7 @@ cdef extern from "base/err.h":
     enum:
         RTC_ENOMEM
         RTC_EINVAL
+        RTC_ESTATE
         RTC_ENOBUFS
         RTC_ECLOSED
     const char *rtc_err_text(int err)

@@ -70,7 +70,6 @@ _CODECS = [
     ("VP8 encoder", "w", ("libvpx",), True),
     ("VP9 encoder", "w", ("libvpx-vp9",), False),
     ("H.264 encoder", "w", ("libx264", "libopenh264"), False),
-    ("AV1 encoder", "w", ("libsvtav1", "libaom-av1", "librav1e"), False),
     ("VP8 decoder", "r", ("vp8", "libvpx"), False),
     ("VP9 decoder", "r", ("vp9", "libvpx-vp9"), False),
     ("H.264 decoder", "r", ("h264",), False),
@@ -97,12 +96,17 @@ def codecs() -> Iterator[Check]:
             advice = "install PyAV from its wheel: pip install --force-reinstall --only-binary av av"
             text = "missing: the synthetic publisher needs it" if needed else "missing"
             yield Check("codecs", name, FAIL if needed else WARN, text, found, advice)
+    aom = machine.own_aom_version()
+    if aom:
+        yield Check("codecs", "AV1 encoder", OK, f"libaom {aom}", aom)
+    else:
+        yield Check("codecs", "AV1 encoder", WARN, "missing", aom, "install libaom-dev and build again")
     vpx = machine.own_vpx_version()
     if vpx:
-        yield Check("codecs", "live rates", OK, f"VP8 and VP9 by libvpx {vpx}, H.264: no key frame for another bitrate", vpx)
+        yield Check("codecs", "live rates", OK, f"VP8 and VP9 by libvpx {vpx}, H.264, AV1: no key frame for another bitrate", vpx)
     else:
         advice = "install libvpx-dev and build again: VP8 and VP9 need no key frame for another bitrate then, and have layers"
-        yield Check("codecs", "live rates", WARN, "H.264 alone: VP8 and VP9 begin anew for another bitrate", vpx, advice)
+        yield Check("codecs", "live rates", WARN, "H.264 and AV1 alone: VP8 and VP9 begin anew for another bitrate", vpx, advice)
 
 
 def network() -> Iterator[Check]:

@@ -210,6 +210,13 @@ def own_vpx_version() -> str:
     return own_version()
 
 
+def own_aom_version() -> str:
+    """Like "v3.6.0", of the libaom that encodes AV1; "" when nothing does."""
+    from ..codecs.av1 import own_version
+
+    return own_version()
+
+
 def port_is_free(kind: socket.SocketKind, host: str, port: int) -> bool:
     """Whether the address can be bound, in the way that the relay does it."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as sock:

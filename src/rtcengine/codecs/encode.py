@@ -30,7 +30,7 @@ SAME_SHAPE = 0.02
 
 
 class Encoded(NamedTuple):
-    """One encoded frame; `timestamp` in units of its codec's RTP clock, not wrapped; `layer` of VP8 and VP9 in layers."""
+    """One encoded frame; `timestamp` in units of its codec's RTP clock, not wrapped; `layer` of one in layers."""
 
     data: bytes
     timestamp: int
@@ -97,7 +97,7 @@ class VideoEncoder(ABC):
         self.fps = fps if fps is not None else self.rates.max_frame_rate
         self.scale_down_by = 1.0  # both sides
         self.screen = False  # text and sharp edges, mostly still
-        self.temporal_layers = 1  # of VP8 and VP9, up to 3
+        self.temporal_layers = 1  # of VP8, VP9 and AV1, up to 3
         self.writes = True  # the coder changes the picture that it gets, or keeps it
         self._wanted = bitrate
         self._coder: Coder | None = None

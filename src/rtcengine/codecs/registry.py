@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from .._core import aom_version
 from ..config import CODECS
 
 if TYPE_CHECKING:
@@ -57,18 +58,18 @@ def register(codec: str, *, encoder: MakeEncoder | None = None, decoder: MakeDec
 
 def encodes(codec: str) -> bool:
     """Whether frames can go out in this codec."""
-    return bool(_encoders.get(codec.lower()))
+    return bool(_encoders_of(codec.lower()))
 
 
 def new_encoder(codec: str, fmtp: Mapping[str, Any] | None = None) -> Encoder:
     """ValueError for a codec that nobody encodes."""
-    encoder: Encoder = _newest(_encoders, codec, "encoded")(fmtp if fmtp is not None else {})
+    encoder: Encoder = _newest(_encoders_of, codec, "encoded")(fmtp if fmtp is not None else {})
     return encoder
 
 
 def new_decoder(codec: str, channels: int) -> Decoder:
     """ValueError for a codec that nobody decodes."""
-    decoder: Decoder = _newest(_decoders, codec, "decoded")(channels)
+    decoder: Decoder = _newest(_decoders_of, codec, "decoded")(channels)
     return decoder
 
 
@@ -86,10 +87,24 @@ def _put(makers: list[Any], maker: Any) -> Callable[[], None]:
     return take_back
 
 
-def _newest(makers: Mapping[str, list[Any]], codec: str, done: str) -> Any:
-    found = makers.get(codec.lower())
+@cache
+def _libaom() -> bool:
+    return bool(aom_version())
+
+
+def _encoders_of(name: str) -> list[MakeEncoder]:
+    """Ours for AV1 is there where libaom is, which is found out when AV1 is asked for."""
+    return [one for one in _encoders.get(name, []) if one is not _own_av1 or _libaom()]
+
+
+def _decoders_of(name: str) -> list[MakeDecoder]:
+    return _decoders.get(name, [])
+
+
+def _newest(makers: Callable[[str], list[Any]], codec: str, done: str) -> Any:
+    found = makers(codec.lower())
     if not found:
-        names = ", ".join(name for name in CODECS if makers.get(name.lower()))
+        names = ", ".join(name for name in CODECS if makers(name.lower()))
         raise ValueError(f"codec {codec!r}: {names} can be {done}")
     return found[-1]
 
@@ -113,4 +128,5 @@ for _name, _module, _class in (
     ("AV1", "av1", "Av1Encoder"),
 ):
     register(_name, encoder=_in(_module, _class), decoder=_in("decode", "VideoDecoder", _name))
+_own_av1 = _encoders["av1"][0]
 register("H265", decoder=_in("decode", "VideoDecoder", "H265"))

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._core import VpxEncoder, vpx_version
-from ..payload import TemporalLayer
-from .encode import USUAL, AvCoder, Coder, Encoded, VideoEncoder, spare_threads
-
-if TYPE_CHECKING:
-    import av
+from .core import CoreCoder, layers_of
+from .encode import USUAL, AvCoder, Coder, VideoEncoder, spare_threads
 
 # aiortc's names. A program may set them before an encoder is made: DEFAULT_BITRATE is at 640 x 480 for who asks for none.
 DEFAULT_BITRATE, MIN_BITRATE, MAX_BITRATE, MAX_FRAME_RATE = USUAL
-
-MOST_LAYERS = 3
 
 
 @lru_cache
@@ -25,13 +20,13 @@ def own_version() -> str:
     return vpx_version()
 
 
-class VpxCoder:
+class VpxCoder(CoreCoder):
     """Follows bitrate and frame rate without a key frame, in VP9 the size too: then a side is halved at most from one picture
     to the next, and a smaller one is reached in steps."""
 
     def __init__(self, codec: str, size: tuple[int, int], bps: int, fps: float, layers: int, screen: bool) -> None:
         vp8 = codec == "vp8"
-        self._core = VpxEncoder(
+        core = VpxEncoder(
             codec,
             *size,
             bps,
@@ -43,35 +38,13 @@ class VpxCoder:
             resilient=vp8,  # which costs VP8 nothing, and refreshes what stands still
             drop=True,
         )
-        self.size = size
+        super().__init__(core, size, bps, fps, layers)
         self.resizes = not vp8
-        self._layered = layers > 1
-        self._rate = bps, fps
-
-    def encode(self, picture: av.VideoFrame, time: int, key: bool) -> list[Encoded]:
-        planes = picture.planes
-        found = self._core.encode(planes, [plane.line_size for plane in planes], time, key)
-        if found is None:
-            return []
-        data, time, key, layer = found
-        return [Encoded(data, time, key, TemporalLayer(*layer) if self._layered else None)]
 
     def next_size(self, width: int, height: int) -> tuple[int, int] | None:
         if self.resizes:
             width, height = max(width, half(self.size[0])), max(height, half(self.size[1]))
-        if (width, height) != self.size:
-            self._core.set_size(width, height)
-            self.size = width, height
-        return self.size
-
-    def set_rate(self, bps: int, fps: float) -> bool:
-        if (bps, fps) != self._rate:
-            self._core.set_rate(bps, fps)
-            self._rate = bps, fps
-        return True
-
-    def set_screen(self, on: bool) -> None:
-        self._core.set_screen(on)
+        return super().next_size(width, height)
 
 
 def half(side: int) -> int:
@@ -107,7 +80,7 @@ class VpxVideoEncoder(VideoEncoder):
     def open(self, size: tuple[int, int], bps: int, fps: float) -> Coder:
         if self.writes:
             return AvVpxCoder(self.CODEC, size, bps, fps)
-        return VpxCoder(self.CODEC, size, bps, fps, max(1, min(self.temporal_layers, MOST_LAYERS)), self.screen)
+        return VpxCoder(self.CODEC, size, bps, fps, layers_of(self.temporal_layers), self.screen)
 
 
 class Vp8Encoder(VpxVideoEncoder):

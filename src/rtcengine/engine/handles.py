@@ -310,7 +310,7 @@ class Sender:
     ) -> None:
         """One encoded frame in any buffer, copied before this returns. Any thread; never blocks. H.264 is an Annex B stream
         with start codes, AV1 OBUs with their sizes, VP9 of one spatial layer. `layer` says where a VP8 or VP9 frame stands
-        among temporal layers: of all frames of a sender, or of none.
+        among temporal layers, and an AV1 frame that has a `description`: of all frames of a sender, or of none.
 
         `timestamp` in units of the clock rate, taken mod 2^32. `level`: how loud a frame of sound is, 0 to -127 dBov, and
         `voice` whether speech is in it; a peer that has agreed to RFC 6464 (`SendConfig.extensions`) is told. `begins`: it is

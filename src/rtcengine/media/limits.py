@@ -15,7 +15,7 @@ PREFERENCES = (MAINTAIN_FRAMERATE, MAINTAIN_RESOLUTION, BALANCED, MAINTAIN_BOTH)
 @dataclass(frozen=True, slots=True)
 class Limits:
     """As W3C's RTCRtpEncodingParameters. `max_bitrate` in bits per second; `scale_down_by` makes both sides smaller;
-    `temporal_layers` of VP8 and VP9: without the highest half of the frames is left. `packet_ms`: how much sound a packet
+    `temporal_layers` of VP8, VP9 and AV1: without the highest half of the frames is left. `packet_ms`: how much sound a packet
     holds. `preference`: what is kept when there is too little for all; None: as the track's contentHint says. `bounds`: of the
     receiver."""
 

@@ -470,9 +470,10 @@ class SendPump:
 
     @property
     def _description(self) -> FrameDescription | None:
-        """Behind a transform, since others may not be able to look into the frames."""
+        """Behind a transform, since others may not be able to look into the frames, and of AV1 in layers, told nowhere else."""
         config, counts = self.sender.config, self.counts
-        if self._transforming is None or not config.video or Extension.DEPENDENCY_DESCRIPTOR not in config.extensions:
+        needed = self._transforming is not None or (self.codec.lower() == "av1" and self._limits.temporal_layers > 1)
+        if not needed or not config.video or Extension.DEPENDENCY_DESCRIPTOR not in config.extensions:
             return None
         return FrameDescription(min(self._limits.temporal_layers, 3), counts.width, counts.height)
 
