@@ -216,7 +216,7 @@ int rtc_aom_set_screen(rtc_aom_t *e, bool on) {
   if (!e->open) return RTC_ESTATE;
   if (on == e->video.set.screen) return RTC_OK;
   e->video.set.screen = on;
-  return err_of(put_screen(e));
+  return open_encoder(e); /* changed under way, coarse pictures of ten times the size come out */
 }
 
 /* Buffers of the pattern are libaom's first three, and LAST, GOLDEN and ALTREF the names that they are referred to by. All others

@@ -21,6 +21,7 @@ void rtc_aom_free(rtc_aom_t *e); /* NULL is fine */
 RTC_MUST_USE int rtc_aom_set_rate(rtc_aom_t *e, uint32_t bitrate_bps, double fps);
 /* Of the next pictures. 1: the next one will be a key frame, as it is after each change; 0 when there is none; RTC_EINVAL. */
 RTC_MUST_USE int rtc_aom_set_size(rtc_aom_t *e, uint32_t width, uint32_t height);
+/* The next one will be a key frame then. */
 RTC_MUST_USE int rtc_aom_set_screen(rtc_aom_t *e, bool on);
 
 /* 1: *out is the picture's packet, OBUs that have their sizes, without a temporal delimiter, with a sequence header in each key

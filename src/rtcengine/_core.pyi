@@ -1,11 +1,11 @@
 """Types of the extension. Private: loops are for engine.py alone, the pieces are re-exported by modules of their names."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Buffer, Self
+from typing_extensions import Buffer
 
 from .config import IceCandidate, IceConfig, RecvConfig, SendConfig, TlsConfig, TransportConfig
 

@@ -261,10 +261,14 @@ static void test_settings(void) {
     cfg.width = bit == 4 ? 1280 : 318;
     cfg.height = bit == 4 ? 720 : 178;
     begin(&r, &cfg);
+    int keyed = 6; /* for what a picture shows is another kind */
     for (int n = 0; n < 12; n++) {
       if (n == 6) CHECK_EQ(rtc_aom_set_screen(r.e, bit != 0), 0);
-      if (encode(&r, false) == 0) continue;
-      CHECK_EQ(r.got.key, n == 0);
+      if (encode(&r, false) == 0) {
+        if (n == keyed) keyed++;
+        continue;
+      }
+      CHECK_EQ(r.got.key, n == 0 || n == keyed);
       double noise = 0;
       CHECK(decode(&r, &r.decoder, &noise) != 0 && noise < 400);
     }

@@ -25,6 +25,7 @@ CODECS: dict[str, dict[str, Any]] = {
     "VP8": {"pt": 96, "clock_rate": 90000},
     "VP9": {"pt": 98, "clock_rate": 90000},
     "H264": {"pt": 102, "clock_rate": 90000},
+    "AV1": {"pt": 45, "clock_rate": 90000},
     "opus": {"pt": 111, "clock_rate": 48000},
     "PCMU": {"pt": 0, "clock_rate": 8000},
     "PCMA": {"pt": 8, "clock_rate": 8000},
@@ -44,7 +45,7 @@ class Wire:
         self.near, self.far = near, far
 
     async def meet(self, codec: str, limits: Limits | None, fmtp: dict[str, Any] | None, port: int) -> None:
-        names, video = Names.new(), codec in ("VP8", "VP9", "H264")
+        names, video = Names.new(), codec in ("VP8", "VP9", "H264", "AV1")
         what = {"video": video, "codec": codec, "mid": "m", **CODECS[codec]}
         batch = self.near.batch()
         here = batch.transport(names.config(FAR.digest(), client=False))

@@ -12,8 +12,10 @@ import pytest
 
 from rtcengine import MediaStreamTrack, RTCRtpEncodingParameters, RTCRtpSender, SyntheticCamera, TransformFrame
 from rtcengine.codecs.decode import make_decoder
+from rtcengine.engine.handles import Sender
 from rtcengine.media.limits import Limits
 from rtcengine.media.pattern import read_number
+from rtcengine.payload import FrameDescription, TemporalLayer
 from tests.unit.media_kit import gray, take, take_while, wire
 from tests.unit.test_call import connected, gather_tracks, negotiate, two
 from tests.unit.test_rates import demanding
@@ -166,3 +168,28 @@ def test_limits_of_layers() -> None:
     for layers in (0, 4):
         with pytest.raises(ValueError, match="temporal_layers"):
             Limits(temporal_layers=layers)
+
+
+async def test_layers_of_av1_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its payloads have no place for them: dependency descriptors go with every frame, and pictures come in their order."""
+    sent: list[tuple[TemporalLayer | None, FrameDescription | None]] = []
+    really = Sender.send_frame
+
+    def send_frame(self: Sender, *frame: Any, **told: Any) -> None:
+        sent.append((frame[3], told["description"]))
+        really(self, *frame, **told)
+
+    monkeypatch.setattr(Sender, "send_frame", send_frame)
+    async with two() as (a, b):
+        tracks = gather_tracks(b)
+        encodings = [RTCRtpEncodingParameters(scalabilityMode="L1T3")]
+        transceiver = a.addTransceiver(SyntheticCamera(320, 240), "sendonly", sendEncodings=encodings)
+        transceiver.setCodecPreferences([c for c in RTCRtpSender.getCapabilities("video").codecs if c.name == "AV1"])
+        await negotiate(a, b)
+        await connected(a, b)
+        numbers = [read_number(gray(frame)) for frame in await take(tracks[0], 20)]
+        assert numbers == sorted(set(numbers))
+        assert await stat(a, "outbound-rtp", "framesSent") >= 20
+    assert {description for _, description in sent} == {FrameDescription(3, 320, 240)}
+    ids = [layer.id for layer, _ in sent if layer is not None]
+    assert len(ids) == len(sent) >= 20 and set(ids) == {0, 1, 2} and ids[0] == 0

@@ -277,7 +277,8 @@ def test_layers_in_descriptors() -> None:
 
 @pytest.mark.parametrize("codec", ["VP8", "VP9", "AV1"])
 def test_screen_content(codec: str) -> None:
-    """Text that scrolls by a row at a time: said to be a screen's it is nearer to what it was. Saying it costs no key frame."""
+    """Text that scrolls by a row at a time: said to be a screen's it is nearer to what it was. Saying it costs AV1 alone a key
+    frame."""
     letters = np.random.default_rng(3).random((90, 160)) < 0.25
     text = np.kron(letters.astype(np.uint8) * 200, np.ones((4, 4), np.uint8)) + 20
     grey = np.full((HEIGHT // 2, WIDTH), 128, np.uint8)
@@ -292,7 +293,7 @@ def test_screen_content(codec: str) -> None:
             frame = av.VideoFrame.from_ndarray(np.concatenate([luma, grey]), format="yuv420p")
             frame.pts, frame.time_base = 3000 * n, Fraction(1, CLOCK)
             for data, _, key, _ in encoder.encode(frame):
-                assert key == (n == 0)
+                assert key == (n == 0 or (n == 1 and screen and codec == "AV1"))
                 (shown,) = decoder.decode(av.Packet(data))
                 found.append(float(((shown.to_ndarray()[:HEIGHT].astype(float) - luma) ** 2).mean()))
         errors[screen] = np.mean(found[15:])

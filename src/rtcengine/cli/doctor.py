@@ -103,10 +103,10 @@ def codecs() -> Iterator[Check]:
         yield Check("codecs", "AV1 encoder", WARN, "missing", aom, "install libaom-dev and build again")
     vpx = machine.own_vpx_version()
     if vpx:
-        yield Check("codecs", "live rates", OK, f"VP8 and VP9 by libvpx {vpx}, H.264, AV1: no key frame for another bitrate", vpx)
+        yield Check("codecs", "live rates", OK, f"VP8 and VP9 by libvpx {vpx}: no key frame for another bitrate", vpx)
     else:
         advice = "install libvpx-dev and build again: VP8 and VP9 need no key frame for another bitrate then, and have layers"
-        yield Check("codecs", "live rates", WARN, "H.264 and AV1 alone: VP8 and VP9 begin anew for another bitrate", vpx, advice)
+        yield Check("codecs", "live rates", WARN, "VP8 and VP9 begin anew for another bitrate", vpx, advice)
 
 
 def network() -> Iterator[Check]:

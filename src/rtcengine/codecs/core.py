@@ -1,4 +1,4 @@
-"""Encoders of the extension, which call a codec's library themselves: it follows what FFmpeg would have to open it again for."""
+"""Encoders of the extension, which call a codec's library: they follow what FFmpeg would have to open it again for."""
 
 from __future__ import annotations
 
