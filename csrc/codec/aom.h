@@ -1,8 +1,7 @@
 /* aom: AV1 by libaom, one encoder with its newest packet, set up as live pictures want it: one pass at a constant rate, no picture
- * waits for another. Bitrate and frame rate change from one picture to the next without a key frame; another size begins with one,
- * because frames of the old size could stay in buffers for hundreds of pictures, and what is predicted from them may differ by a
- * factor of two (AV1 §7.20). Knows neither RTP nor a clock: how far pictures are apart is told by rtc_aom_set_rate, pts is only
- * carried. Without libaom nothing opens. */
+ * waits for another. Bitrate and frame rate change from one picture to the next without a key frame. Another size begins with one,
+ * whose sequence header says it, and so does another kind of picture: libaom is opened again for both. Knows neither RTP nor a
+ * clock: how far pictures are apart is told by rtc_aom_set_rate, pts is only carried. Without libaom nothing opens. */
 #ifndef RTC_CODEC_AOM_H
 #define RTC_CODEC_AOM_H
 

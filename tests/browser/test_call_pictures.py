@@ -30,13 +30,14 @@ LEVELS = 3
 TONES = (220, 330, 880)  # of the synthetic microphone
 
 KINDS = [
-    ("chromium", "VP8", 1280, 720),
-    pytest.param("chromium", "VP9", 640, 360, marks=pytest.mark.long),
-    pytest.param("chromium", "H264", 640, 360, marks=pytest.mark.long),
-    pytest.param("chromium", "AV1", 640, 360, marks=pytest.mark.long),
-    pytest.param("firefox", "VP8", 1280, 720, marks=pytest.mark.long),
-    pytest.param("firefox", "VP9", 640, 360, marks=pytest.mark.long),
-    pytest.param("firefox", "AV1", 640, 360, marks=pytest.mark.long),
+    ("chromium", "VP8", 1280, 720, None),
+    pytest.param("chromium", "VP9", 640, 360, None, marks=pytest.mark.long),
+    pytest.param("chromium", "H264", 640, 360, None, marks=pytest.mark.long),
+    pytest.param("chromium", "AV1", 640, 360, None, marks=pytest.mark.long),
+    pytest.param("chromium", "AV1", 640, 360, "L1T3", marks=pytest.mark.long),
+    pytest.param("firefox", "VP8", 1280, 720, None, marks=pytest.mark.long),
+    pytest.param("firefox", "VP9", 640, 360, None, marks=pytest.mark.long),
+    pytest.param("firefox", "AV1", 640, 360, None, marks=pytest.mark.long),
 ]
 
 
@@ -46,24 +47,35 @@ async def seen(page: Page) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("browser", "codec", "width", "height"), KINDS, ids=lambda v: str(v))
+@pytest.mark.parametrize(("browser", "codec", "width", "height", "mode"), KINDS, ids=lambda v: str(v))
 async def test_our_pictures_in_a_browser(
-    browser: str, codec: media.Codec, width: int, height: int, chrome: ChromiumPage, fox: FirefoxPage, pages: Pages
+    browser: str,
+    codec: media.Codec,
+    width: int,
+    height: int,
+    mode: str | None,
+    chrome: ChromiumPage,
+    fox: FirefoxPage,
+    pages: Pages,
 ) -> None:
     """Their order is kept, none is torn, their colours are right, and none waits: who is too slow gets fewer."""
     page = await pages.open(chrome if browser == "chromium" else fox)
     ours, camera = RTCPeerConnection(network=HERE), SyntheticCamera(width, height, 30)
     async with call(page, ours) as made:
         ours.addTrack(SyntheticMicrophone())
-        sender = ours.addTrack(camera)
-        parameters = sender.getParameters()
+        video = ours.addTrack(camera)
+        parameters = video.getParameters()
         parameters.degradationPreference = "maintain-framerate-and-resolution"  # on a busy machine too
-        await sender.setParameters(parameters)
+        await video.setParameters(parameters)
         await page.evaluate(
             f"call.pc.addTransceiver('audio'); call.pc.addTransceiver('video'); call.prefer('video', {codec!r})"
         )
         await made.negotiate(False)
         await made.connected()
+        if mode is not None:
+            parameters = video.getParameters()
+            parameters.encodings[0].scalabilityMode = mode
+            await video.setParameters(parameters)
         await media.wait_frames(page, 5)
         await page.evaluate(f"{_LIBRARY}\nwindow.pictures = pictures; pictures.begin(rtc.video, false)")
 
