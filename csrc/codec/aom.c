@@ -12,7 +12,7 @@
 #include "codec/aom_lib.h"
 #include "codec/lib.h"
 
-enum { BUFFER_START_MS = 600, SLOWEST = 5, QUICKEST = 10, DELIMITER_BYTES = 2 };
+enum { BUFFER_START_MS = 600, SLOWEST = 5, QUICKEST = 10 };
 
 struct rtc_aom {
   rtc_aom_lib_t lib;
@@ -243,13 +243,13 @@ static aom_codec_err_t drop_again(rtc_aom_t *e) {
 }
 
 static bool take(rtc_aom_t *e, rtc_layer_frame_t *f, int64_t pts, rtc_video_packet_t *out) {
-  static const uint8_t delimiter[DELIMITER_BYTES] = {0x12, 0}; /* AV1 §5.6: an OBU of that type with a size of 0 */
+  static const uint8_t delimiter[] = {0x12, 0}; /* AV1 §5.6: an OBU of that type with a size of 0 */
   aom_codec_iter_t iter = NULL;
   const aom_codec_cx_pkt_t *p;
   while ((p = e->lib.get_cx_data(&e->ctx, &iter)) && p->kind != AOM_CODEC_CX_FRAME_PKT) {}
-  if (!p || p->data.frame.sz <= DELIMITER_BYTES) return false;
+  if (!p || p->data.frame.sz <= sizeof delimiter) return false;
   const uint8_t *data = p->data.frame.buf;
-  size_t before = memcmp(data, delimiter, DELIMITER_BYTES) ? 0 : DELIMITER_BYTES;
+  size_t before = memcmp(data, delimiter, sizeof delimiter) ? 0 : sizeof delimiter;
   bool key = p->data.frame.flags & AOM_FRAME_IS_KEY;
   if (key != (f->refs == 0)) rtc_layers_next(&e->video.layers, key, f); /* one that libaom has made by itself */
   *out = (rtc_video_packet_t){.data = data + before, .len = p->data.frame.sz - before, .pts = pts, .key = key, .layer = *f};
