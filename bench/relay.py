@@ -101,9 +101,7 @@ async def measure(viewers: int, programs: dict[str, Any], args: argparse.Namespa
         first = await engine.run(200, 0.5)
         kit.allocations.watch("rtc-loop")
         wire = round(first["wire"])
-        bare = [
-            BareSide(programs["viewers"], viewers, PAYLOAD, programs["bare"], length, wire) for length in (1, *GSO_RUNS)
-        ]
+        bare = [BareSide(programs["viewers"], viewers, PAYLOAD, programs["bare"], length, wire) for length in (1, *GSO_RUNS)]
         plain = EngineSide(programs["viewers"], viewers, PAYLOAD, openssl=True)
         sides += [plain, *bare]
         if viewers == AIORTC_VIEWERS and not args.no_aiortc:

@@ -217,9 +217,7 @@ async def media(kind: Kind) -> None:
                 rows = list((await pc.getStats()).values())
                 sent = sum(row.packetsSent for row in rows if row.type == "outbound-rtp")
                 received = kind.packets or sum(row.packetsReceived for row in rows if row.type == "inbound-rtp")
-                answer(
-                    cpu_ns=time.process_time_ns(), sent=sent, received=received, frames=kind.frames, pictures=stream.count
-                )
+                answer(cpu_ns=time.process_time_ns(), sent=sent, received=received, frames=kind.frames, pictures=stream.count)
     await pc.close()
 
 

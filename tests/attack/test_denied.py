@@ -141,7 +141,7 @@ async def test_e1_a_name_of_a_denied_address(monkeypatch: pytest.MonkeyPatch) ->
         assert set(await by_relay(server, None, [f"{uuid.uuid4()}.local"])) == {OPEN, "10.0.0.1"}
 
 
-async def test_e1_peers_of_a_turn_server_would_be_asked_for() -> None:
+async def test_peers_of_a_turn_server_would_be_asked_for() -> None:
     """Who denies nothing asks for all of them."""
     told = ["10.0.0.1", "169.254.169.254", "127.0.0.1"]
     async with turn_server() as server:

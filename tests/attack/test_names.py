@@ -164,7 +164,7 @@ async def test_e2_names_that_are_not_looked_up() -> None:
         await asyncio.gather(a.close(), b.close())
 
 
-def test_e2_the_engine_looks_no_name_up() -> None:
+def test_the_engine_looks_no_name_up() -> None:
     """Its part in C is not even linked to what could."""
     assert b"recvmmsg" in (linked := Path(rtcengine._core.__file__).read_bytes())
     assert not any(name in linked for name in (b"getaddrinfo", b"gethostby", b"res_query", b"res_search"))

@@ -187,7 +187,7 @@ async def test_how_loud_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         await heard(tracks)
         (source,) = ours.getReceivers()[0].getSynchronizationSources()
         assert source.audioLevel == pytest.approx(10 ** (-15 / 20)) and source.voiceActivityFlag is False
-        await until(lambda: (len(told) > 50), what="packets of ours")
+        await until(lambda: len(told) > 50, what="packets of ours")
         assert {level for _, level in told[10:]} == {15}
     finally:
         await ours.close()

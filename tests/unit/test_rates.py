@@ -22,6 +22,7 @@ WIDTH, HEIGHT, CLOCK = 640, 360, 90_000
 VIDEO = ["VP8", "VP9", "H264", "AV1"]
 DECODERS = {"VP8": "vp8", "VP9": "vp9", "H264": "h264", "AV1": "libdav1d"}
 
+
 def demanding(count: int = 128) -> list[np.ndarray]:
     """I420 pictures of blocks and slopes that move under noise: none is cheap."""
     rng = np.random.default_rng(7)

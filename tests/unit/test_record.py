@@ -41,9 +41,7 @@ async def sounds(codec: str, count: int = 50) -> list[EncodedFrame]:
 
 def frame(codec: str, data: bytes, timestamp: int, key: bool, rate: int, arrived: float) -> EncodedFrame:
     whole = memoryview(bytes(data))
-    return EncodedFrame(
-        data=whole, timestamp=timestamp, clock_rate=rate, codec=codec.upper(), key=key, lost=0, arrived=arrived
-    )
+    return EncodedFrame(data=whole, timestamp=timestamp, clock_rate=rate, codec=codec.upper(), key=key, lost=0, arrived=arrived)
 
 
 class Given:

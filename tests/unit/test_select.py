@@ -279,9 +279,13 @@ def test_dataclasses_are_constraints_as_dicts_are() -> None:
     as_class = MediaTrackConstraints(
         width=Constrain(min=640, ideal=1280), facingMode=["user", "left"], advanced=[MediaTrackConstraints(frameRate=60)]
     )
-    assert parse(as_class) == parse(as_dict) == Constraints(
-        {"width": Wanted(ideal=(1280,), low=640), "facingMode": Wanted(ideal=("user", "left"))},
-        ({"frameRate": Wanted(exact=(60,))},),
+    assert (
+        parse(as_class)
+        == parse(as_dict)
+        == Constraints(
+            {"width": Wanted(ideal=(1280,), low=640), "facingMode": Wanted(ideal=("user", "left"))},
+            ({"frameRate": Wanted(exact=(60,))},),
+        )
     )
 
 

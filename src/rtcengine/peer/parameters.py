@@ -73,9 +73,9 @@ class RTCRtpDecodingParameters(RTCRtpCodingParameters):
 @dataclass
 class RTCRtpEncodingParameters(RTCRtpCodingParameters):
     """One stream that is sent. `scaleResolutionDownBy` is of video alone; so is `scalabilityMode` (W3C webrtc-svc): "L1T1" to
-    "L1T3", which VP8, VP9 and AV1 carry out. `ptime` (webrtc-extensions) is of audio alone: milliseconds of sound in a packet;
-    the nearest of 10, 20, 40 and 60 that the peer's maxptime allows. `redundancy` (ours alone) is of audio with RED: frames that
-    each packet repeats, 1 or 2; None: as the loss that the peer reports is worth."""
+    "L1T3", which VP8, VP9 and AV1 carry out. `ptime` (webrtc-extensions) is of audio alone: milliseconds of sound in a
+    packet; the nearest of 10, 20, 40 and 60 that the peer's maxptime allows. `redundancy` (ours alone) is of audio with RED:
+    frames that each packet repeats, 1 or 2; None: as the loss that the peer reports is worth."""
 
     active: bool = True
     maxBitrate: int | None = None
