@@ -8,10 +8,11 @@ python=$1 workers=$2
 shift 2
 alone='fuzz or attack or browser'
 none=5 # pytest: nothing was chosen
+slowest=(--durations=15 --durations-min=3) # who wants more time than its share
 
-"$python" -m pytest -n "$workers" --dist worksteal -m "not long and not ($alone)" "$@"
+"$python" -m pytest -n "$workers" --dist worksteal "${slowest[@]}" -m "not long and not ($alone)" "$@"
 first=$?
-"$python" -m pytest -m "not long and ($alone)" "$@"
+"$python" -m pytest "${slowest[@]}" -m "not long and ($alone)" "$@"
 second=$?
 
 if [ $first = $none ]; then exit $second; fi

@@ -15,7 +15,7 @@ import pytest
 from tests.fuzz import runner
 from tests.fuzz.runner import FuzzError, Result
 
-BEST, OTHER = 10, 3
+BEST, OTHER = 7, 2
 """Seconds a target by the best engine, and by each other one."""
 
 CASES = [(target, engine) for target in runner.TARGETS for engine in runner.engines_of(target)]
