@@ -31,8 +31,8 @@ def check(watched: Watched, codec: str) -> None:
         frozen_s=round(watched.frozen, 3),
     )
     assert watched.share >= 0.9, watched
-    # One pause of 0.2 s counts as a freeze, and a busy browser makes such pauses itself.
-    assert watched.frozen < 0.5, watched
+    # One pause of 0.2 s counts as a freeze, and a busy browser makes such pauses itself: of 15 s not as much as one.
+    assert watched.frozen < 1, watched
     assert watched.pictures >= 5
     assert watched.level > AUDIBLE, watched
 

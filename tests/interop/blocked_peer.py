@@ -45,5 +45,5 @@ class BlockedPeer(OurPeer):
 
 
 if __name__ == "__main__":
-    options = argparse.Namespace(stun=None, turn=None, relay_only=False, trickle=False, deaf=False)
+    options = argparse.Namespace(stun=None, turn=None, relay_only=False, trickle=False, deaf=False, announce=None)
     run_peer(lambda: BlockedPeer(options))

@@ -27,6 +27,11 @@ def sframe(key: bytes = KEY, suite: str = "AES_256_GCM_SHA512_128") -> SFrameTra
     return SFrameTransform(suite, key, kid=1000)
 
 
+def in_order(seen: list[int], layers: int) -> bool:
+    """None comes twice, but of the one in which a viewer goes over to another layer: there it may come in both."""
+    return seen == sorted(seen) and len(seen) - len(set(seen)) < layers
+
+
 async def loud(track: Any) -> None:
     """The tone comes through."""
     async with asyncio.timeout(30):
@@ -53,14 +58,14 @@ async def test_viewers_see_what_the_relay_cannot(layers: int, tmp_path: Path, ca
             (video,), (audio,) = stream.getVideoTracks(), stream.getAudioTracks()
             async with Recorder(str(path), video, audio) as recorder:
                 seen = await numbers(video, 20)
-                assert seen == sorted(set(seen))
+                assert in_order(seen, layers)
                 await loud(audio)
                 await until(lambda: recorder.frames > 100, what="something is recorded")
             # Late, and at once: it begins with a key frame that only its descriptor tells.
             async with WhepClient(served.whep("live"), network=HERE) as late:
                 (other,) = (await late.watch(audio=False, transform=sframe())).getVideoTracks()
                 seen, more = await asyncio.gather(numbers(other, 20), numbers(video, 20))
-                assert seen == sorted(set(seen)) and more == sorted(set(more))
+                assert in_order(seen, layers) and in_order(more, layers)
                 assert other.broken == video.broken == audio.broken == 0
                 size = (await other.recv()).width
             # Without a key, and with another one: nothing.
@@ -78,7 +83,7 @@ async def test_viewers_see_what_the_relay_cannot(layers: int, tmp_path: Path, ca
                 told = [r.getMessage() for r in caplog.records if r.name == "rtcengine.media" and r.levelno >= logging.ERROR]
                 assert len(told) == 1 and "SFrameAuthError" in told[0] and "KID 1000" in told[0]
                 seen = await numbers(video, 10)
-                assert seen == sorted(set(seen)) and video.broken == 0, "they do no harm to others"
+                assert in_order(seen, layers) and video.broken == 0, "they do no harm to others"
         assert size == 640
         stats = await served.relay.stats()
         sizes = {(r.width, r.height) for r in stats.receivers.values()} - {(0, 0)}
@@ -88,7 +93,7 @@ async def test_viewers_see_what_the_relay_cannot(layers: int, tmp_path: Path, ca
         await asyncio.gather(spying, return_exceptions=True)
     with av.open(str(path)) as file:
         shown = [read_number(f.to_ndarray(format="gray")) for f in file.decode(video=0)]
-    assert len(shown) > 20 and shown == sorted(set(shown)), "what is recorded is decrypted"
+    assert len(shown) > 20 and in_order(shown, layers), "what is recorded is decrypted"
 
 
 async def test_what_cannot_be_encrypted_is_not_published() -> None:
