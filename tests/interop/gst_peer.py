@@ -6,12 +6,13 @@ Run with a Python that has the ``gi`` module (Debian: /usr/bin/python3, package 
 
 Events: offer {sdp}; answer {status, location, sdp}; state {value} (of the connection); counts {video, audio}, which
 are frames encoded when publishing, frames decoded when watching; error {message}. Ends after --seconds or on SIGTERM,
-with a DELETE and exit status 0; on an error with status 1.
+with a DELETE and exit status 0; on an error with status 1. On SIGUSR1 it writes what its threads do to standard error.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import signal
 import sys
@@ -93,6 +94,7 @@ class Peer:
         self.rtc.connect("on-negotiation-needed", self._on_negotiation_needed)
         self.rtc.connect("notify::ice-gathering-state", self._on_gathering)
         self.rtc.connect("notify::connection-state", self._on_connection)
+        faulthandler.register(signal.SIGUSR1)
         for number in (signal.SIGTERM, signal.SIGINT):
             GLib.unix_signal_add(GLib.PRIORITY_HIGH, number, self._stop)
         GLib.timeout_add(200, self._report_counts)

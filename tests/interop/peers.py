@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -31,9 +32,10 @@ class PeerFailed(Exception):
 
 
 class PeerProgram:
-    """A running peer: ``events`` holds what it has reported, oldest first."""
+    """A running peer: ``events`` holds what it has reported, oldest first. ``traced``: SIGUSR1 has it tell where it is."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, *, traced: bool = False) -> None:
+        self._traced = traced
         self.events: list[Event] = []
         self.errors: deque[str] = deque(maxlen=50)
         self._process = process
@@ -64,6 +66,10 @@ class PeerProgram:
         try:
             event: Event = await until(found, timeout=timeout, what=f"event {name}")
         except AssertionError as late:
+            if self._traced:
+                self._process.send_signal(signal.SIGUSR1)
+                with contextlib.suppress(AssertionError):
+                    await until(lambda: any("most recent call first" in line for line in self.errors), timeout=3)
             late.add_note(f"its last events: {self.events[-3:]}\n" + "\n".join(self.errors))
             raise
         return event
@@ -135,7 +141,7 @@ async def program(
         cwd=ROOT,
         limit=1 << 20,
     )
-    peer = PeerProgram(process)
+    peer = PeerProgram(process, traced=str(HERE / "gst_peer.py") in argv)
     try:
         yield peer
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -94,6 +95,18 @@ async def check_publisher(served: Served, codec: str) -> None:
 def is_reported(sender: SenderStats) -> bool:
     """The viewer's reports have come, with the time that ours took to it and back."""
     return sender.rtt_us > 0
+
+
+async def see(served: Served, viewer: peers.PeerProgram) -> None:
+    """It decodes sound and pictures; when it does not, who sends and who gets what is told."""
+    try:
+        await viewer.wait_frames(FRAMES, FRAMES)
+    except AssertionError as late:
+        for _ in range(2):
+            stats = await served.relay.stats()
+            late.add_note(f"in: {[r.packets for r in stats.receivers.values()]}, out: {list(stats.senders.values())}")
+            await asyncio.sleep(0.5)
+        raise
 
 
 async def check_viewer(served: Served) -> None:
@@ -196,7 +209,7 @@ async def test_gstreamer_publishes(codec: str, page: Page) -> None:
 async def test_gstreamer_watches() -> None:
     async with sound_relay() as served, synthetic(served.whip("room")):
         async with peers.program(peers.gst("watch", served.whep("room"), "--codec", "VP8")) as viewer:
-            await viewer.wait_frames(FRAMES, FRAMES)
+            await see(served, viewer)
             await check_viewer(served)
             assert await viewer.stop() == 0
         await check_publisher(served, "VP8")
@@ -207,7 +220,7 @@ async def test_gstreamer_watches_a_browser_in_h264(page: Page) -> None:
         await media.whip_publish(page, served.whip("room"), codec="H264")
         await media.wait_connected(page)
         async with peers.program(peers.gst("watch", served.whep("room"), "--codec", "H264")) as viewer:
-            await viewer.wait_frames(FRAMES, FRAMES)
+            await see(served, viewer)
             await check_viewer(served)
             assert await viewer.stop() == 0
         await check_publisher(served, "H264")
@@ -243,7 +256,7 @@ async def test_ffmpeg_publishes(role: str, page: Page, tmp_path: Path) -> None:
             whep = served.whep("room")
             async with peers.program(peers.gst("watch", whep, "--codec", "H264")) as viewer, watching(page, whep):
                 await check_page(page, "H264")
-                await viewer.wait_frames(FRAMES, FRAMES)
+                await see(served, viewer)
                 await check_viewer(served)
             await check_publisher(served, "H264")
             session = publisher_of(served)
@@ -267,7 +280,7 @@ async def test_over_ipv6_alone() -> None:
                 await page.goto(f"{base}/healthz")  # an empty page of that origin; the room's own would watch by itself
                 async with peers.program(peers.gst("watch", f"{room}/whep"), ns) as viewer, watching(page, f"{room}/whep"):
                     await check_page(page, "VP8")
-                    await viewer.wait_frames(FRAMES, FRAMES)
+                    await see(served, viewer)
                     assert await remotes(served) == {theirs}
                     pair = (await media.stats(page))["pair"]
                     assert pair["remote"]["address"] == ours
@@ -305,6 +318,6 @@ async def test_replies_leave_from_the_address_that_was_asked(family: int) -> Non
             async with peers.program(peers.gst("publish", f"{room}/whip"), ns) as publisher:
                 await connected(publisher)
                 async with peers.program(peers.aiortc("watch", f"{room}/whep"), ns) as viewer:
-                    await viewer.wait_frames(FRAMES, FRAMES)
+                    await see(served, viewer)
                     stats = await served.relay.stats()
                     assert [t.local and t.local[0] for t in stats.transports.values()] == [second, second]

@@ -101,7 +101,7 @@ def test_the_source_package_has_all_sources(sdist: Path) -> None:
     assert [name for name in held if name.endswith((".so", ".o", ".pyc"))] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -130,7 +130,7 @@ def relay_runs(python: Path, cwd: Path) -> None:
     assert events[1]["room"] == "demo"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_wheel_alone_is_enough_for_the_relay(wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
