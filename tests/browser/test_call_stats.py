@@ -338,5 +338,6 @@ async def test_chromium(chrome: ChromiumPage, pages: Pages) -> None:
     await numbers_agree(await pages.open(chrome))
 
 
+@pytest.mark.long
 async def test_firefox(fox: FirefoxPage, pages: Pages) -> None:
     await numbers_agree(await pages.open(fox))

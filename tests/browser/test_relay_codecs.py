@@ -48,9 +48,7 @@ async def check_feedback(relay: Relay, room: str) -> None:
         assert row.twcc_missing <= row.twcc_told / 200, row
 
 
-@pytest.mark.parametrize(
-    "codec", ["VP8", pytest.param("H264", marks=pytest.mark.long), pytest.param("VP9", marks=pytest.mark.long), "AV1"]
-)
+@pytest.mark.parametrize("codec", ["VP8", *(pytest.param(codec, marks=pytest.mark.long) for codec in ("H264", "VP9", "AV1"))])
 async def test_chromium_publishes_everybody_watches(
     codec: media.Codec, served: Served, chrome: ChromiumPage, fox: FirefoxPage, pages: Pages
 ) -> None:
