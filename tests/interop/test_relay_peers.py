@@ -215,6 +215,8 @@ async def test_gstreamer_watches() -> None:
         await check_publisher(served, "VP8")
 
 
+# GStreamer 1.22 has stopped here, sound and pictures at the same moment and without a word, in two runs of about seventy.
+@pytest.mark.long
 async def test_gstreamer_watches_a_browser_in_h264(page: Page) -> None:
     async with sound_relay() as served:
         await media.whip_publish(page, served.whip("room"), codec="H264")
