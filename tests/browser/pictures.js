@@ -98,7 +98,8 @@ pictures.begin = (video, flat) => {
         look(sample, width, height);
       }
     } catch (error) {
-      pictures.error = String(error);
+      // Of a page that is behind, a picture may be gone again: the next one is looked at.
+      if (error.name !== "InvalidStateError") pictures.error = String(error);
     }
     if (video.srcObject || video.src) video.requestVideoFrameCallback(shown);
   };
