@@ -27,7 +27,8 @@ enum {
   RTC_CAPTURED_US = 10000000, /* how long ago a frame may have been captured */
   RTC_RECV_OTHERS = 15,       /* payload types that a section's sender may change to */
   RTC_RECV_TONES = 4,         /* and those of its telephone events */
-  RTC_RED_LEVELS = 2          /* earlier frames that a packet of ours repeats */
+  RTC_RED_LEVELS = 2,         /* earlier frames that a packet of ours repeats */
+  RTC_RED_MORE_LOSS = 5       /* percent, from which it repeats two if nothing is set: one alone leaves a gap in 0.25 % and more */
 };
 
 /* path.sock of what goes by way of an allocation: its id and this bit. Real sockets are numbered below. */

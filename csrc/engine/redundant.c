@@ -5,8 +5,6 @@
 #include "wire/payload/red.h"
 
 enum { TAG = 0 }; /* of a packet that is kept: its own frame's place in the payload, above the type of that; 0: it repeats nothing */
-/* Percent, from which a second frame is repeated: one alone leaves a gap in 0.25 % and more. rtcengine/media/send.py reckons with it. */
-enum { SECOND_LOSS = 5 };
 
 static void note(rtc_pkt_t *k, uint16_t front, uint8_t pt) { k->tag[TAG] = (uint64_t)front << 8 | pt; }
 
@@ -55,7 +53,7 @@ void rtc_redundant_give(rtc_recv_t *r, const rtc_media_t *m, int64_t ts) {
 
 static int levels_of(const rtc_send_t *s) {
   if (s->cfg.red_levels) return s->cfg.red_levels;
-  return s->loss >= SECOND_LOSS ? 2 : 1;
+  return s->loss >= RTC_RED_MORE_LOSS ? 2 : 1;
 }
 
 /* What a packet of time ts repeats of the one before it by `back`. False: there is no more of this sound. */

@@ -2,8 +2,8 @@
  * how a frame is joined, who asks for repair, or what a frame costs. Guarantee: frames come in the order of their numbers, each once and
  * whole; a video frame that is not whole wait_us after something later came is given up, with all before the next key frame, and a
  * complete key frame is never kept waiting by what lies before it; audio goes on after the gap and tells its length, but what a later
- * packet repeats of it stands in for what is missing. At most cap packets
- * are held. Out is what is whole: the rhythm of playing (an adaptive delay) is for a module of its own behind this one. */
+ * packet repeats of it stands in for what is missing. At most cap packets are held. Out is what is whole: the rhythm of playing (an
+ * adaptive delay) is for a module of its own behind this one. */
 #ifndef RTC_PROTO_FRAMEBUF_H
 #define RTC_PROTO_FRAMEBUF_H
 

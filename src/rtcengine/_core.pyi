@@ -28,6 +28,7 @@ ICE_ROLES: tuple[str, ...]
 CANDIDATE_TYPES: tuple[str, ...]
 ICE_STATES: tuple[str, ...]
 PAIR_STATES: tuple[str, ...]
+RED_MORE_LOSS: int
 CODECS: dict[str, int]
 CODEC_NAMES: dict[int, str]
 

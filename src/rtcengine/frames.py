@@ -47,9 +47,8 @@ class FrameQueue:
     """Frames that wait for one reader: `most` of them, and 4 MiB (one frame at least). At the cap `drop` says what goes. By
     "until_keyframe" the oldest does, and of video all up to the next key frame with it, so that who slept finds the newest;
     when no key frame waits, all that comes is left out up to one. By "fifo" what waits is kept, and what comes is left out, of
-    video up to a key frame that finds room. `ask_key` asks for that key frame once its reader is back, not before, since one
-    costs whoever gets the stream.
-    "latest" is the first without its key frames: of sound, whose frames all are such. `dropped` counts."""
+    video up to a key frame that finds room. "latest" is the first without its key frames: of sound, whose frames all are such.
+    `ask_key` asks for the key frame once the reader is back, since one costs whoever gets the stream. `dropped` counts."""
 
     __slots__ = ("_asked", "_bytes", "_frames", "_skipping", "ask_key", "drop", "dropped", "most")
 
@@ -140,7 +139,7 @@ class FrameShare:
         if self._streams:
             self._share_out()
         stream = FrameStream(self, queue, skipping=bool(self._streams))
-        stream.queue.ask_key = stream.queue.ask_key or self.ask_key
+        stream.queue.ask_key = self.ask_key
         self._streams.append(stream)
         return stream
 

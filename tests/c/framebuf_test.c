@@ -108,6 +108,20 @@ typedef struct row {
   bool asks;
 } row_t;
 
+static void play_all(rtc_codec_t codec, const row_t *t, size_t n) {
+  for (size_t f = 0; f < FIRSTS; f++)
+    for (size_t i = 0; i < n; i++) {
+      rig_t r;
+      open_rig(&r, codec, firsts[f]);
+      play(&r, t[i].script);
+      if (strcmp(r.out, t[i].want) != 0) fprintf(stderr, "%s from %" PRId64 ": %s\n", t[i].name, firsts[f], r.out);
+      CHECK(strcmp(r.out, t[i].want) == 0);
+      if (r.b.want_key != t[i].asks) fprintf(stderr, "%s from %" PRId64 ": asks\n", t[i].name, firsts[f]);
+      CHECK_EQ(r.b.want_key, t[i].asks);
+      close_rig(&r);
+    }
+}
+
 static void video(void) {
   static const row_t t[] = {
       {"in order", "0k@0 1c.@0 2s.@1 3s@2 4c@2 5c.@2", "k0 d1 d2", false},
@@ -129,17 +143,7 @@ static void video(void) {
       {"padding that is lost", "0k.@0 2s.@1 +", "k0", true},
       {"a frame without a start", "0k.@0 1c.@1 2s.@2 3k.@3", "k0 !1 k3-1", true},
   };
-  for (size_t f = 0; f < FIRSTS; f++)
-    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-      rig_t r;
-      open_rig(&r, RTC_CODEC_VP8, firsts[f]);
-      play(&r, t[i].script);
-      if (strcmp(r.out, t[i].want) != 0) fprintf(stderr, "%s from %" PRId64 ": %s\n", t[i].name, firsts[f], r.out);
-      CHECK(strcmp(r.out, t[i].want) == 0);
-      if (r.b.want_key != t[i].asks) fprintf(stderr, "%s from %" PRId64 ": asks\n", t[i].name, firsts[f]);
-      CHECK_EQ(r.b.want_key, t[i].asks);
-      close_rig(&r);
-    }
+  play_all(RTC_CODEC_VP8, t, sizeof t / sizeof *t);
 }
 
 static void audio(void) {
@@ -153,16 +157,7 @@ static void audio(void) {
       {"nothing sent behind a gap", "0s@0 2p@2 3p@3 4s@4 + 5p@5 6s@6", "k0 k4-1 k6", false},
       {"far ahead", "0s@0 200s@200 201s@201", "k0 k200-199 k201", false},
   };
-  for (size_t f = 0; f < FIRSTS; f++)
-    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-      rig_t r;
-      open_rig(&r, RTC_CODEC_OPUS, firsts[f]);
-      play(&r, t[i].script);
-      if (strcmp(r.out, t[i].want) != 0) fprintf(stderr, "%s from %" PRId64 ": %s\n", t[i].name, firsts[f], r.out);
-      CHECK(strcmp(r.out, t[i].want) == 0);
-      CHECK(!r.b.want_key);
-      close_rig(&r);
-    }
+  play_all(RTC_CODEC_OPUS, t, sizeof t / sizeof *t);
 }
 
 /* What later packets repeat stands in for those that are missing, in their places, and for none that is there. */
@@ -189,15 +184,7 @@ static void doubled(void) {
       {"padding around it", "0s@0 1p@0 3p@1 4p@1 5r@2", "k0 k1c k2", false},
       {"padding that is lost", "0s@0 2r@1 3r@2 +", "k0 k1-1 k2", false},
   };
-  for (size_t f = 0; f < FIRSTS; f++)
-    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-      rig_t r;
-      open_rig(&r, RTC_CODEC_OPUS, firsts[f]);
-      play(&r, t[i].script);
-      if (strcmp(r.out, t[i].want) != 0) fprintf(stderr, "%s from %" PRId64 ": %s\n", t[i].name, firsts[f], r.out);
-      CHECK(strcmp(r.out, t[i].want) == 0);
-      close_rig(&r);
-    }
+  play_all(RTC_CODEC_OPUS, t, sizeof t / sizeof *t);
   rig_t r;
   open_rig(&r, RTC_CODEC_VP8, 0);
   play(&r, "0k.@0 2r@2"); /* a picture is not repeated */

@@ -6,12 +6,12 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
 from rtcengine import RTCPeerConnection, RTCRtpCodecCapability, RTCRtpSender, RTCSessionDescription
 from rtcengine.peer.errors import RangeError
+from tests.unit.lossy import Lossy, lossy
 from tests.unit.media_kit import take
 from tests.unit.test_call import connected, gather_tracks, negotiate, two
 from tests.unit.test_call_sound import Sound, inbound
@@ -24,34 +24,9 @@ def codecs(*names: str) -> list[RTCRtpCodecCapability]:
     return [next(codec for codec in known if codec.name == name) for name in names]
 
 
-class Losing(asyncio.DatagramProtocol):
-    """A way to a port that loses, in this direction, each packet of media whose number `loses`."""
-
-    transport: asyncio.DatagramTransport
-
-    def __init__(self, port: int, loses: Callable[[int], bool]) -> None:
-        self.far, self.loses, self.media, self.lost = ("127.0.0.1", port), loses, 0, 0
-        self.near: Any = None
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, address: Any) -> None:
-        if address == self.far:
-            self.transport.sendto(data, self.near)
-            return
-        self.near = address
-        media = 128 <= data[0] < 192 and not 192 <= data[1] < 224
-        self.media += media
-        if media and self.loses(self.media):
-            self.lost += 1
-        else:
-            self.transport.sendto(data, self.far)
-
-
 @asynccontextmanager
-async def lossy(a: RTCPeerConnection, b: RTCPeerConnection, loses: Callable[[int], bool]) -> AsyncIterator[Losing]:
-    """Negotiates; b is known to a by way of a port that loses, a to b by the checks that come from there."""
+async def negotiated(a: RTCPeerConnection, b: RTCPeerConnection, loses: Callable[[int], bool]) -> AsyncIterator[Lossy]:
+    """b is known to a by way of a port that loses, a to b by the checks that come from there."""
     await a.setLocalDescription()
     assert a.localDescription is not None
     without = re.sub(r"a=(candidate|end-of-candidates).*\r\n", "", a.localDescription.sdp)
@@ -60,15 +35,10 @@ async def lossy(a: RTCPeerConnection, b: RTCPeerConnection, loses: Callable[[int
     assert b.localDescription is not None
     found = re.search(r"a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+) typ host", b.localDescription.sdp)
     assert found is not None, b.localDescription.sdp
-    loop = asyncio.get_running_loop()
-    _, way = await loop.create_datagram_endpoint(lambda: Losing(int(found[1]), loses), ("127.0.0.1", 0))
-    try:
-        port = way.transport.get_extra_info("sockname")[1]
-        changed = b.localDescription.sdp.replace(found[0], found[0].replace(f" {found[1]} ", f" {port} "))
+    async with lossy(int(found[1]), loses) as way:
+        changed = b.localDescription.sdp.replace(found[0], found[0].replace(f" {found[1]} ", f" {way.port} "))
         await a.setRemoteDescription(RTCSessionDescription(changed, "answer"))
         yield way
-    finally:
-        way.transport.close()
 
 
 def in_twos(number: int) -> bool:
@@ -86,7 +56,7 @@ async def test_what_is_lost_is_there_all_the_same(names: list[str], levels: int 
             parameters = sender.getParameters()
             parameters.encodings[0].redundancy = levels
             await sender.setParameters(parameters)
-        async with lossy(a, b, in_twos) as way:
+        async with negotiated(a, b, in_twos) as way:
             await connected(a, b)
             frames = await take(heard[0], 130)
             assert [f.pts for f in frames] == [sum(f.samples for f in frames[:n]) for n in range(130)]
@@ -108,7 +78,7 @@ async def test_frames_that_are_restored_are_those_that_were_sent() -> None:
         a.addTrack(Sound(voice(3)))
         heard = gather_tracks(b)
         a.getTransceivers()[0].setCodecPreferences(codecs("red", "opus"))
-        async with lossy(a, b, lambda number: number > 50 and number % 3 == 0) as way:
+        async with negotiated(a, b, lambda number: number > 50 and number % 3 == 0) as way:
             await connected(a, b)
             frames = []
             async with asyncio.timeout(20):
@@ -129,7 +99,7 @@ async def test_more_is_repeated_when_more_is_lost() -> None:
         a.addTrack(Sound(voice(3)))
         heard = gather_tracks(b)
         a.getTransceivers()[0].setCodecPreferences(codecs("red", "opus"))
-        async with lossy(a, b, lambda number: losing and number % 8 == 0):
+        async with negotiated(a, b, lambda number: losing and number % 8 == 0):
             await connected(a, b)
 
             async def repeated(frames: int) -> float:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import re
 import time
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -28,6 +29,7 @@ from rtcengine.peer.effects import CodecUse, Encoding, MediaPlan
 from rtcengine.peer.errors import RangeError
 from rtcengine.peer.parameters import RTCRtpEncodingParameters
 from rtcengine.peer.streams import packet_ms
+from tests.unit.lossy import lossy
 from tests.unit.media_kit import take, wire
 from tests.unit.test_call import connected, gather_tracks, negotiate, two
 from tests.unit.test_opus import band, noise, voice
@@ -272,39 +274,13 @@ async def test_redundancy_follows_what_the_peer_loses() -> None:
             await until(settled, what=f"redundancy for {percent} %")
 
 
-class Lossy(asyncio.DatagramProtocol):
-    """A way to a port on which every eighth packet of media gets lost, in this direction."""
-
-    transport: asyncio.DatagramTransport
-
-    def __init__(self, port: int) -> None:
-        self.far = ("127.0.0.1", port)
-        self.near: Any = None
-        self.media = 0
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, address: Any) -> None:
-        if address == self.far:
-            self.transport.sendto(data, self.near)
-            return
-        self.near = address
-        self.media += (media := 128 <= data[0] < 192 and not 192 <= data[1] < 224)
-        if not (media and self.media % 8 == 0):
-            self.transport.sendto(data, self.far)
-
-
 async def test_what_gets_lost_is_reported_and_met() -> None:
     """The peer's reports tell of it, and from then on its redundancy comes."""
-    ways: list[Lossy] = []
 
-    async def lossy(port: int) -> int:
-        _, way = await asyncio.get_running_loop().create_datagram_endpoint(lambda: Lossy(port), ("127.0.0.1", 0))
-        ways.append(way)
-        return int(way.transport.get_extra_info("sockname")[1])
+    async def every_eighth(port: int) -> int:
+        return (await ways.enter_async_context(lossy(port, lambda n: n % 8 == 0))).port
 
-    async with wire("opus", fmtp={"useinbandfec": "1"}, way=lossy) as w:
+    async with AsyncExitStack() as ways, wire("opus", fmtp={"useinbandfec": "1"}, way=every_eighth) as w:
         told: list[int] = []
         on_loss = w.sender.on_loss
         assert on_loss is not None
@@ -319,5 +295,3 @@ async def test_what_gets_lost_is_reported_and_met() -> None:
         assert 5 <= told[0] <= 25
         frames = await take(w.remote, 100)
         assert [f.pts for f in frames] == [frames[0].pts + sum(f.samples for f in frames[:n]) for n in range(100)]
-    for way in ways:
-        way.transport.close()

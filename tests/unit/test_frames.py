@@ -15,33 +15,11 @@ import pytest
 from rtcengine import EncodedFrame, Engine, EngineError, FrameStream, RecvConfig, Transport
 from rtcengine.frames import FrameShare
 from tests.unit.engine_pair import AUDIO, DELTA_FRAME, KEY_FRAME, OPUS_FRAME, VIDEO, Names, send
+from tests.unit.lossy import lossy
 from tests.unit.test_engine import CLIENT, HERE, SERVER
 from tests.util import until
 
 CAP = 64  # frames that wait
-
-
-class Lossy(asyncio.DatagramProtocol):
-    """A path between two engines on which `drops(number of the datagram)` says what is lost on the way to the server."""
-
-    def __init__(self, server: tuple[str, int], drops: Callable[[int, bytes], bool]) -> None:
-        self.server, self.drops, self.client, self.count, self.lost = server, drops, None, 0, 0
-        self.transport: Any = None
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        if addr == self.server:
-            self.transport.sendto(data, self.client)
-            return
-        self.client = addr
-        is_rtp = 128 <= data[0] < 192 and not 192 <= data[1] < 224
-        self.count += is_rtp
-        if is_rtp and self.drops(self.count, data):
-            self.lost += 1
-        else:
-            self.transport.sendto(data, self.server)
 
 
 class Side:
@@ -198,11 +176,13 @@ async def test_a_key_frame_is_asked_for_at_the_cap() -> None:
 
 @pytest.mark.parametrize("every", [7, 31])
 async def test_repair_leaves_nothing_out(every: int) -> None:
-    async with Engine(SERVER, udp=HERE) as server, Engine(CLIENT, udp=HERE) as client:
+    async with (
+        Engine(SERVER, udp=HERE) as server,
+        Engine(CLIENT, udp=HERE) as client,
+        lossy(server.port, lambda n: n > 2 and n % every == 0) as way,
+    ):
         side = Side(server, client)
-        lossy = Lossy(("127.0.0.1", server.port), lambda n, _: n > 2 and n % every == 0)
-        path, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: lossy, local_addr=("127.0.0.1", 0))
-        await side.meet(path.get_extra_info("sockname")[1])
+        await side.meet(way.port)
         stream, number, found = side.video.frames(), 0, []
         deadline = asyncio.get_running_loop().time() + 30
         taking = asyncio.create_task(take_until(stream, found, 150))
@@ -211,8 +191,7 @@ async def test_repair_leaves_nothing_out(every: int) -> None:
             number += 1
             await asyncio.sleep(0.01)
         await taking
-        path.close()
-        assert lossy.lost > 2
+        assert way.lost > 2
         assert [f.timestamp // 3000 for f in found] == list(range(150))
         assert all(bytes(f.data) == picture(n, n == 0) for n, f in enumerate(found))
 
@@ -226,11 +205,13 @@ async def take_until(stream: FrameStream, found: list[EncodedFrame], count: int)
 
 async def test_without_repair_what_comes_can_be_decoded() -> None:
     """No frame is there twice, none changed, and after each gap the next one is a key frame."""
-    async with Engine(SERVER, udp=HERE) as server, Engine(CLIENT, udp=HERE) as client:
+    async with (
+        Engine(SERVER, udp=HERE) as server,
+        Engine(CLIENT, udp=HERE) as client,
+        lossy(server.port, lambda n: n % 40 == 0) as way,
+    ):
         side = Side(server, client)
-        lossy = Lossy(("127.0.0.1", server.port), lambda n, d: n % 40 == 0)
-        path, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: lossy, local_addr=("127.0.0.1", 0))
-        await side.meet(path.get_extra_info("sockname")[1], nack=False)
+        await side.meet(way.port, nack=False)
         stream, number, found = side.video.frames(), 0, []
         keys: set[int] = set()
         taking = asyncio.create_task(take_until(stream, found, 120))
@@ -242,8 +223,7 @@ async def test_without_repair_what_comes_can_be_decoded() -> None:
             number += 1
             await asyncio.sleep(0.01)
         await taking
-        path.close()
-        assert lossy.lost > 0
+        assert way.lost > 0
         numbers = [f.timestamp // 3000 for f in found]
         assert len(keys) > 1 and numbers == sorted(set(numbers))
         for before, frame in zip([-2, *numbers], found, strict=False):

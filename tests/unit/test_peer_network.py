@@ -6,29 +6,18 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rtcengine import NetworkOptions, RTCPeerConnection, RTCSessionDescription, SyntheticMicrophone
+from rtcengine import NetworkOptions, RTCPeerConnection, RTCSessionDescription
 from rtcengine.ice.addresses import by_preference
 from rtcengine.peer.transports import RTCIceCandidatePair
+from tests.unit.test_peer_tcp import two
 from tests.util import until
 
 FOUR, SIX = "127.0.0.1", "::1"
-
-
-@contextlib.asynccontextmanager
-async def two(a: NetworkOptions, b: NetworkOptions) -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConnection]]:
-    one, other = RTCPeerConnection(network=a), RTCPeerConnection(network=b)
-    for pc in (one, other):
-        pc.addTrack(SyntheticMicrophone())
-    try:
-        yield one, other
-    finally:
-        await asyncio.gather(one.close(), other.close())
 
 
 def told(pc: RTCPeerConnection) -> list[list[str]]:

@@ -72,6 +72,7 @@ cdef extern from "engine/cmd.h":
         RTC_OP_SEND_END
         RTC_OP_TONE
         RTC_RECV_OTHERS
+        RTC_RED_MORE_LOSS
         RTC_RECV_TONES
         RTC_OP_SOCKET
         RTC_OP_SOCKET_CLOSE
@@ -231,6 +232,7 @@ cdef extern from "io/socks.h":
 # In the order of rtc_ice_role_t, rtc_ice_type_t, rtc_turn_state_t and rtc_ice_state_t.
 ICE_ROLES = ("lite", "controlling", "controlled")
 CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
+RED_MORE_LOSS = RTC_RED_MORE_LOSS
 CODECS = {
     "opus": RTC_CODEC_OPUS,
     "vp8": RTC_CODEC_VP8,

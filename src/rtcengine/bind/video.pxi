@@ -42,8 +42,7 @@ cdef extern from "codec/video.h":
 cdef class CoreEncoder:
     """One thread at a time: RuntimeError for a second one. The class of a library opens what is wanted, and calls it."""
 
-    cdef rtc_video_cfg_t wanted
-    cdef uint32_t width, height
+    cdef rtc_video_cfg_t wanted  # its size is that of the pictures from now on
     cdef object busy
 
     def __cinit__(self, codec, uint32_t width, uint32_t height, uint32_t bitrate, double fps, *, unsigned int threads=1,
@@ -58,11 +57,10 @@ cdef class CoreEncoder:
         c.threads = min(threads, <unsigned int>RTC_VIDEO_THREADS_MAX)
         c.layers, c.min_q, c.max_q, c.cpu_used = layers, min_q, max_q, cpu_used
         c.screen, c.resilient, c.drop, c.denoise = screen, resilient, drop, denoise
-        self.width, self.height = width, height
 
     cdef int opened(self, codec, int err) except -1:
         if err < 0:
-            raise err_exception(err, f"a {codec} encoder for {self.width} x {self.height}")
+            raise err_exception(err, f"a {codec} encoder for {self.wanted.width} x {self.wanted.height}")
         return 0
 
     cdef int put_rate(self, uint32_t bitrate, double fps) noexcept nogil:
@@ -99,7 +97,7 @@ cdef class CoreEncoder:
         with nogil:
             err = self.put_size(width, height)
         if err >= 0:
-            self.width, self.height = width, height
+            self.wanted.width, self.wanted.height = width, height
         self.busy.release()
         if err < 0:
             raise err_exception(err, f"pictures of {width} x {height}")
@@ -132,8 +130,8 @@ cdef class CoreEncoder:
             for plane, stride in zip(planes, strides):
                 PyObject_GetBuffer(plane, &views[held], PyBUF_SIMPLE)
                 held += 1
-                columns = self.width if held == 1 else (self.width + 1) // 2
-                rows = self.height if held == 1 else (self.height + 1) // 2
+                columns = self.wanted.width if held == 1 else (self.wanted.width + 1) // 2
+                rows = self.wanted.height if held == 1 else (self.wanted.height + 1) // 2
                 picture.plane[held - 1] = <const uint8_t *>views[held - 1].buf
                 picture.stride[held - 1] = stride
                 if stride < columns or views[held - 1].len < stride * (rows - 1) + columns:

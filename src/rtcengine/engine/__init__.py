@@ -26,11 +26,23 @@ from ..stats import (
 from .batch import Batch
 from .capture import Capture, CaptureCounts
 from .engine import Engine, dtls_context
-from .handles import EngineClosed, EngineError, Receiver, Sender, Socket, Transport, TransportEvent, TransportTimes, csrc_rows
+from .handles import (
+    RED_MORE_LOSS,
+    EngineClosed,
+    EngineError,
+    Receiver,
+    Sender,
+    Socket,
+    Transport,
+    TransportEvent,
+    TransportTimes,
+    csrc_rows,
+)
 from .stun import StunError, StunQuery
 from .turn import Allocation, TurnError
 
 __all__ = [
+    "RED_MORE_LOSS",
     "Address",
     "Allocation",
     "Batch",

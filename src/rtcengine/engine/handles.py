@@ -26,6 +26,10 @@ log = logging.getLogger("rtcengine")
 RANK = {"new": 0, "checked": 1, "held": 2, "connected": 3, "stalled": 3, "closed": 4}
 
 
+RED_MORE_LOSS = _core.RED_MORE_LOSS
+"""Percent of loss from which on a packet of RED repeats two frames, where `SendConfig.red_levels` is 0."""
+
+
 def csrc_rows(csrcs: bytes) -> list[tuple[int, int, int, int]]:
     """What `EncodedFrame.csrcs` holds, newest first: time.monotonic() in microseconds, CSRC, RTP time, -dBov or -1."""
     return _core.csrc_rows(csrcs)

@@ -16,7 +16,7 @@ from ..engine import EngineError, Receiver
 from ..frames import MOST_FRAMES, UNTIL_KEYFRAME, FrameQueue
 from .encoded import EncodedReader
 from .handlers import Handler
-from .tap import KeyWish, ask_key_frame, is_open, tap
+from .tap import KeyWish, tap
 from .timeline import Timeline
 from .tones import tone_of
 from .track import Done, MediaStreamError, MediaStreamTrack
@@ -78,7 +78,7 @@ class RemoteTrack(MediaStreamTrack):
             return
         self._receiver = receiver
         receiver.on_tone = self._on_tone
-        self._request_key = request_key if request_key is not None else lambda: ask_key_frame(receiver)
+        self._request_key = request_key if request_key is not None else receiver.ask_key_frame
         if receiver.ssrc:
             self._set_muted(False)
         else:
@@ -151,7 +151,7 @@ class RemoteTrack(MediaStreamTrack):
 
     async def _encoded(self, queue: FrameQueue) -> AsyncGenerator[EncodedFrame, None]:
         while self.readyState == "live":
-            if self._receiver is None or not is_open(self._receiver):
+            if self._receiver is None or not self._receiver.is_open:
                 self._attached = self._attached or asyncio.Event()
                 self._attached.clear()
                 await self._attached.wait()
@@ -166,9 +166,9 @@ class RemoteTrack(MediaStreamTrack):
                     finally:
                         self._taken.remove(stream)
             except EngineError:
-                if is_open(receiver):
+                if receiver.is_open:
                     raise
-            if receiver is self._receiver and not is_open(receiver):
+            if receiver is self._receiver and not receiver.is_open:
                 self.lost()
 
     def lost(self) -> None:
@@ -242,12 +242,12 @@ class RemoteTrack(MediaStreamTrack):
                 finally:
                     decoded.close()
         except Exception as error:
-            if is_open(receiver) or not isinstance(error, EngineError):
+            if receiver.is_open or not isinstance(error, EngineError):
                 log.exception("%r ends: it cannot be decoded", self)
                 self.stop()
         if self._task is asyncio.current_task():
             self._task = None
-            if not is_open(receiver):
+            if not receiver.is_open:
                 self.lost()
 
     def _on_broken(self) -> None:

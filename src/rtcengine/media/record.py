@@ -46,8 +46,8 @@ class Recorder:
     `file`: a path or a file-like object, `format`: one of FFmpeg's where the name does not say it. Video begins at a key frame,
     which is asked for. A file that cannot be written any more ends the recording, not the call: `error` says why, and
     `stop` raises it. While a disk stalls the newest frames wait, of pictures those from a key frame on. A track that gives
-    nothing within `FIRST_S` of the others' first frame is left out, and said so. Any thread may read `frames` and
-    `error`; all else is for the thread of its event loop.
+    nothing within `FIRST_S` of the others' first frame is left out, and said so. Any thread may read `frames` and `error`; all
+    else is for the thread of its event loop.
     """
 
     def __init__(self, file: Any, *tracks: Encoded, format: str | None = None) -> None:

@@ -21,7 +21,7 @@ from ..codecs.loudness import Loudness
 from ..codecs.packet import PacketReader
 from ..codecs.sound import Heard, SoundEncoder
 from ..codecs.upright import Upright
-from ..engine import EngineError, SendConfig, Sender
+from ..engine import RED_MORE_LOSS, EngineError, SendConfig, Sender
 from ..payload import FrameDescription, TemporalLayer
 from ..rtp import Extension
 from .adapt import PREFERENCE_OF, USUAL_FPS, WHOLE, Adapt, Limitation, Step
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("rtcengine.media")
 
 SCREEN_HINTS = {"detail", "text"}
-MORE_RED = 5
-"""Percent of loss from which on a packet repeats two frames, unless a number is set: as csrc/engine/redundant.c has it."""
 
 
 class Beside(NamedTuple):
@@ -374,7 +372,7 @@ class SendPump:
         config = self.sender.config
         if bps is None or config.red_pt is None:
             return bps
-        return bps // (1 + (config.red_levels or (2 if self._worst >= MORE_RED else 1)))
+        return bps // (1 + (config.red_levels or (2 if self._worst >= RED_MORE_LOSS else 1)))
 
     def _pass(self, track: MediaStreamTrack, packet: Any) -> None:
         self.counts.taken += 1

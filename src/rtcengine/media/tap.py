@@ -46,7 +46,7 @@ async def tap(receiver: Receiver, queue: FrameQueue | None = None) -> AsyncItera
             batch.frames(receiver, True)
             await batch.commit()
         elif receiver.config.video:
-            ask_key_frame(receiver)
+            receiver.ask_key_frame()
         stream = receiver.frames(queue)
         try:
             yield stream
@@ -54,17 +54,7 @@ async def tap(receiver: Receiver, queue: FrameQueue | None = None) -> AsyncItera
             stream.close()
     finally:
         receiver.taps -= 1
-        if not receiver.taps and is_open(receiver):
+        if not receiver.taps and receiver.is_open:
             batch = receiver.transport.engine.batch()
             batch.frames(receiver, False)
             batch.submit()
-
-
-def ask_key_frame(receiver: Receiver) -> None:
-    """Asks the peer for one, if it is still there."""
-    receiver.ask_key_frame()
-
-
-def is_open(receiver: Receiver) -> bool:
-    """Whether the engine still has it."""
-    return receiver.is_open

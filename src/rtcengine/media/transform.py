@@ -15,7 +15,7 @@ from ..engine import EncodedFrame, EngineError, FrameStream, Receiver
 from ..frames import FrameQueue, FrameShare
 from ..rtp import Extension
 from ..sframe import SFrameError
-from .tap import KeyWish, ask_key_frame, tap
+from .tap import KeyWish, tap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -254,7 +254,7 @@ class TransformedFrames:
         """From the next frame on."""
         self._work.transform = transform
         if self._task is not None and self._kind == "video":
-            ask_key_frame(self.receiver)
+            self.receiver.ask_key_frame()
 
     @asynccontextmanager
     async def tap(self, queue: FrameQueue | None = None) -> AsyncIterator[FrameStream]:
@@ -266,7 +266,7 @@ class TransformedFrames:
             self._work.flush()  # of former readers
             self._task = asyncio.ensure_future(self._run())
         elif self._kind == "video":
-            ask_key_frame(self.receiver)
+            self.receiver.ask_key_frame()
         try:
             yield stream
             if self._error is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from ..engine import EncodedFrame, Receiver
 from ..frames import MOST_FRAMES, UNTIL_KEYFRAME, FrameQueue
 from ..media.encoded import EncodedReader
-from ..media.tap import KeyWish, ask_key_frame, tap
+from ..media.tap import KeyWish, tap
 
 
 class Track:
@@ -53,4 +53,4 @@ class Track:
 
     def ask_key_frame(self) -> None:
         """Asks the publisher for a key frame."""
-        ask_key_frame(self._receiver)
+        self._receiver.ask_key_frame()

@@ -225,9 +225,8 @@ class _Builder:
         if rtx is not None:
             codecs.append(replace(rtx, fmtp=f"apt={offered.payload_type}", feedback=()))
         if red is not None:
-            codecs.insert(
-                0 if answered.direction is Direction.RECVONLY else 1, replace(red, feedback=())
-            )  # as who sends has it
+            before = answered.direction is Direction.RECVONLY  # as who sends has it
+            codecs.insert(0 if before else 1, replace(red, feedback=()))
         answered.codecs = Codecs(codecs)
         answered.formats = formats_of(answered.codecs)
         answered.extmaps = extmaps

@@ -42,8 +42,8 @@ class MediaRecorder:
     """Writes sound and pictures to a file, by FFmpeg; the format follows from the name (`%3d` in one of pictures counts them).
 
     `file`: a path or a file-like object. `format`, `options`: as av.open takes them. Pictures have the size of the first one. A
-    file that cannot be written any more is one error in the log, and `stop` raises it. Any thread
-    may make one, which waits for the file; all else is for the thread of its event loop.
+    file that cannot be written any more is one error in the log, and `stop` raises it. Any thread may make one, which waits for
+    the file; all else is for the thread of its event loop.
     """
 
     def __init__(self, file: Any, format: str | None = None, options: dict[str, str] | None = None) -> None:
